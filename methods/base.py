@@ -130,6 +130,7 @@ class Initializer:
     version: ClassVar[int] = 1  # raise it when the method's results change
     ancestors: ClassVar[int | Literal["many"]] = 1  # 0: condense gets None; 1: a model; "many": a list
     trains_start: ClassVar[bool] = False  # initialize trains, so it is a job of its own
+    at_start: ClassVar[tuple[str, ...]] = ()  # options only `initialize` reads; `condense` sees them at their defaults
 
     def condense(self, ancestor: Any, lab: Lab | None) -> Learngene:
         """Make the learngene, once."""

@@ -1,0 +1,35 @@
+"""Names for work: a readable prefix and a short hash of all that the result depends on."""
+
+import hashlib
+import json
+from dataclasses import fields
+from typing import Any
+
+from methods.vit import VitSpec
+
+
+def canonical(value: Any) -> str:
+    """One text per value: sorted keys, no spaces, floats in shortest round-trip form."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any, length: int = 12) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+
+
+def derive_seed(*parts: Any) -> int:
+    """A 63-bit seed for a purpose, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(canonical(parts).encode()).digest()[:8], "big") >> 1
+
+
+def spec_settings(spec: VitSpec) -> dict[str, Any]:
+    """The fields of a spec that differ from their defaults."""
+    return {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default}
+
+
+def size_name(spec: VitSpec) -> str:
+    """Depth and width, and whatever else is unusual: `L6-d64`."""
+    name = f"L{spec.depth}-d{spec.embed_dim}"
+    if spec.head_dim not in (32, 64):
+        name += f"-h{spec.num_heads}"
+    return name

@@ -1,0 +1,66 @@
+"""How a model is trained. Every field at its default stays out of identities, so new fields keep old results."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.data.settings import AugmentSettings
+
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Distill(BaseModel):
+    """Soft distillation: ce * CE + kl * T^2 * KL(teacher || student), both means over the batch."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    kl: NonNegative = 1.0
+    ce: NonNegative = 0.0
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Recipe(BaseModel):
+    """A training recipe. `steps`, when given, replaces `epochs`; `epochs: 0` evaluates only."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    epochs: Annotated[int, Field(ge=0)] = 10
+    steps: Annotated[int, Field(ge=0)] | None = None
+    batch_size: Positive = 128
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    min_lr: NonNegative = 0.0
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: NonNegative = 0.0
+    warmup_lr: NonNegative = 1e-6
+    optimizer: str = "adamw"
+    weight_decay: NonNegative = 0.05
+    betas: tuple[float, float] | None = None
+    eps: float | None = None
+    momentum: float = 0.9
+    clip_grad: Annotated[float, Field(gt=0)] | None = None
+    label_smoothing: Fraction = 0.0
+    mixup: NonNegative = 0.0
+    cutmix: NonNegative = 0.0
+    mixup_prob: Annotated[float, Field(ge=0, le=1)] = 1.0
+    mixup_switch_prob: Annotated[float, Field(ge=0, le=1)] = 0.5
+    drop_path: Fraction = 0.0
+    augment: AugmentSettings = AugmentSettings()
+    distill: Distill | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    eval_every: Positive = 1
+
+    def merged(self, changes: dict[str, Any]) -> "Recipe":
+        """This recipe with `changes` (nested mappings merge) applied and validated anew."""
+        return Recipe.model_validate(merge(self.model_dump(exclude_defaults=True), changes))
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` over it; mappings merge, everything else replaces."""
+    out = dict(base)
+    for key, value in changes.items():
+        old = out.get(key)
+        out[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return out

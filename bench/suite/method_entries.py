@@ -1,0 +1,110 @@
+"""From `label: options` in a suite to initializers."""
+
+import dataclasses
+import hashlib
+import inspect
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+import methods
+from bench.recipe import Recipe
+from bench.suite.problems import Source, field_names, nearest
+from bench.suite.schema import MethodKeys
+from methods import Initializer
+
+
+@dataclass
+class MethodEntry:
+    """One label of a suite: an initializer with its options and reserved keys."""
+
+    label: str
+    use: str
+    initializer: Initializer
+    train: dict[str, Any]
+    runs: Recipe
+    ancestors: list[str] | None
+    seeds: list[int]
+    source_hash: str | None
+    position: tuple[str, ...] = field(default_factory=tuple)
+
+    def options(self, initializer: Initializer | None = None, *, at_start: bool = True) -> dict[str, Any]:
+        """Options that differ from their defaults, `train` aside; without those that only `initialize` reads
+        unless `at_start`."""
+        return non_default(initializer or self.initializer, () if at_start else type(self.initializer).at_start)
+
+    def identity(self) -> dict[str, Any]:
+        """Which code this is."""
+        out = {"use": self.use, "version": self.initializer.version}
+        return out | ({"source": self.source_hash} if self.source_hash else {})
+
+
+def non_default(initializer: Initializer, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    out = {}
+    for f in dataclasses.fields(initializer):
+        default = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+        value = getattr(initializer, f.name)
+        if f.name != "train" and f.name not in leave_out and value != default:
+            out[f.name] = value
+    return out
+
+
+def parse(label: str, raw: Any, source: Source, suite_runs: Recipe) -> tuple[MethodKeys, str, Initializer, str | None, Recipe]:
+    """Check one entry. Returns its reserved keys, method name, initializer, source hash and run recipe."""
+    at = ("methods", label)
+    raw = {} if raw is None else raw
+    if not isinstance(raw, dict):
+        raise source.error(at, f"expected a mapping of options, found {raw!r}")
+    reserved = field_names(MethodKeys)
+    try:
+        keys = MethodKeys.model_validate({k: v for k, v in raw.items() if k in reserved})
+    except ValidationError as error:
+        raise source.invalid(at, error, reserved) from None
+    use = keys.use or label
+    try:
+        cls = methods.method_class(use)
+    except KeyError as error:
+        where = (*at, "use") if keys.use else at
+        raise source.error(where, error.args[0]) from None
+    except (ImportError, TypeError) as error:
+        raise source.error((*at, "use"), f"cannot be used: {error}") from None
+    options = {k: v for k, v in raw.items() if k not in reserved}
+    initializer = _construct(cls, options, keys.train, source, at)
+    runs = recipe(suite_runs, keys.runs, source, (*at, "runs"))
+    return keys, use, initializer, _source_hash(cls) if ":" in use else None, runs
+
+
+def recipe(base: Recipe, changes: Any, source: Source, at: tuple[str, ...]) -> Recipe:
+    """`base` with the changes a suite gives at the key `at`."""
+    if not isinstance(changes, dict):
+        raise source.error(at, f"expected a mapping of recipe settings, found {changes!r}")
+    try:
+        return base.merged(changes)
+    except ValidationError as error:
+        raise source.invalid(at, error, field_names(Recipe)) from None
+
+
+def _construct(cls: type[Initializer], options: dict[str, Any], train: dict[str, Any], source: Source, at: Any) -> Initializer:
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init and f.name != "train"}
+    for name, value in options.items():
+        if name not in fields:
+            reserved = sorted(field_names(MethodKeys))
+            raise source.error((*at, name), f"unknown option {name!r}{nearest(name, [*fields, *reserved])}")
+        try:
+            options[name] = TypeAdapter(fields[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise source.invalid((*at, name), error) from None
+    try:
+        return cls(**options, train=train)
+    except (ValueError, TypeError) as error:
+        raise source.error(at, str(error)) from None
+
+
+def _source_hash(cls: type) -> str:
+    """Hash of the file that defines a class from outside the project."""
+    path = inspect.getsourcefile(cls)
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else "unknown"

@@ -1,0 +1,95 @@
+"""The shape of a suite file. What depends on several keys at once is checked in `load`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bench.recipe import Recipe
+
+
+def as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+Count = Annotated[int, Field(ge=1)]
+IntAxis = Annotated[list[Count], BeforeValidator(as_list), Field(min_length=1)]
+FloatAxis = Annotated[list[Annotated[float, Field(gt=0)]], BeforeValidator(as_list), Field(min_length=1)]
+NameAxis = Annotated[list[str], BeforeValidator(as_list), Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ModelSize(Strict):
+    """A target (every list is an axis) or the model of an ancestor. What is left out comes from the ancestor."""
+
+    arch: Literal["vit"] = "vit"
+    preset: NameAxis | None = None
+    embed_dim: IntAxis | None = None
+    depth: IntAxis | None = None
+    num_heads: IntAxis | None = None
+    head_dim: IntAxis | None = None
+    patch_size: IntAxis | None = None
+    mlp_ratio: FloatAxis | None = None
+    class_token: bool | None = None
+    global_pool: Literal["avg", "token"] | None = None
+    num_classes: Count | None = None
+
+
+class Target(ModelSize):
+    ancestor: str | None = None
+
+
+class AncestorModel(ModelSize):
+    """A size to train, a timm model with its pretrained weights, or a checkpoint file of either."""
+
+    timm: str | None = None
+    pretrained: bool = True
+    checkpoint: str | None = None
+
+
+class Ancestor(Strict):
+    model: AncestorModel
+    train: dict[str, Any] = {}
+    dataset: Any = None
+
+
+class MethodKeys(Strict):
+    """The reserved keys of a method; all others are its options."""
+
+    use: str | None = None
+    train: dict[str, Any] = {}
+    runs: dict[str, Any] = {}
+    ancestor: str | list[str] | None = None
+    seeds: Any = None
+
+
+class Checkpoint(Strict):
+    """How often a job saves where it is. Not part of any identity."""
+
+    seconds: Annotated[float, Field(gt=0)] = 30.0
+
+
+class SuiteFile(Strict):
+    """The top level of a suite file."""
+
+    name: Name
+    dataset: Any
+    ancestor: Any = None
+    teacher: str | None = None
+    targets: Annotated[list[Any], Field(min_length=1)]
+    methods: Annotated[dict[str, Any], Field(min_length=1)]
+    train: Any = Field(default={}, description="recipe of the runs")
+    seeds: Any = 1
+    replicate: Literal["run", "all"] = "run"
+    threads: Count = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    checkpoint: Checkpoint = Checkpoint()
+    keep_weights: bool = False
+    launcher: Literal["local", "inline", "slurm"] = "local"
+    jobs: Count | None = None
+    slurm: dict[str, Any] | None = None
+
+

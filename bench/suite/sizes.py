@@ -1,0 +1,50 @@
+"""From the sizes in a suite to model specs: axes, presets, and what is left to the ancestor."""
+
+import itertools
+from typing import Any
+
+from bench.models import PRESETS
+from bench.suite.problems import nearest
+from bench.suite.schema import ModelSize
+from methods.vit import VitSpec
+
+AXES = ("preset", "embed_dim", "depth", "num_heads", "head_dim", "patch_size", "mlp_ratio")
+PLAIN = ("class_token", "global_pool", "num_classes")
+
+
+def expand(size: ModelSize) -> list[dict[str, Any]]:
+    """Every combination of the axes, as mappings of what is given."""
+    axes = {name: getattr(size, name) for name in AXES if getattr(size, name) is not None}
+    plain = {name: getattr(size, name) for name in PLAIN if getattr(size, name) is not None}
+    return [dict(zip(axes, values, strict=True)) | plain for values in itertools.product(*axes.values())]
+
+
+def spec(given: dict[str, Any], base: VitSpec, image: dict[str, Any]) -> VitSpec:
+    """The model of a size. `base` fills what is not given; `image` is the data set's img_size, in_chans, num_classes.
+
+    Raises ValueError, naming the keys, for a size that cannot be built or a class count that contradicts the data.
+    """
+    given = dict(given)
+    preset = given.pop("preset", None)
+    if preset is not None:
+        if preset not in PRESETS:
+            raise ValueError(f"unknown preset {preset!r}{nearest(preset, PRESETS)}")
+        given = PRESETS[preset] | given
+    head_dim = given.pop("head_dim", None)
+    width = given.get("embed_dim", base.embed_dim)
+    if head_dim is not None and preset is not None:
+        given.pop("num_heads")
+    if head_dim is not None:
+        if "num_heads" in given:
+            raise ValueError("num_heads and head_dim are both given; expected one of them")
+        if width % head_dim:
+            raise ValueError(f"embed_dim {width} is not divisible by head_dim {head_dim}")
+        given["num_heads"] = width // head_dim
+    elif "num_heads" not in given:
+        if width % base.head_dim:
+            raise ValueError(f"embed_dim {width} is not divisible by the ancestor's head_dim {base.head_dim}; give num_heads")
+        given["num_heads"] = width // base.head_dim
+    classes = given.pop("num_classes", None)
+    if classes is not None and classes != image["num_classes"]:
+        raise ValueError(f"num_classes {classes} contradicts the data set, which has {image['num_classes']} classes")
+    return base.replace(**given, **image)
