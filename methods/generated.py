@@ -1,0 +1,59 @@
+"""A timm model whose weights are computed from other parameters on every forward. Imports torch: import it lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from methods.vit import VitSpec, build_vit
+
+
+class Generated(nn.Module):
+    """A plain timm VisionTransformer, the `skeleton`, with the tensors named in `generated` taken out.
+
+    A subclass holds parameters of its own and says in `weights` how they make those tensors; gradients flow through.
+    What is not generated stays an ordinary parameter of the skeleton. Raises KeyError for a name that the skeleton
+    does not have as a parameter.
+    """
+
+    def __init__(self, skeleton: nn.Module, generated: Iterable[str]) -> None:
+        super().__init__()
+        self.dense_names = list(skeleton.state_dict())  # all names and their order in the plain model
+        parameters = dict(skeleton.named_parameters())
+        for name in generated:
+            if name not in parameters:
+                raise KeyError(f"the model has no parameter {name!r} to generate")
+            owner, _, leaf = name.rpartition(".")
+            delattr(skeleton.get_submodule(owner), leaf)
+        self.skeleton = skeleton
+        self.num_classes, self.embed_dim = skeleton.num_classes, skeleton.embed_dim
+        self.in_chans = skeleton.patch_embed.proj.in_channels
+
+    def weights(self) -> dict[str, Tensor]:
+        """The generated tensors by their names in the plain model, for all layers in batched products."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, num_classes] of images [B, C, H, W]."""
+        return functional_call(self.skeleton, self.weights(), (images,))
+
+    def no_weight_decay(self) -> set[str]:
+        """timm's convention: parameters that optimisers do not decay."""
+        return {f"skeleton.{name}" for name in self.skeleton.no_weight_decay()}
+
+    @torch.no_grad()
+    def materialize(self) -> dict[str, Tensor]:
+        """The complete state dict of the plain timm model: detached copies, in its own order."""
+        tensors = {**self.skeleton.state_dict(), **self.weights()}
+        return {name: tensors[name].detach().clone() for name in self.dense_names}
+
+
+def seeded_vit(spec: VitSpec, generator: torch.Generator, **kwargs: object) -> nn.Module:
+    """`build_vit` with its draws decided by `generator`; torch's global generator is left as it was."""
+    seed = int(torch.randint(2**31, (), generator=generator))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return build_vit(spec, **kwargs)
