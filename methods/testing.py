@@ -1,0 +1,242 @@
+"""What every initializer has to keep, as plain assertions: run `check_initializer` on a class of your own.
+
+    from methods.testing import check_initializer
+    check_initializer(Halved(), ancestor_spec, target_spec, make_lab)
+
+`make_lab(targets=[VitSpec], teacher=module or None, classes=str, seed=int)` gives a `Lab` whose fits are short. Nothing
+here needs pytest; a method that breaks the contract raises AssertionError saying how.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from methods.base import Initializer, Lab, Learngene
+from methods.vit import VitSpec, build_vit
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+MakeLab = Callable[..., Lab]
+SECTIONS = ("Source:", "Verified:", "Assumed:")
+
+
+@dataclass
+class Bench:
+    """One initializer, the ancestor it gets and the target it fills; each job gets a lab of its own."""
+
+    initializer: Initializer
+    ancestor_spec: VitSpec
+    target_spec: VitSpec
+    make_lab: MakeLab
+
+    def __post_init__(self) -> None:
+        self.ancestor = perturbed(self.ancestor_spec, seed=1)
+
+    def lab(self, classes: str = "same") -> Lab:
+        teacher = copy.deepcopy(self.ancestor) if self.initializer.ancestors else None
+        return self.make_lab(targets=[self.target_spec], teacher=teacher, classes=classes, seed=0)
+
+    def condense(self) -> Learngene:
+        given = {0: None, 1: self.ancestor, "many": [self.ancestor]}[self.initializer.ancestors]
+        return self.initializer.condense(given, self.lab())
+
+    def target(self, learngene: Learngene, *, seed: int, classes: str = "same") -> tuple[State, State]:
+        """Weights of a target before and after; `seed` is that of its own draw and of torch's global generator."""
+        target = perturbed(self.target_spec, seed)
+        before = state(target)
+        self.initializer.initialize(target, learngene, self.lab(classes))
+        return before, state(target)
+
+
+State = dict[str, "Tensor"]
+
+
+def state(model: nn.Module) -> State:
+    return {name: t.detach().clone() for name, t in model.state_dict().items()}
+
+
+def perturbed(spec: VitSpec, seed: int) -> nn.Module:
+    """A ViT in which no two numbers are equal by construction, so that one can tell where a number came from.
+
+    timm's draw has norms of 1 and biases of 0, which would look alike in every model. Seeds the global generator.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    model = build_vit(spec)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.02 * torch.randn_like(p))
+    return model
+
+
+def same(a: State, b: State) -> bool:
+    """Equal bit for bit: names, types, shapes, values."""
+    return a.keys() == b.keys() and all(a[n].dtype == b[n].dtype and a[n].equal(b[n]) for n in a)
+
+
+def origin(drawn: tuple[State, State], other: tuple[State, State]) -> dict[str, str]:
+    """Where each tensor of the target comes from, told from two targets (before, after) with different fresh draws.
+
+    `given`: the same whatever the fresh draw; `fresh`: its own fresh draw, at most scaled by one number.
+    Raises AssertionError for anything else: a tensor filled in part, or drawn from an unseeded source.
+    """
+    import torch
+
+    def scaled(before: Tensor, after: Tensor) -> bool:
+        factor = (before * after).sum() / (before * before).sum()
+        return factor != 0 and torch.allclose(after, factor * before)
+
+    result = {}
+    for name, after in drawn[1].items():
+        if after.equal(other[1][name]):
+            result[name] = "given"
+        else:
+            both = (drawn, other)
+            fresh = all(scaled(pair[0][name], pair[1][name]) for pair in both)
+            assert fresh, f"{name}: neither given by the method nor the target's own fresh initialisation"
+            result[name] = "fresh"
+    return result
+
+
+def check_initializer(
+    initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab
+) -> dict[str, str]:
+    """All checks of one initializer on one pair of sizes, with the options as given.
+
+    Returns where each tensor of the target comes from, see `origin`. Raises AssertionError.
+    """
+    check_options(initializer)
+    ancestor = ancestor_spec if initializer.ancestors else None
+    assert initializer.supports(ancestor, target_spec) is None, initializer.supports(ancestor, target_spec)
+    initializer.check(ancestor, target_spec)
+    initializer = initializer.resolve(ancestor, [target_spec])
+    assert initializer == initializer.resolve(ancestor, [target_spec]), "resolve changes what it has resolved"
+    bench = Bench(initializer, ancestor_spec, target_spec, make_lab)
+    learngene = check_condense(bench)
+    origins = check_initialize(bench, learngene)
+    check_file(bench, learngene)
+    check_head(bench)
+    check_trains(bench, learngene)
+    return origins
+
+
+def check_options(initializer: Initializer) -> None:
+    """Options are dataclass fields with defaults, and the same options make an equal initializer."""
+    cls = type(initializer)
+    assert dataclasses.is_dataclass(cls) and "__dataclass_fields__" in vars(cls), f"{cls.__name__} is no dataclass"
+    for f in dataclasses.fields(cls):
+        has_default = f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
+        assert has_default, f"option {f.name} has no default"
+    assert dataclasses.replace(initializer) == initializer
+
+
+def check_condense(bench: Bench) -> Learngene:
+    """Condensing leaves the ancestor alone and gives the same learngene again, whatever the global generator says."""
+    import torch
+
+    before, training = state(bench.ancestor), bench.ancestor.training
+    wants = [p.requires_grad for p in bench.ancestor.parameters()]
+    torch.manual_seed(11)
+    learngene = bench.condense()
+    torch.manual_seed(12)
+    again = bench.condense()
+    assert same(learngene.tensors, again.tensors), "condensing twice gives two learngenes: use lab.generator"
+    assert learngene.meta == again.meta, "condensing twice gives different metadata"
+    assert same(state(bench.ancestor), before), "condense modified the ancestor"
+    assert bench.ancestor.training == training, "condense changed the ancestor's mode"
+    assert [p.requires_grad for p in bench.ancestor.parameters()] == wants, "condense froze the ancestor"
+    return learngene
+
+
+def check_initialize(bench: Bench, learngene: Learngene) -> dict[str, str]:
+    """Every tensor is given or fresh; the same input gives the same target; learngene and ancestor stay as they are."""
+    before = {name: t.clone() for name, t in learngene.tensors.items()}
+    ancestor = state(bench.ancestor)
+    first, again, other = (bench.target(learngene, seed=seed) for seed in (21, 21, 22))
+    assert same(first[1], again[1]), "initializing twice gives two targets: use lab.generator"
+    assert same(learngene.tensors, before), "initialize modified the learngene"
+    assert same(state(bench.ancestor), ancestor), "initialize modified the ancestor"
+    return origin(first, other)
+
+
+def check_file(bench: Bench, learngene: Learngene) -> None:
+    """The learngene survives a file bit for bit, its numbers are those in the file, and it serves as well."""
+    from safetensors import safe_open
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "learngene.safetensors"
+        learngene.save(path)
+        loaded = Learngene.load(path)
+        with safe_open(path, framework="pt") as file:
+            sizes = {name: file.get_tensor(name).numel() for name in file.keys()}  # noqa: SIM118
+    assert same(learngene.tensors, loaded.tensors), "saving changed the tensors"
+    assert learngene.meta == loaded.meta, f"saving changed the metadata: {learngene.meta} is not JSON {loaded.meta}"
+    head = sum(n for name, n in sizes.items() if name.split(".")[0] == "head")
+    assert (learngene.stored_params, learngene.stored_params_head) == (sum(sizes.values()) - head, head)
+    one, two = bench.target(learngene, seed=31), bench.target(loaded, seed=31)
+    assert same(one[1], two[1]), "the loaded learngene gives another target"
+
+
+def check_head(bench: Bench) -> None:
+    """The head transfers only where `head: transfer` asks for it, between equal class lists, and is stored."""
+    for wish in ("transfer", "fresh"):
+        asked = dataclasses.replace(bench, initializer=dataclasses.replace(bench.initializer, head=wish))
+        learngene = asked.condense()
+        if not learngene.tensors:
+            continue  # nothing is stored, so nothing can transfer
+        for classes in ("same", "other"):
+            pairs = [asked.target(learngene, seed=seed, classes=classes) for seed in (41, 42)]
+            found = {kind for name, kind in origin(*pairs).items() if Learngene.is_head(name)}
+            transfers = wish == "transfer" and classes == "same" and learngene.stored_params_head > 0
+            expected = {"given" if transfers else "fresh"}
+            assert found == expected, f"head: {wish}, {classes} classes: the head is {found}, expected {expected}"
+
+
+def check_trains(bench: Bench, learngene: Learngene, steps: int = 8) -> None:
+    """The filled target learns a fixed batch, and every parameter gets a gradient."""
+    import torch
+    import torch.nn.functional as F
+
+    target, spec = perturbed(bench.target_spec, seed=51), bench.target_spec
+    bench.initializer.initialize(target, learngene, bench.lab())
+    target.train()
+    images = torch.randn(8, spec.in_chans, spec.img_size, spec.img_size)
+    labels = torch.arange(8) % spec.num_classes
+    optimizer, losses = torch.optim.AdamW(target.parameters(), lr=1e-3), []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(target(images), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0], f"the target does not learn: losses {losses}"
+    dead = [name for name, p in target.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dead, f"no gradient reaches {dead}"
+
+
+def check_documented(cls: type[Initializer]) -> None:
+    """The docstring says what was used, what was verified, and what was assumed, and names every option."""
+    text = cls.__doc__ or ""
+    missing = [section for section in SECTIONS if section not in text]
+    assert not missing, f"the docstring of {cls.__name__} has no {', '.join(missing)}"
+    options = [f.name for f in dataclasses.fields(cls) if f.name not in ("head", "train")]
+    unnamed = [name for name in options if f"{name}:" not in text and name not in text.split()]
+    assert not unnamed, f"the docstring of {cls.__name__} does not explain {unnamed}"
+
+
+def check_light(reading: str, forbidden: tuple[str, ...] = ("torch", "timm", "bench")) -> None:
+    """Running the Python code `reading` in a process of its own imports none of the packages `forbidden`."""
+    code = f"import sys\n{reading}\nprint([m for m in {forbidden!r} if m in sys.modules])"
+    done: Any = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]", f"{reading!r} imports {done.stdout.strip()}"
