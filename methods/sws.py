@@ -12,7 +12,7 @@ from methods.vit import VitSpec, mismatch, spec_of
 from methods.weights import check_choices, fresh_vit, named_as_in
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def spread(depth: int, stages: int) -> list[int]:
@@ -45,7 +45,7 @@ def shared_vit(model: nn.Module, layers_per_stage: Sequence[int]) -> nn.Module:
     return model
 
 
-def learngene_tensors(aux: nn.Module, layers_per_stage: Sequence[int], *, head: bool) -> dict:
+def learngene_tensors(aux: nn.Module, layers_per_stage: Sequence[int], *, head: bool) -> dict[str, Tensor]:
     """One block per stage as `stages.<s>.<key>`, the rest of the auxiliary network under timm's names."""
     tensors, layer = {}, 0
     for stage, n in enumerate(layers_per_stage):
@@ -53,7 +53,7 @@ def learngene_tensors(aux: nn.Module, layers_per_stage: Sequence[int], *, head: 
         layer += n
     rest = {name: t for name, t in aux.state_dict().items() if not name.startswith("blocks.")}
     tensors |= {name: t for name, t in rest.items() if head or name not in HEAD}
-    return {name: t.detach().cpu().clone() for name, t in tensors.items()}
+    return {name: t.detach().clone() for name, t in tensors.items()}
 
 
 @dataclass

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from methods.base import Initializer, Lab, Learngene
 from methods.vit import VitSpec, build_vit
@@ -237,6 +238,7 @@ def check_documented(cls: type[Initializer]) -> None:
 def check_light(reading: str, forbidden: tuple[str, ...] = ("torch", "timm", "bench")) -> None:
     """Running the Python code `reading` in a process of its own imports none of the packages `forbidden`."""
     code = f"import sys\n{reading}\nprint([m for m in {forbidden!r} if m in sys.modules])"
-    done: Any = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]", f"{reading!r} imports {done.stdout.strip()}"

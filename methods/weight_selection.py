@@ -91,12 +91,10 @@ class WeightSelection(Initializer):
     def supports(self, ancestor: VitSpec, target: VitSpec) -> str | None:
         sizes = ["embed_dim", "depth", "hidden_dim", "patch_size", "in_chans", "tokens"]
         for name in [*sizes, *(["num_heads", "head_dim"] if self.heads == "whole" else [])]:
-            if getattr(target, name) > getattr(ancestor, name):
-                return (
-                    f"cannot grow: {name} {getattr(target, name)} is more than the ancestor's {getattr(ancestor, name)}"
-                )
-        may_differ = ("embed_dim", "num_heads", "mlp_ratio", "patch_size", "img_size", "in_chans")
-        return mismatch(ancestor, target, may_differ)
+            have, want = getattr(ancestor, name), getattr(target, name)
+            if want > have:
+                return f"cannot grow {name}: ancestor {have}, target {want}"
+        return mismatch(ancestor, target, ("embed_dim", "num_heads", "mlp_ratio", "patch_size", "img_size", "in_chans"))
 
     def condense(self, ancestor: nn.Module, lab: Lab | None) -> Learngene:
         tensors = {name: t.detach().clone() for name, t in ancestor.state_dict().items() if roles(name)}

@@ -1,0 +1,65 @@
+"""Random initialisation: timm's three modes, from the run's seed."""
+
+import pytest
+import torch
+from tinylab import SPEC, TinyLab
+
+import methods
+from methods.testing import same, state
+from methods.vit import build_vit
+
+
+def filled(scheme, lab):
+    torch.manual_seed(3)
+    target = build_vit(SPEC)
+    init = methods.get("random", scheme=scheme)
+    init.initialize(target, init.condense(None, lab), lab)
+    return state(target)
+
+
+@pytest.mark.parametrize("lab", [None, TinyLab()])
+def test_timm_leaves_the_target_as_it_arrives(lab):
+    got = filled("timm", lab)
+    torch.manual_seed(3)
+    assert same(got, state(build_vit(SPEC)))
+
+
+@pytest.mark.parametrize("scheme", ["jax", "moco"])
+def test_a_scheme_is_what_timm_builds_from_the_labs_generator(scheme):
+    lab = TinyLab(seed=7)
+    torch.set_rng_state(lab.generator("random").get_state())
+    expected = state(build_vit(SPEC, weight_init=scheme))
+    assert same(filled(scheme, lab), expected)
+    assert not same(filled(scheme, TinyLab(seed=8)), expected)
+    assert not same(filled(scheme, lab), filled("timm", lab))
+
+
+def test_jax_sets_the_head_to_zero():
+    assert not filled("jax", TinyLab())["head.weight"].any()
+
+
+@pytest.mark.parametrize("scheme", ["timm", "jax", "moco"])
+def test_the_global_generator_is_left_alone_where_there_is_a_lab(scheme):
+    target, init = build_vit(SPEC), methods.get("random", scheme=scheme)
+    before = torch.get_rng_state()
+    init.initialize(target, init.condense(None, None), TinyLab())
+    assert torch.get_rng_state().equal(before)
+
+
+def test_without_a_lab_a_scheme_follows_torchs_seed():
+    torch.manual_seed(4)
+    targets = [build_vit(SPEC) for _ in range(2)]
+    for target in targets:
+        torch.manual_seed(9)
+        methods.get("random", scheme="moco").initialize(target, methods.Learngene({}), None)
+    assert same(state(targets[0]), state(targets[1]))
+
+
+def test_nothing_is_stored():
+    learngene = methods.get("random").condense(None, None)
+    assert (learngene.stored_params, learngene.stored_params_head, learngene.stored_bytes) == (0, 0, 0)
+
+
+def test_an_unknown_scheme():
+    with pytest.raises(ValueError, match="scheme must be one of timm, jax, moco; found 'xavier'"):
+        methods.get("random", scheme="xavier")

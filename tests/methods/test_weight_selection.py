@@ -1,0 +1,293 @@
+"""Weight selection: the reference rule bit for bit, and what the other rules promise."""
+
+from fractions import Fraction
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tinylab import SPEC, TinyLab
+
+import methods
+from methods.testing import perturbed, same, state
+from methods.vit import build_vit, spec_of
+from methods.weight_selection import uniform
+
+BIG = SPEC.replace(embed_dim=30, num_heads=5, depth=4, mlp_ratio=2.0)
+SMALL = SPEC.replace(embed_dim=12, num_heads=3, depth=3, mlp_ratio=1.5)
+RULES = ("uniform", "consecutive", "random")
+
+
+def coded(spec):
+    """A model in which each tensor counts its own entries, so that indices can be read off the selected values."""
+    model = build_vit(spec)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.arange(p.numel()).view(p.shape))
+    return model
+
+
+def selected(ancestor, target_spec, lab=None, **options):
+    """The state of a target of that size after weight selection."""
+    init, target = methods.get("weight_selection", **options), perturbed(target_spec, seed=5)
+    init.initialize(target, init.condense(ancestor, lab), lab)
+    return state(target)
+
+
+def indices(tensor, shape):
+    """The index set of each dimension that gives `tensor` out of an arange of `shape`; asserts that it is such."""
+    places = torch.unravel_index(tensor.long(), shape)
+    result = []
+    for dim, place in enumerate(places):
+        rows = place.movedim(dim, -1).reshape(-1, tensor.shape[dim])
+        assert (rows == rows[0]).all(), "not a sub-tensor"
+        result.append(rows[0].tolist())
+    return result
+
+
+def chosen(spec, target_spec, **kwargs):
+    """name -> index set per dimension."""
+    ancestor = coded(spec)
+    shapes = {name: t.shape for name, t in ancestor.state_dict().items()}
+    weights = selected(ancestor, target_spec, **kwargs)
+    return {n: indices(t, shapes[n]) for n, t in weights.items() if not n.startswith("head")}
+
+
+def by_the_reference(teacher, student_shapes):
+    """The released rule in plain Python: keys without `head`; per dimension a stride or a rounded linspace."""
+    result = {}
+    for name, shape in student_shapes.items():
+        if "head" in name:
+            continue
+        tensor = teacher[name]
+        for dim, n in enumerate(shape):
+            have = tensor.shape[dim]
+            places = [i * (have // n) for i in range(n)]
+            if have % n:
+                places = [int(torch.round(x)) for x in torch.linspace(0, have - 1, n)]
+            tensor = torch.stack([tensor.select(dim, i) for i in places], dim)
+        result[name] = tensor
+    return result
+
+
+@pytest.mark.parametrize(
+    ("ancestor", "target"),
+    [
+        (SPEC, SPEC.replace(embed_dim=16, num_heads=1, depth=2)),  # every width divides
+        (BIG, SMALL),  # none does
+        (SPEC.replace(embed_dim=48), SPEC.replace(embed_dim=23, num_heads=1)),  # a tie in the rounding
+        (SPEC.replace(class_token=True), SPEC.replace(class_token=True, img_size=4, embed_dim=20, num_heads=5)),
+        (SPEC.replace(in_chans=3), SPEC.replace(in_chans=2, patch_size=2, img_size=4)),
+        (SPEC, SPEC),
+    ],
+)
+def test_the_default_is_the_reference_bit_for_bit(ancestor, target):
+    teacher = perturbed(ancestor, seed=1)
+    got = selected(teacher, target)
+    fresh = state(perturbed(target, seed=5))
+    expected = by_the_reference(state(teacher), {n: t.shape for n, t in fresh.items()})
+    assert set(got) - set(expected) == {"head.weight", "head.bias"}
+    assert same(got, expected | {n: fresh[n] for n in ("head.weight", "head.bias")})
+
+
+def test_ties_are_rounded_as_float32_does():
+    exact = [round(Fraction(i * 47, 22)) for i in range(23)]
+    got = uniform(48, 23).tolist()
+    assert exact[11] == 24  # 23.5 to the even number
+    assert got[11] == 23
+    assert [i for i in range(23) if got[i] != exact[i]] == [11]
+
+
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n))))
+def test_uniform_is_evenly_spaced(sizes):
+    n_from, n_to = sizes
+    got = uniform(n_from, n_to).tolist()
+    assert len(got) == n_to and got[0] == 0 and got == sorted(set(got)) and got[-1] < n_from
+    if n_from % n_to == 0:
+        assert got == list(range(0, n_from, n_from // n_to))
+    else:
+        assert got[-1] == n_from - 1
+        assert all(abs(g - Fraction(i * (n_from - 1), n_to - 1)) <= Fraction(1, 2) for i, g in enumerate(got))
+
+
+def test_the_usual_widths_do_not_depend_on_float32():
+    widths = (192, 320, 384, 512, 576, 768, 960, 1152, 1536, 3072)
+    for big in widths:
+        for small in widths:
+            if small < big and big % small:
+                assert uniform(big, small).tolist() == [round(Fraction(i * (big - 1), small - 1)) for i in range(small)]
+
+
+def test_flat_heads_mix_the_even_rows_of_two_heads():
+    """384 -> 192: each head of 64 of the target takes the even rows of two of the ancestor's heads, in q, k and v."""
+    spec = SPEC.replace(embed_dim=384, num_heads=6, depth=1, mlp_ratio=0.25)
+    rows = chosen(spec, spec.replace(embed_dim=192, num_heads=3))["blocks.0.attn.qkv.weight"][0]
+    for part in range(3):
+        head0 = rows[part * 192 : part * 192 + 64]
+        assert head0 == list(range(part * 384, part * 384 + 128, 2))
+
+
+def test_the_learngene_is_all_but_the_head():
+    ancestor = perturbed(SPEC.replace(depth=12, class_token=True), seed=1)
+    learngene = methods.get("weight_selection").condense(ancestor, None)
+    assert set(ancestor.state_dict()) - set(learngene.tensors) == {"head.weight", "head.bias"}
+    assert len(learngene.tensors) == 150
+    assert learngene.stored_params == sum(p.numel() for n, p in ancestor.named_parameters() if "head" not in n)
+    with_head = methods.get("weight_selection", head="transfer").condense(ancestor, None)
+    assert with_head.stored_params == learngene.stored_params
+    assert with_head.stored_params_head == 5 * 32 + 5
+
+
+def test_the_head_is_selected_on_its_inputs():
+    lab, target = TinyLab(), SPEC.replace(embed_dim=16)
+    ancestor = perturbed(SPEC, seed=1)
+    got = selected(ancestor, target, lab=lab, head="transfer")
+    assert got["head.weight"].equal(ancestor.head.weight[:, ::2])
+    assert got["head.bias"].equal(ancestor.head.bias)
+    without_lab = selected(ancestor, target, head="transfer")
+    assert without_lab["head.weight"].equal(state(perturbed(target, seed=5))["head.weight"])
+
+
+def check_aligned(sets, spec, target_spec):
+    """Channels that meet in the computation come from the same channels of the ancestor."""
+    stream = {tuple(sets["pos_embed"][2]), tuple(sets["patch_embed.proj.weight"][0]), tuple(sets["fc_norm.weight"][0])}
+    for i in range(target_spec.depth):
+        block = {name.removeprefix(f"blocks.{i}."): s for name, s in sets.items() if name.startswith(f"blocks.{i}.")}
+        stream |= {tuple(block[n][0]) for n in ("norm1.weight", "norm2.bias", "attn.proj.weight", "mlp.fc2.bias")}
+        stream |= {tuple(block[n][1]) for n in ("attn.qkv.weight", "mlp.fc1.weight")}
+        assert block["mlp.fc1.weight"][0] == block["mlp.fc1.bias"][0] == block["mlp.fc2.weight"][1]
+        attention = block["attn.proj.weight"][1]
+        thirds = [[part * spec.embed_dim + c for c in attention] for part in range(3)]
+        assert block["attn.qkv.weight"][0] == block["attn.qkv.bias"][0] == sum(thirds, [])
+    assert len(stream) == 1
+
+
+def check_whole_heads(sets, spec, target_spec):
+    """Each head of the target lies within one head of the ancestor, at the same places in every head."""
+    attention = torch.tensor(sets["blocks.0.attn.proj.weight"][1]).view(target_spec.num_heads, target_spec.head_dim)
+    heads, within = attention // spec.head_dim, attention % spec.head_dim
+    assert (heads == heads[:, :1]).all() and len(heads[:, 0].unique()) == target_spec.num_heads
+    assert (within == within[:1]).all()
+
+
+sizes = st.builds(
+    lambda heads, dims, depths, hidden: (
+        SPEC.replace(num_heads=heads[1], embed_dim=heads[1] * dims[1], depth=depths[1], mlp_ratio=2.0),
+        SPEC.replace(num_heads=heads[0], embed_dim=heads[0] * dims[0], depth=depths[0], mlp_ratio=hidden),
+    ),
+    *[st.tuples(st.integers(1, 5), st.integers(1, 5)).map(sorted) for _ in range(3)],
+    st.sampled_from((1.0, 1.5, 2.0)),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes, st.sampled_from(RULES), st.sampled_from(("first", "spaced")))
+def test_whole_heads_stay_aligned_at_any_size(pair, rule, layers):
+    sets = chosen(*pair, rule=rule, heads="whole", layers=layers)
+    check_aligned(sets, *pair)
+    check_whole_heads(sets, *pair)
+
+
+@pytest.mark.parametrize("rule", ["consecutive", "random"])
+def test_flat_channels_stay_aligned(rule):
+    check_aligned(chosen(BIG, SMALL, rule=rule), BIG, SMALL)
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes, st.sampled_from(RULES), st.booleans(), st.sampled_from(("flat", "whole")))
+def test_every_rule_takes_a_sub_tensor_in_order(pair, rule, consistent, heads):
+    sets = chosen(*pair, rule=rule, consistent=consistent, heads=heads)  # asserts sub-tensors
+    assert all(s == sorted(set(s)) for per_tensor in sets.values() for s in per_tensor)
+
+
+def test_heads_that_do_not_divide():
+    whole = chosen(BIG, SMALL, heads="whole")["blocks.0.attn.proj.weight"][1]
+    assert whole == [head * 6 + c for head in (0, 2, 4) for c in (0, 2, 3, 5)]
+    first = chosen(BIG, SMALL, heads="whole", rule="consecutive")["blocks.0.attn.proj.weight"][1]
+    assert first == [head * 6 + c for head in (0, 1, 2) for c in (0, 1, 2, 3)]
+
+
+def test_inconsistent_sets_differ_between_tensors():
+    sets = chosen(BIG, SMALL, rule="random", consistent=False)
+    columns = {tuple(s[1]) for n, s in sets.items() if n.endswith(("qkv.weight", "fc1.weight"))}
+    assert len(columns) == 2 * SMALL.depth
+
+
+def test_random_choices_come_from_the_lab():
+    ancestor = coded(BIG)
+    draws = [selected(ancestor, SMALL, rule="random", lab=TinyLab(seed=s)) for s in (0, 0, 1)]
+    assert same(draws[0], draws[1]) and not same(draws[0], draws[2])
+    assert same(selected(ancestor, SMALL, rule="random"), selected(ancestor, SMALL, rule="random"))
+
+
+def test_a_class_token_keeps_its_position():
+    spec = SPEC.replace(class_token=True, img_size=32)
+    tokens = chosen(spec, spec.replace(img_size=8), rule="random")["pos_embed"][1]
+    assert len(tokens) == 5 and tokens[0] == 0
+
+
+def test_layers():
+    ancestor = perturbed(SPEC.replace(depth=4), seed=1)
+    with torch.no_grad():
+        for i, block in enumerate(ancestor.blocks):
+            block.norm1.weight.fill_(i)
+    for layers, depth, expected in [("first", 3, [0, 1, 2]), ("spaced", 3, [0, 2, 3]), ("spaced", 2, [0, 2])]:
+        got = selected(ancestor, SPEC.replace(depth=depth), layers=layers)
+        assert [int(got[f"blocks.{i}.norm1.weight"][0]) for i in range(depth)] == expected
+
+
+def test_the_final_norm_goes_by_either_name():
+    token = SPEC.replace(class_token=True, global_pool="token")
+    ancestor = perturbed(token, seed=1)
+    got = selected(ancestor, token.replace(global_pool="avg"))
+    assert got["fc_norm.weight"].equal(ancestor.norm.weight)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"embed_dim": 64}, "embed_dim"),
+        ({"depth": 5}, "depth"),
+        ({"mlp_ratio": 8.0}, "hidden_dim"),
+        ({"img_size": 16}, "tokens"),
+        ({"patch_size": 8, "img_size": 16}, "patch_size"),
+        ({"in_chans": 3}, "in_chans"),
+        ({"class_token": True}, "tokens"),
+    ],
+)
+def test_nothing_grows(changes, reason):
+    init, target = methods.get("weight_selection"), SPEC.replace(**changes)
+    assert init.supports(SPEC, target).startswith(f"cannot grow {reason}")
+    with pytest.raises(ValueError, match=f"cannot grow {reason}"):
+        init.initialize(build_vit(target), init.condense(build_vit(SPEC), None), None)
+
+
+def test_more_heads_of_the_same_width_are_for_flat_only():
+    target = SPEC.replace(num_heads=4)
+    assert methods.get("weight_selection").supports(SPEC, target) is None
+    assert "num_heads" in methods.get("weight_selection", heads="whole").supports(SPEC, target)
+    assert "head_dim" in methods.get("weight_selection", heads="whole").supports(SPEC, SPEC.replace(num_heads=1))
+
+
+def test_a_class_token_cannot_be_dropped():
+    assert "class_token" in methods.get("weight_selection").supports(SPEC.replace(class_token=True), SPEC)
+
+
+def test_an_ancestor_with_other_tensors_is_refused():
+    from timm.models.vision_transformer import VisionTransformer
+
+    model = VisionTransformer(img_size=8, patch_size=4, embed_dim=32, depth=1, num_heads=2, init_values=1e-5)
+    with pytest.raises(ValueError, match=r"blocks\.0\.ls1\.gamma"):
+        methods.get("weight_selection").condense(model, None)
+
+
+@pytest.mark.parametrize("option", ["rule", "heads", "layers", "head"])
+def test_a_wrong_choice_is_named(option):
+    with pytest.raises(ValueError, match=f"{option} must be one of .*; found 'wrong'"):
+        methods.get("weight_selection", **{option: "wrong"})
+
+
+def test_the_ancestor_is_described_in_the_metadata():
+    learngene = methods.get("weight_selection").condense(build_vit(SPEC), TinyLab(classes="abc"))
+    assert learngene.meta["classes"] == "abc"
+    assert learngene.meta["ancestor"]["num_heads"] == spec_of(build_vit(SPEC)).num_heads == 2
