@@ -1,0 +1,133 @@
+"""A data set ready for use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from bench.data.description import Description, describe_survey, source_module
+from bench.data.images import ArrayImages, Images
+from bench.data.memory import TensorSplit
+from bench.data.normalise import Normalise
+from bench.data.pool import Pool, Request, Samples
+from bench.data.settings import AugmentSettings, DataError, DataSettings
+from bench.data.stratify import stratified_fraction
+
+
+class Split(Protocol):
+    """One part of a data set."""
+
+    n: int
+    labels: Tensor  # int64 [n], on the CPU
+
+    def batches(
+        self, order: Sequence[Tensor], *, epoch: int, seed: int, augment: AugmentSettings | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """(images, labels) for each index tensor (int64 [B], CPU) in `order`, on the device.
+
+        Images are normalised float32 [B, channels, size, size], labels int64 [B]. `augment` None means evaluation.
+        An image's pixels depend on (seed, epoch, its index) and the settings only: not on the batch it is in, on the
+        number of workers, or on where the iteration began. The global random generators are left as they are.
+        """
+
+
+class DecodedSplit:
+    """One part of a data set whose images are decoded when they are asked for."""
+
+    def __init__(self, part: str, pool: Pool, device: torch.device) -> None:
+        images, chosen = pool.samples.parts[part]
+        self.labels = images.labels[chosen]
+        self.n = len(chosen)
+        self._part, self._pool, self._device = part, pool, device
+        self._normalise = Normalise(pool.samples.settings, device)
+
+    def batches(
+        self, order: Sequence[Tensor], *, epoch: int, seed: int, augment: AugmentSettings | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `Split.batches`."""
+        if augment is not None:
+            augment.check(self._pool.samples.settings)
+        requests = [Request(self._part, batch, epoch, seed, augment) for batch in order]
+        for images, labels in self._pool.run(requests):
+            images, labels = (x.to(self._device, non_blocking=True) for x in (images, labels))
+            yield self._normalise(images), labels
+
+
+@dataclass
+class Dataset:
+    """The parts of a data set on a device. `close` ends its decoding processes."""
+
+    train: Split
+    val: Split
+    test: Split
+    description: Description
+    pool: Pool | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.description.classes
+
+    @property
+    def class_id(self) -> str:
+        return self.description.class_id
+
+    def close(self) -> None:
+        if self.pool:
+            self.pool.close()
+
+
+def load(settings: DataSettings, device: torch.device | str = "cpu") -> Dataset:
+    """Open the data set; fetches it first where `download` says so.
+
+    Raises DataMissing where it is not there, DataError where it is not what its description says.
+    """
+    device = torch.device(device)
+    source = source_module(settings)
+    survey = source.survey(settings)
+    description = describe_survey(settings, survey)
+    opened = {part: source.open_part(settings, survey, part) for part in survey.sizes}
+    parts = {part: (images, torch.arange(len(images.labels))) for part, images in opened.items()}
+    if "val" not in parts:
+        parts["val"] = _cut(parts, settings)
+    found = {part: len(parts[part][1]) for part in description.counts}
+    if found != dict(description.counts):
+        raise DataError(f"{settings.name} has {found} images, expected {dict(description.counts)}")
+    if settings.in_memory:
+        splits = {part: _hold(*parts[part], settings, device) for part in found}
+        return Dataset(**splits, description=description)
+    pool = Pool(Samples(parts, settings), _workers(settings, device), pin_memory=device.type == "cuda")
+    return Dataset(**{part: DecodedSplit(part, pool, device) for part in found}, description=description, pool=pool)
+
+
+def _cut(parts: dict[str, tuple[Images, Tensor]], settings: DataSettings) -> tuple[Images, Tensor]:
+    """Take a fixed stratified part out of train, for validation."""
+    images, _ = parts["train"]
+    val = stratified_fraction(images.labels, settings.val_fraction, seed=0)
+    rest = torch.ones(len(images.labels), dtype=torch.bool)
+    rest[val] = False
+    parts["train"] = (images, rest.nonzero()[:, 0])
+    return images, val
+
+
+def _hold(images: Images, chosen: Tensor, settings: DataSettings, device: torch.device) -> TensorSplit:
+    """The part as one tensor: the stored array where it has the size, else each image as for evaluation."""
+    labels = images.labels[chosen]
+    if isinstance(images, ArrayImages) and images.pixels.shape[1:] == (
+        settings.in_chans, settings.img_size, settings.img_size,
+    ):  # fmt: skip
+        return TensorSplit(images.pixels[chosen], labels, settings, device, images.white)
+    samples = Samples({"all": (images, chosen)}, settings)
+    blocks = torch.arange(len(chosen)).split(64)
+    pixels = [samples.__getitems__(Request("all", block, 0, 0, None))[0] for block in blocks]
+    return TensorSplit(torch.cat(pixels), labels, settings, device)
+
+
+def _workers(settings: DataSettings, device: torch.device) -> int:
+    if settings.workers is not None:
+        return settings.workers
+    return 0 if device.type == "cpu" else min(8, len(os.sched_getaffinity(0)))

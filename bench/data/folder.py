@@ -1,0 +1,113 @@
+"""Image folders: part/class/image, as torchvision and timm read them.
+
+A part is counted with one directory listing per class and no look at the files themselves, so that a plan can count
+ImageNet. timm's own folder reader is not used: it needs torch, and its data set replaces an image that cannot be
+decoded by the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.data.description import Survey, some
+from bench.data.settings import DataError, DataMissing, DataSettings
+
+if TYPE_CHECKING:
+    from bench.data.images import FileImages
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
+TRAIN, VALIDATION, TEST = ("train", "training"), ("val", "validation", "valid"), ("test",)
+LAYOUT = "expected part/class/image, such as train/cat/1.jpg and val/cat/2.jpg, with parts train, val and test"
+
+
+def survey(settings: DataSettings) -> Survey:
+    """Raises DataMissing saying what was expected and what was found."""
+    parts = _parts(settings)
+    listed = {part: _list_part(folder) for part, folder in parts.items()}
+    classes = _classes(settings, listed["train"])
+    for part, files in listed.items():
+        unknown = sorted(set(files) - set(classes))
+        if unknown and part != "train" and not settings.class_map:
+            raise DataError(f"{settings.name}: {parts[part]} has classes that train has not: {some(unknown)}")
+    sizes = {part: sum(len(files.get(c, ())) for c in classes) for part, files in listed.items()}
+    return Survey(classes, sizes, [len(listed["train"][c]) for c in classes], found=(parts, listed))
+
+
+def open_part(settings: DataSettings, survey: Survey, part: str) -> FileImages:
+    """Images in the order of classes, then of file names."""
+    from bench.data.images import FileImages
+
+    folder, files = (found[part] for found in survey.found)
+    names = [os.path.join(c, name) for c in survey.classes for name in sorted(files.get(c, ()))]
+    labels = [label for label, c in enumerate(survey.classes) for _ in files.get(c, ())]
+    return FileImages(folder, names, labels)
+
+
+def _parts(settings: DataSettings) -> dict[str, Path]:
+    """part -> its folder. Without `splits`, the usual names; with no test part, val is the test part."""
+    root = settings.path
+    if not root.is_dir():
+        raise DataMissing(f"{settings.name}: {root} is not a folder; {LAYOUT}")
+    found = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    if settings.splits:
+        names: dict[str, str | None] = dict(settings.splits)
+    else:
+        names = {
+            part: next((n for n in usual if n in found), None)
+            for part, usual in (("train", TRAIN), ("val", VALIDATION), ("test", TEST))
+        }
+        if not names["test"]:
+            names = {"train": names["train"], "test": names["val"]}
+    missing = [part for part in ("train", "test") if not names.get(part)]
+    missing += [name for name in names.values() if name and name not in found]
+    if missing:
+        raise DataMissing(
+            f"{settings.name}: no {' and no '.join(missing)} part in {root} (folders: {some(found, 8) or 'none'}); "
+            f"{LAYOUT}. Other names: splits: {{train: NAME, test: NAME}}"
+        )
+    return {part: root / name for part, name in names.items() if name}
+
+
+def _list_part(folder: Path) -> dict[str, list[str]]:
+    """class -> image files (paths below the class folder)."""
+    classes = [entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
+    listed = {c: list(_images(os.path.join(folder, c))) for c in classes}
+    empty = sorted(c for c, files in listed.items() if not files)
+    if empty or not listed:
+        what = f"no image in {some(empty)}" if empty else "no class folder"
+        raise DataMissing(f"{folder}: {what}; {LAYOUT} (images: {' '.join(EXTENSIONS)})")
+    return listed
+
+
+def _images(folder: str, below: str = "") -> Iterator[str]:
+    """Names of the images in a class folder and the folders below it."""
+    with os.scandir(os.path.join(folder, below)) as entries:
+        for entry in entries:
+            if entry.name.lower().endswith(EXTENSIONS):
+                yield os.path.join(below, entry.name)
+            elif entry.is_dir():
+                yield from _images(folder, os.path.join(below, entry.name))
+
+
+def _classes(settings: DataSettings, train: dict[str, list[str]]) -> Sequence[str]:
+    """The class list in label order: that of `class_map`, else by name with numbers compared as numbers, as timm."""
+    if not settings.class_map:
+        return sorted(train, key=lambda c: [(not w.isdigit(), int(w) if w.isdigit() else w) for w in _words(c)])
+    file = Path(os.path.expandvars(settings.class_map)).expanduser()
+    try:
+        classes = file.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise DataMissing(f"{settings.name}: class_map {file}: {error.strerror}") from None
+    classes = [c.strip() for c in classes if c.strip()]
+    missing = [c for c in classes if c not in train]
+    if missing:
+        raise DataError(f"{settings.name}: class_map names classes that train has not: {some(missing)}")
+    return classes
+
+
+def _words(name: str) -> list[str]:
+    return [w for w in re.split(r"(\d+)", name.lower()) if w]

@@ -1,0 +1,81 @@
+"""Where the pixels of one part of a data set come from: labels, and random access to images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.data.settings import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class Images(Protocol):
+    """One part of a data set; images are counted from 0."""
+
+    labels: Tensor  # int64 [n]
+
+    def read(self, index: int, mode: str) -> Image.Image:
+        """The image as PIL has it, in mode "L" or "RGB". Raises DataError naming what cannot be decoded."""
+
+
+class ArrayImages:
+    """Images of one size that are stored as one array.
+
+    pixels: uint8 [n, channels, height, width]; white: the value of full brightness.
+    """
+
+    def __init__(self, pixels: np.ndarray | Tensor, labels: Any, white: int = 255) -> None:
+        self.pixels = torch.as_tensor(pixels).contiguous()
+        self.labels = torch.as_tensor(labels, dtype=torch.int64)
+        self.white = white
+
+    def read(self, index: int, mode: str) -> Image.Image:
+        from PIL import Image
+
+        pixels = self.pixels[index].permute(1, 2, 0).numpy()
+        return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).convert(mode)
+
+
+class FileImages:
+    """Image files below a folder."""
+
+    def __init__(self, folder: Path, names: Sequence[str], labels: Sequence[int]) -> None:
+        self.folder = folder
+        # one block of bytes: a list of a million strings would be copied into each worker, page by page
+        self.names = np.array([os.fsencode(name) for name in names])
+        self.labels = torch.tensor(labels, dtype=torch.int64)
+
+    def read(self, index: int, mode: str) -> Image.Image:
+        path = self.folder / os.fsdecode(bytes(self.names[index]))
+        return decode(lambda: path, str(path), mode)
+
+
+class IndexedImages:
+    """Images behind a function: index -> something that PIL can open, or an image."""
+
+    def __init__(self, get: Callable[[int], Any], labels: Any, name: str) -> None:
+        self.get, self.name = get, name
+        self.labels = torch.as_tensor(labels, dtype=torch.int64)
+
+    def read(self, index: int, mode: str) -> Image.Image:
+        return decode(lambda: self.get(index), f"{self.name}: image {index}", mode)
+
+
+def decode(source: Callable[[], Any], name: str, mode: str) -> Image.Image:
+    """Open what `source` gives (a path, a file or an image) and convert it. Raises DataError with `name`."""
+    from PIL import Image
+
+    try:
+        file = source()
+        with file if isinstance(file, Image.Image) else Image.open(file) as image:
+            return image.convert(mode)
+    except Exception as error:  # PIL raises OSError, SyntaxError, ValueError, ... for what it cannot decode
+        raise DataError(f"{name}: not a readable image ({type(error).__name__}: {error})") from None

@@ -1,0 +1,92 @@
+"""The data sets that are known by name: defaults of their settings, and what torchvision's sets consist of.
+
+Torch is not needed here, so that a plan can count images without importing torchvision. `load` holds the counts
+against the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+# timm creates these sources too, but as streams: no random access, so no replay of a single sample.
+STREAMED = ("wds", "tfds", "hfids")
+
+
+@dataclass(frozen=True)
+class TorchSet:
+    """A data set of torchvision.
+
+    cls:     class in `torchvision.datasets`.
+    folder:  what the class looks for below `root`.
+    parts:   part -> keyword arguments of the class.
+    sizes:   part -> number of images.
+    train:   images per class of the training part.
+    classes: names in label order; empty where only the number is known here.
+    """
+
+    cls: str
+    folder: str
+    parts: dict[str, dict[str, Any]]
+    sizes: dict[str, int]
+    train: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+
+
+_TRAIN_FLAG = {"train": {"train": True}, "test": {"train": False}}
+_TWO = {"train": {"split": "train"}, "test": {"split": "test"}}
+_THREE = {"train": {"split": "train"}, "val": {"split": "val"}, "test": {"split": "test"}}
+_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_MNIST = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
+_SVHN = (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659)
+
+TORCH_SETS = {
+    "cifar10": TorchSet(
+        "CIFAR10", "cifar-10-batches-py", _TRAIN_FLAG, {"train": 50_000, "test": 10_000}, (5000,) * 10, _CIFAR10
+    ),
+    "cifar100": TorchSet("CIFAR100", "cifar-100-python", _TRAIN_FLAG, {"train": 50_000, "test": 10_000}, (500,) * 100),
+    "mnist": TorchSet("MNIST", "MNIST/raw", _TRAIN_FLAG, {"train": 60_000, "test": 10_000}, _MNIST),
+    "fashion_mnist": TorchSet(
+        "FashionMNIST", "FashionMNIST/raw", _TRAIN_FLAG, {"train": 60_000, "test": 10_000}, (6000,) * 10
+    ),
+    "svhn": TorchSet("SVHN", "train_32x32.mat", _TWO, {"train": 73_257, "test": 26_032}, _SVHN),
+    "stl10": TorchSet("STL10", "stl10_binary", _TWO, {"train": 5000, "test": 8000}, (500,) * 10),
+    "flowers102": TorchSet(
+        "Flowers102", "flowers-102", _THREE, {"train": 1020, "val": 1020, "test": 6149}, (10,) * 102
+    ),
+    "food101": TorchSet("Food101", "food-101", _TWO, {"train": 75_750, "test": 25_250}, (750,) * 101),
+    "dtd": TorchSet("DTD", "dtd/dtd", _THREE, {"train": 1880, "val": 1880, "test": 1880}, (40,) * 47),
+}
+
+
+def _torch(size: int, **fields: Any) -> dict[str, Any]:
+    return {"source": "torch", "root": "$BENCH_DATA", "img_size": size, **fields}
+
+
+def _pixels(size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> dict[str, Any]:
+    """Small images that are stored as one array: used at their own size, whole."""
+    return _torch(size, in_chans=len(mean), mean=mean, std=std, crop_pct=1.0, in_memory=True)
+
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    # mean and deviation of the training part, of values scaled to 0..1
+    "digits": {
+        "source": "builtin", "img_size": 8, "in_chans": 1, "mean": (0.3053,), "std": (0.3760,), "crop_pct": 1.0,
+        "in_memory": True,
+    },
+    "cifar10": _pixels(32, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": _pixels(32, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "mnist": _pixels(28, (0.1307,), (0.3081,)),
+    "fashion_mnist": _pixels(28, (0.2860,), (0.3530,)),
+    "svhn": _pixels(32, (0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970)),
+    "stl10": _pixels(96, (0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713)),
+    "flowers102": _torch(224),
+    "food101": _torch(224),
+    "dtd": _torch(224),
+    # ILSVRC keeps unlabelled images in `test`; the labelled `val` is what everybody reports
+    "imagenet": {
+        "source": "folder", "root": "$IMAGENET", "splits": {"train": "train", "test": "val"}, "num_classes": 1000,
+    },
+}  # fmt: skip

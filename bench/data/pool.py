@@ -1,0 +1,113 @@
+"""Decoding processes that live as long as the data set: torch's DataLoader, fed with whole batches."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from bench.data.counter import keys
+from bench.data.images import Images
+from bench.data.settings import AugmentSettings, DataSettings
+from bench.data.transforms import build, seeded
+
+
+@dataclass(frozen=True)
+class Request:
+    """One batch: which images of which part, varied how. Says all that its pixels depend on."""
+
+    part: str
+    indices: Tensor  # int64 [B], within the part
+    epoch: int
+    seed: int
+    augment: AugmentSettings | None
+
+
+class Samples(Dataset):
+    """Answers a request, in whichever process. parts: part -> (images, index of the part's samples in them)."""
+
+    def __init__(self, parts: dict[str, tuple[Images, Tensor]], settings: DataSettings) -> None:
+        self.parts, self.settings = parts, settings
+        self.mode = "L" if settings.in_chans == 1 else "RGB"
+        self._transforms: dict[AugmentSettings | None, Callable[[Any], Tensor]] = {}
+
+    def __getitems__(self, request: Request) -> tuple[Tensor, Tensor]:
+        """Images [B, C, H, W] and labels [B]; the DataLoader calls it with what the batch sampler gave."""
+        images, chosen = self.parts[request.part]
+        if request.augment not in self._transforms:
+            self._transforms[request.augment] = build(self.settings, request.augment)
+        transform = self._transforms[request.augment]
+        where = chosen[request.indices].tolist()
+        pixels = []
+        for key, index in zip(keys(request.seed, request.epoch, request.indices).tolist(), where, strict=True):
+            image = images.read(index, self.mode)
+            with seeded(key):
+                pixels.append(transform(image))
+        return torch.stack(pixels), images.labels[where]
+
+
+class _Feed:
+    """A batch sampler that gives whatever it was last told to."""
+
+    def __init__(self) -> None:
+        self.requests: Iterable[Request] = ()
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self.requests)
+
+
+class Pool:
+    """Runs requests in `workers` processes (0: in this one), in order, some batches ahead.
+
+    The processes are kept between epochs and serve all parts. A second iteration begun during a first gets its own.
+    """
+
+    def __init__(self, samples: Samples, workers: int, pin_memory: bool) -> None:
+        self.samples, self.workers, self.pin_memory = samples, workers, pin_memory
+        self._idle: list[tuple[DataLoader, _Feed]] = []
+
+    def run(self, requests: Iterable[Request]) -> Iterator[tuple[Tensor, Tensor]]:
+        loader, feed = self._idle.pop() if self._idle else self._start()
+        feed.requests = requests
+        try:
+            yield from loader
+        except GeneratorExit:  # left early: what is under way is thrown away when the processes are next used
+            self._idle.append((loader, feed))
+            raise
+        self._idle.append((loader, feed))  # after an error the processes end with `loader`
+
+    def close(self) -> None:
+        """End the processes that wait."""
+        self._idle.clear()
+
+    def _start(self) -> tuple[DataLoader, _Feed]:
+        feed = _Feed()
+        loader = DataLoader(
+            self.samples,
+            batch_sampler=feed,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            collate_fn=_as_it_is,
+            pin_memory=self.pin_memory,
+            worker_init_fn=_outlive_signals,
+            generator=torch.Generator(),  # else the loader draws from torch's global generator
+        )
+        return loader, feed
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _outlive_signals(worker: int) -> None:
+    """Signals that a scheduler or a terminal sends to all processes are for the main one, which saves its state and
+    then ends the workers. One that is told to terminate gives it half a minute."""
+    for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(30))

@@ -1,0 +1,84 @@
+"""Hugging Face data sets saved by `DatasetDict.save_to_disk`: Arrow files, memory-mapped, with random access.
+
+`datasets.load_dataset` reads hub data sets, parquet and WebDataset tar shards into this form, once.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from bench.data.description import Survey, some
+from bench.data.settings import DataError, DataMissing, DataSettings
+
+if TYPE_CHECKING:
+    from bench.data.images import IndexedImages
+
+VALIDATION = ("val", "validation", "valid")
+
+
+def survey(settings: DataSettings) -> Survey:
+    import numpy as np
+
+    parts = _parts(settings)
+    labels = _labels(parts["train"], settings)
+    names = getattr(parts["train"].features[settings.label_column], "names", None)
+    classes = names or [f"{settings.name}/{i}" for i in range(int(labels.max()) + 1)]
+    sizes = {part: len(data) for part, data in parts.items()}
+    return Survey(classes, sizes, np.bincount(labels, minlength=len(classes)).tolist(), found=parts)
+
+
+def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImages:
+    import datasets
+
+    from bench.data.images import IndexedImages
+
+    data = survey.found[part]
+    images = data.cast_column(settings.image_column, datasets.Image(decode=False))
+    read = _Reader(images, settings.image_column)
+    return IndexedImages(read, _labels(data, settings), f"{settings.name}/{part}")
+
+
+class _Reader:
+    """index -> what PIL can open. A class, so that workers that are spawned can have it."""
+
+    def __init__(self, images: Any, column: str) -> None:
+        self.images, self.column = images, column
+
+    def __call__(self, index: int) -> Any:
+        image = self.images[int(index)][self.column]
+        return BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"]
+
+
+def _parts(settings: DataSettings) -> dict[str, Any]:
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(f"{settings.name}: source hfds needs the package `datasets`: pip install datasets") from None
+    root = settings.path
+    if not (root / "dataset_dict.json").is_file():
+        raise DataMissing(
+            f"{settings.name}: no dataset_dict.json in {root}; expected what save_to_disk wrote: "
+            "datasets.load_dataset(NAME).save_to_disk(ROOT)"
+        )
+    saved = datasets.load_from_disk(str(root))
+    names = settings.splits or {
+        "train": "train",
+        "val": next((n for n in VALIDATION if n in saved), None),
+        "test": "test" if "test" in saved else None,
+    }
+    if not names["test"]:
+        names = {"train": names["train"], "test": names["val"]}
+    names = {part: name for part, name in names.items() if name or part != "val"}
+    missing = [name or part for part, name in names.items() if name not in saved]
+    if missing:
+        raise DataMissing(f"{settings.name}: no {', '.join(missing)} in {root} (there are: {some(list(saved), 8)})")
+    parts = {part: saved[name] for part, name in names.items()}
+    for column in (settings.image_column, settings.label_column):
+        if column not in parts["train"].features:
+            raise DataError(f"{settings.name}: no column {column!r} (columns: {', '.join(parts['train'].features)})")
+    return parts
+
+
+def _labels(data: Any, settings: DataSettings) -> Any:
+    return data.with_format("numpy", columns=[settings.label_column])[settings.label_column][:]

@@ -1,0 +1,152 @@
+"""What a suite says about data: which set, and how training images are varied. Light: imports no torch."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from bench.data.known import DEFAULTS, IMAGENET_MEAN, IMAGENET_STD, STREAMED, TORCH_SETS
+
+Part = Literal["train", "val", "test"]
+Source = Literal["builtin", "folder", "torch", "hfds"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Channels = tuple[float, ...]
+
+
+class DataError(ValueError):
+    """Data that cannot be used as it is, such as an image that cannot be decoded."""
+
+
+class DataMissing(DataError):
+    """The data is not where the settings say."""
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Frozen):
+    """A data set. A known name alone will do: `digits`, `cifar10`, ...; its defaults can be overridden."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="what it is called in tables and identities")
+    base: str | None = Field(None, description="the known data set it is a variant of; default: name")
+    source: Source = Field(
+        "folder", description="folder of class folders, torch(vision), hfds (a saved Hugging Face dataset)"
+    )
+    root: str | None = Field(None, description="where it is; $VARIABLES are filled in when it is read")
+    splits: dict[Part, str] | None = Field(None, description="name of each part at the source; no val: cut from train")
+    class_map: str | None = Field(None, description="folder: a file that lists the classes in label order, one a line")
+    image_column: str = Field("image", description="hfds: column of the images")
+    label_column: str = Field("label", description="hfds: column of the labels")
+    download: bool = Field(False, description="torch: fetch it if it is not there")
+    img_size: int = Field(224, ge=1, description="pixels, height and width")
+    in_chans: Literal[1, 3] = Field(3, description="images are converted to grey or RGB")
+    num_classes: int | None = Field(None, ge=2, description="checked against the data")
+    mean: Channels = Field(IMAGENET_MEAN, description="per channel, of values in 0..1")
+    std: Channels = Field(IMAGENET_STD, description="per channel, of values in 0..1")
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    crop_pct: float = Field(0.875, gt=0, le=1, description="evaluation: centre crop of this part of the shorter side")
+    val_fraction: float = Field(0.02, gt=0, le=0.5, description="cut from train where there is no validation part")
+    in_memory: bool = Field(False, description="decode once to img_size and hold as one tensor on the device")
+    workers: int | None = Field(None, ge=0, description="decoding processes; default: none on a CPU, up to 8 on a GPU")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_known(cls, given: Any) -> Any:
+        given = {"name": given} if isinstance(given, str) else given
+        if not isinstance(given, dict):
+            return given
+        known = given.get("base") or given.get("name")
+        if known not in DEFAULTS and (given.get("base") or "source" not in given):
+            near = difflib.get_close_matches(str(known), DEFAULTS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"unknown data set {known!r}{hint} (known: {', '.join(DEFAULTS)}; others need `source`)")
+        if given.get("source") in STREAMED:
+            raise ValueError(
+                f"source {given['source']!r} is a stream and cannot be replayed sample by sample; convert it once with "
+                "`datasets.load_dataset(...).save_to_disk(ROOT)` (`webdataset` reads tar shards) and use source: hfds"
+            )
+        default = DEFAULTS.get(known, {})
+        if given.get("source", default.get("source")) != default.get("source"):
+            default = {}  # the name is the user's own
+        merged = {**default, **given}
+        if merged.get("img_size") != default.get("img_size"):
+            merged["in_memory"] = given.get("in_memory", False)  # arrays are held at their own size unless one says so
+        return merged
+
+    @field_validator("std")
+    @classmethod
+    def _positive(cls, std: Channels) -> Channels:
+        if min(std, default=1) <= 0:
+            raise ValueError(f"must be positive, found {std}")
+        return std
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DataSettings:
+        if not len(self.mean) == len(self.std) == self.in_chans:
+            raise ValueError(f"mean and std need one value for each of the {self.in_chans} channels")
+        if self.source == "torch" and self.known not in TORCH_SETS:
+            raise ValueError(f"no torchvision data set {self.known!r} (there are: {', '.join(TORCH_SETS)})")
+        if self.source == "builtin" and (self.img_size, self.in_chans, self.in_memory) != (8, 1, True):
+            raise ValueError("digits are 8x8 in one channel, held in memory")
+        if self.splits is not None and not {"train", "test"} <= self.splits.keys():
+            raise ValueError("splits must name at least train and test")
+        return self
+
+    @property
+    def known(self) -> str:
+        return self.base or self.name
+
+    @property
+    def path(self) -> Path:
+        """`root` with environment variables filled in. Raises DataMissing where there is none or one is not set."""
+        if self.root is None:
+            raise DataMissing(f"{self.name}: `root` is missing: the folder where the data is")
+        for variable in re.findall(r"\$\{?(\w+)", self.root):
+            if variable not in os.environ:
+                raise DataMissing(
+                    f"{self.name}: root is {self.root} but the environment variable {variable} is not set; "
+                    f"set it, or give the folder itself: {{name: {self.name}, root: FOLDER}}"
+                )
+        return Path(os.path.expandvars(self.root)).expanduser()
+
+
+class AugmentSettings(Frozen):
+    """How training images are varied. The default varies nothing: images are prepared as for evaluation.
+
+    `shift` and `hflip` go with data held in memory; data that is decoded from files takes `hflip` and the rest, which
+    are arguments of `timm.data.create_transform`.
+    """
+
+    shift: int = Field(0, ge=0, description="in memory: moved by up to so many pixels each way, zeros move in")
+    hflip: Probability = Field(0.0, description="probability of a left-right flip")
+    crop: Literal["rrc", "rkrc", "rkrr"] | None = Field(None, description="timm's train_crop_mode; none: as evaluation")
+    scale: tuple[float, float] | None = Field(None, description="area range of the random crop; none: timm's")
+    ratio: tuple[float, float] | None = Field(None, description="aspect range of the random crop; none: timm's")
+    interpolation: Literal["bilinear", "bicubic", "random"] | None = Field(None, description="none: the data set's")
+    color_jitter: float | tuple[float, ...] | None = None
+    auto_augment: str | None = Field(None, description="timm's policy string, such as rand-m9-mstd0.5-inc1")
+    re_prob: Probability = Field(0.0, description="probability of random erasing")
+    re_mode: Literal["const", "rand", "pixel"] = "pixel"
+    re_count: int = Field(1, ge=1)
+
+    def check(self, data: DataSettings) -> None:
+        """Raise ValueError for a setting that the data set cannot honour: nothing is silently left out."""
+        default, fitting = (
+            type(self)(),
+            {"shift", "hflip"} if data.in_memory else type(self).model_fields.keys() - {"shift"},
+        )
+        wrong = [f for f in type(self).model_fields if f not in fitting and getattr(self, f) != getattr(default, f)]
+        if wrong and data.in_memory:
+            raise ValueError(
+                f"{', '.join(wrong)}: not for {data.name}, which is held in memory; or set in_memory: false"
+            )
+        if wrong:
+            raise ValueError(
+                f"shift: not for {data.name}, which is decoded from files; use crop, or set in_memory: true"
+            )

@@ -1,0 +1,86 @@
+"""Names, defaults, environment variables and what is refused."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from bench.data import AugmentSettings, DataMissing, DataSettings
+from bench.data.known import DEFAULTS
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_known_name_alone_will_do(name):
+    settings = DataSettings.model_validate(name)
+    assert settings == DataSettings.model_validate({"name": name})
+    assert settings.name == name and len(settings.mean) == settings.in_chans
+
+
+def test_defaults_can_be_overridden_and_given_another_name():
+    big = DataSettings.model_validate({"name": "cifar_big", "base": "cifar10", "img_size": 224})
+    assert (big.name, big.known, big.source, big.img_size) == ("cifar_big", "cifar10", "torch", 224)
+    assert big.mean == DataSettings.model_validate("cifar10").mean
+    assert DataSettings.model_validate("cifar10").in_memory and not big.in_memory
+    assert DataSettings.model_validate({"name": "cifar10", "img_size": 48, "in_memory": True}).in_memory
+
+
+def test_a_known_name_from_another_source_is_the_users_own():
+    own = DataSettings.model_validate({"name": "cifar10", "source": "folder", "root": "x"})
+    assert (own.img_size, own.in_memory, own.crop_pct) == (224, False, 0.875)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("cifar01", "did you mean 'cifar10'"),
+        ({"name": "mine"}, "others need `source`"),
+        ({"name": "digits", "colour": 1}, "colour"),
+        ({"name": "digits", "img_size": 16}, "8x8"),
+        ({"name": "cifar10", "in_chans": 1}, "mean and std"),
+        ({"name": "cifar10", "std": [1, 0, 1]}, "positive"),
+        ({"name": "a", "source": "torch"}, "no torchvision data set 'a'"),
+        ({"name": "a", "source": "wds", "root": "x"}, "save_to_disk"),
+        ({"name": "a", "source": "folder", "splits": {"train": "a"}}, "at least train and test"),
+        ({"name": "a/b", "source": "folder"}, "pattern"),
+        ({"source": "folder"}, "name"),
+        (3, "dictionary"),
+    ],
+)
+def test_what_is_refused_says_why(given, message):
+    with pytest.raises(ValidationError, match=message):
+        DataSettings.model_validate(given)
+
+
+def test_environment_variables_in_root(monkeypatch, tmp_path):
+    settings = DataSettings.model_validate({"name": "a", "source": "folder", "root": "${SOME_DATA}/x"})
+    monkeypatch.delenv("SOME_DATA", raising=False)
+    with pytest.raises(DataMissing, match="SOME_DATA is not set"):
+        _ = settings.path
+    monkeypatch.setenv("SOME_DATA", str(tmp_path))
+    assert settings.path == tmp_path / "x"
+    with pytest.raises(DataMissing, match="`root` is missing"):
+        _ = DataSettings.model_validate({"name": "a", "source": "folder"}).path
+
+
+def test_augmentation_that_the_data_cannot_honour_is_refused(folder):
+    digits = DataSettings.model_validate("digits")
+    files = DataSettings.model_validate({"name": "f", "source": "folder", "root": str(folder)})
+    AugmentSettings(shift=1, hflip=0.5).check(digits)
+    AugmentSettings(hflip=0.5, crop="rrc", auto_augment="rand-m9").check(files)
+    with pytest.raises(ValueError, match="crop, auto_augment: not for digits"):
+        AugmentSettings(crop="rrc", auto_augment="rand-m9").check(digits)
+    with pytest.raises(ValueError, match="shift: not for f"):
+        AugmentSettings(shift=1).check(files)
+
+
+def test_describing_digits_needs_neither_torch_nor_sklearn():
+    code = (
+        "import sys; from bench.data import *; from bench.data import describe, DataSettings;"
+        "d = describe(DataSettings.model_validate('digits'));"
+        "assert d.counts == {'train': 1077, 'val': 360, 'test': 360}, d;"
+        "print([m for m in ('torch', 'sklearn', 'timm', 'torchvision', 'numpy') if m in sys.modules])"
+    )
+    code = code.replace("from bench.data import *; ", "")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
