@@ -1,0 +1,44 @@
+"""From one DataFrame of runs to everything a reviewer wants: tables, pictures, statistics, cost, a page.
+
+A report is made of `runs` (a row per run, see columns.RUNS) and `curves` (a row per evaluation, see columns.CURVES),
+which it writes beside everything else, so that it can be made again from them alone:
+
+    write_report(read_runs(path), read_curves(path.with_name("curves.csv")), out, title="...")
+
+Importing this package is light; pandas, scipy, matplotlib and seaborn are imported by what needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.report.frames import ReportError, read_curves, read_runs, write_curves, write_runs
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from rich.console import Console
+
+__all__ = ["ReportError", "print_table", "read_curves", "read_runs", "write_curves", "write_report", "write_runs"]
+
+
+def write_report(
+    runs: DataFrame, curves: DataFrame, out: str | Path, *, title: str, context: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Write the whole report into the folder `out` (made if need be) and return the paths, runs.csv first.
+
+    context: what else the page shall show about where the results come from, {name: text}; `context["methods"]`, if
+    given, is {method: docstring} for methods from outside the project.
+    Raises ReportError for frames that are no results of this project. A half-finished suite is reported as it is.
+    """
+    from bench.report.write import write
+
+    return write(runs, curves, Path(out), title, dict(context or {}))
+
+
+def print_table(runs: DataFrame, console: Console) -> None:
+    """The accuracy tables of all sections on a terminal, with failures and warnings; never wider than it."""
+    from bench.report.terminal import print_table
+
+    print_table(runs, console)

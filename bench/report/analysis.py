@@ -1,0 +1,52 @@
+"""Everything that is computed about one section, once, for tables, plots and page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.report.comparisons import compare, winners
+from bench.report.cost import totals
+from bench.report.sections import Section, sections
+from bench.report.summary import summarise
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A section and the frames made of it (see the modules that make them)."""
+
+    section: Section
+    curves: DataFrame  # of the section's finished runs, with columns method, target, seed
+    summary: DataFrame
+    comparisons: DataFrame
+    totals: DataFrame
+    best: dict[str, str]
+
+
+def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:
+    """An analysis per section, in the order of the runs."""
+    return [_analyse(section, curves) for section in sections(runs)]
+
+
+def _analyse(section: Section, curves: DataFrame) -> Analysis:
+    comparisons = compare(section)
+    of_runs = section.done[["run", "method", "target", "seed"]]
+    return Analysis(
+        section=section,
+        curves=curves.merge(of_runs, on="run", how="inner"),
+        summary=summarise(section),
+        comparisons=comparisons,
+        totals=totals(section),
+        best=winners(section, comparisons),
+    )
+
+
+def by_suite(analyses: list[Analysis]) -> dict[str, list[Analysis]]:
+    """Suite -> its analyses: one set of pictures each."""
+    suites: dict[str, list[Analysis]] = {}
+    for analysis in analyses:
+        suites.setdefault(analysis.section.suite, []).append(analysis)
+    return suites

@@ -1,0 +1,64 @@
+"""Numbers as text for people: plain Unicode, escaped by whoever writes it into a format."""
+
+from __future__ import annotations
+
+import math
+
+UNKNOWN = "?"
+
+
+def si(value: float | None, unit: str = "") -> str:
+    """Three significant digits with an SI prefix: 1253683200 -> "1.25 G", with unit "FLOPs" "1.25 GFLOPs"."""
+    if value is None or math.isnan(value):
+        return UNKNOWN
+    if value == 0:
+        return f"0 {unit}".strip()
+    power = min(max(math.floor(math.log10(abs(value)) / 3), 0), 8)
+    if abs(value) / 1000**power >= 999.5:
+        power = min(power + 1, 8)
+    scaled = value / 1000**power
+    digits = 0 if power == 0 and value == int(value) else max(0, 2 - math.floor(math.log10(abs(scaled)) + 1e-9))
+    return f"{scaled:.{digits}f} {' kMGTPEZY'[power].strip()}{unit}".strip()
+
+
+def tick(value: float) -> str:
+    """As `si`, without zeros at the end: for axes."""
+    digits, _, prefix = si(value).partition(" ")
+    return f"{float(digits):g} {prefix}".strip()
+
+
+def hours(value: float | None) -> str:
+    """A duration in its natural unit: "3.2 s", "4.0 min", "1.5 h"."""
+    if value is None or math.isnan(value):
+        return UNKNOWN
+    seconds = value * 3600
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{value:,.1f} h"
+
+
+def interval(mean: float, low: float, high: float, digits: int = 1) -> str:
+    """Mean and half the width of its interval: "93.1 ± 0.4"; the mean alone where there is no interval."""
+    if math.isnan(mean):
+        return ""
+    if math.isnan(low):
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} ± {(high - low) / 2:.{digits}f}"
+
+
+def number(value: float, digits: int = 1) -> str:
+    """Fixed digits; "?" for what is not known, "never" for infinity."""
+    if math.isnan(value):
+        return UNKNOWN
+    return "never" if math.isinf(value) else f"{value:.{digits}f}"
+
+
+def counts(values: list[int]) -> str:
+    """One number where all are equal, else their range: "2-3"."""
+    low, high = min(values, default=0), max(values, default=0)
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def one_line(text: str) -> str:
+    """Text from outside without line breaks and control characters (a terminal would obey these)."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))

@@ -1,0 +1,190 @@
+"""Reading, checking and writing the two frames that a report is made of: runs and curves."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import UsageError
+from bench.report.columns import CONTRACT, CURVES, RUNS, STATUSES, Column
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class ReportError(UsageError):
+    """A frame or file that is no result of this project, or a damaged one."""
+
+
+def read_runs(path: str | Path) -> DataFrame:
+    """The frame that `write_runs` wrote, checked. Raises ReportError saying what was expected and what was found."""
+    return conform_runs(_read(Path(path)), str(path))
+
+
+def read_curves(path: str | Path) -> DataFrame:
+    """The frame that `write_curves` wrote, checked; an empty one when the file does not exist."""
+    path = Path(path)
+    frame = _read(path) if path.exists() else _empty([c.name for c in CURVES])
+    return conform_curves(frame, str(path))
+
+
+def write_runs(runs: DataFrame, path: str | Path) -> None:
+    """Long form, a row per run, floats in their shortest form that reads back equal; replaced atomically."""
+    write_csv(runs, path)
+
+
+def write_curves(curves: DataFrame, path: str | Path) -> None:
+    """A row per evaluation; otherwise as `write_runs`."""
+    write_csv(curves, path)
+
+
+def write_csv(frame: DataFrame, path: str | Path) -> Path:
+    """Any frame as CSV, atomically."""
+    return write_atomically(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def write_atomically(path: str | Path, content: str | bytes) -> Path:
+    """A reader sees the old file or the whole new one, never a part. Returns the path."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
+    """The frame with all columns of the schema, in its order and types; foreign columns last, as text.
+
+    Raises ReportError for a missing contract column, a value of the wrong kind, an unknown status, a run that appears
+    twice in a suite, or a finished run without its accuracy.
+    """
+    frame = _conform(frame, RUNS, {c.name for c in CONTRACT}, source)
+    rows = range(len(frame))
+    bad = [i for i in rows if frame["status"].iat[i] not in STATUSES]
+    _fail_at(source, frame, bad, "status", f"one of {', '.join(STATUSES)}")
+    bad = [i for i, twice in enumerate(frame.duplicated(["suite", "run"])) if twice]
+    _fail_at(source, frame, bad, "run", "every run of a suite once")
+    for name in ("top1", "top5", "best_top1", "top1_init"):
+        outside = (frame[name] < 0) | (frame[name] > 100)
+        _fail_at(source, frame, outside.to_numpy().nonzero()[0], name, "a percentage between 0 and 100")
+    unmeasured = (frame["status"] == "done") & frame["top1"].isna()
+    _fail_at(source, frame, unmeasured.to_numpy().nonzero()[0], "top1", "a number, since the run is done")
+    return frame
+
+
+def conform_curves(frame: DataFrame, source: str = "curves") -> DataFrame:
+    """As `conform_runs`, for curves: sorted by run and step."""
+    frame = _conform(frame, CURVES, {"run", "epoch", "step", "top1"}, source)
+    return frame.sort_values(["run", "step"], kind="stable", ignore_index=True)
+
+
+def _read(path: Path) -> DataFrame:
+    import pandas as pd
+
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file, strict=True))
+    except FileNotFoundError:
+        raise ReportError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReportError(f"{path}: expected a CSV file in UTF-8, found {error}") from None
+    if not rows:
+        raise ReportError(f"{path}: expected a header line with the columns of runs.csv, found an empty file")
+    header, *body = rows
+    for number, row in enumerate(body, start=2):
+        if len(row) != len(header):
+            raise ReportError(f"{path}: row {number}: expected {len(header)} fields, found {len(row)}: is it cut off?")
+    return pd.DataFrame(body, columns=header, dtype=object)
+
+
+def _empty(names: Sequence[str]) -> DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(names), dtype=object)
+
+
+def _conform(frame: DataFrame, schema: list[Column], required: set[str], source: str) -> DataFrame:
+    import pandas as pd
+
+    names = list(map(str, frame.columns))
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise ReportError(f"{source}: expected every column once, found {', '.join(twice)} twice")
+    if missing := [c.name for c in schema if c.name in required and c.name not in names]:
+        raise ReportError(f"{source}: {_describe_missing(missing, names, required)}")
+    text = Column("", "text", "", "")
+    known = {c.name: c for c in schema}
+    columns = [*schema, *(Column(n, text.kind, "", "") for n in names if n not in known)]
+    data = {c.name: _column(frame, c, source) for c in columns}
+    return pd.DataFrame(data).reset_index(drop=True)
+
+
+def _describe_missing(missing: list[str], found: list[str], required: set[str]) -> str:
+    if len(missing) == len(required):
+        shown = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
+        return f"not one of this project's results: expected columns such as {', '.join(missing[:5])}, found {shown}"
+    near = {name: difflib.get_close_matches(name, found, n=1, cutoff=0.8) for name in missing}
+    hints = [f"{name} (found {match[0]!r})" if match else name for name, match in near.items()]
+    return f"columns are missing: {', '.join(hints)}"
+
+
+def _column(frame: DataFrame, column: Column, source: str) -> Any:
+    import pandas as pd
+
+    if column.name not in frame.columns:
+        values = [None] * len(frame)
+    else:
+        convert = CONVERT[column.kind]
+        values = []
+        for row, value in enumerate(frame[column.name].tolist()):
+            try:
+                values.append(None if _is_missing(value) else convert(value))
+            except (ValueError, TypeError, OverflowError):
+                _fail_at(source, frame, [row], column.name, EXPECTED[column.kind])
+    if column.kind == "text":
+        return pd.Series(["" if v is None else v for v in values], dtype=object)
+    return pd.Series(values, dtype={"int": "Int64", "float": "float64", "bool": "boolean"}[column.kind])
+
+
+def _is_missing(value: Any) -> bool:
+    import pandas as pd
+
+    return value is None or value is pd.NA or value == "" or value != value
+
+
+def _integer(value: Any) -> int:
+    try:
+        return int(value) if isinstance(value, str) or value == int(value) else int("not whole")
+    except ValueError:  # "3.0": what spreadsheets and pandas make of a column of integers with gaps
+        number = float(value)
+        if number != int(number):
+            raise ValueError(value) from None
+        return int(number)
+
+
+def _boolean(value: Any) -> bool:
+    word = str(value).lower()
+    if word not in ("true", "1", "false", "0"):
+        raise ValueError(value)
+    return word in ("true", "1")
+
+
+CONVERT: dict[str, Callable[[Any], Any]] = {"text": str, "int": _integer, "float": float, "bool": _boolean}
+EXPECTED = {"text": "text", "int": "a whole number", "float": "a number", "bool": "True or False"}
+
+
+def _fail_at(source: str, frame: DataFrame, rows: Sequence[int], name: str, expected: str) -> None:
+    """Raise for the first of `rows` (counted from 0; shown as lines of the file, where the header is row 1)."""
+    if len(rows):
+        row = int(rows[0])
+        run = f" (run {frame['run'].iat[row]})" if "run" in frame and name != "run" else ""
+        more = f", and {len(rows) - 1} more like it" if len(rows) > 1 else ""
+        raise ReportError(
+            f"{source}: row {row + 2}{run}: column {name}: expected {expected}, found {frame[name].iat[row]!r}{more}"
+        )

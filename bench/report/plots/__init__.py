@@ -1,0 +1,32 @@
+"""The pictures of a report: one file per picture, each `draw(analyses, looks) -> Figure | None` for one suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bench.report.analysis import Analysis
+    from bench.report.style import Look
+
+# module -> what the picture shows (its caption on the page)
+PICTURES = {
+    "accuracy_vs_size": "Test top-1 at the end against the target's size: mean and 95% interval over seeds.",
+    "accuracy_vs_stored": "Test top-1, mean over targets, against the parameters that a method stores (head left out).",
+    "learning_curves": "Test top-1 during training, from step 0: mean and 95% interval over seeds.",
+    "cost_split": "Cost of serving all target sizes, in FLOPs (1 MAC = 2 FLOPs), split into its parts.",
+}
+
+
+def draw_all(analyses: list[Analysis], looks: dict[str, Look]) -> Iterator[tuple[str, str, Figure]]:
+    """(name, caption, figure) of every picture that the data allow; close each when done with it."""
+    from bench.report.plots.canvas import theme
+
+    with theme():
+        for name, caption in PICTURES.items():
+            figure = import_module(f"bench.report.plots.{name}").draw(analyses, looks)
+            if figure is not None:
+                yield name, caption, figure

@@ -1,0 +1,72 @@
+"""Accuracy against depth or width."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.report.format import one_line
+from bench.report.plots.canvas import legend, line, panels, seeds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+    from bench.report.analysis import Analysis
+    from bench.report.style import Look
+
+AXIS_LABELS = {"depth": "depth (blocks)", "embed_dim": "width (embed_dim)", "target": ""}
+
+
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+    parts = [part for analysis in analyses for part in _parts(analysis)]
+    if not parts:
+        return None
+    figure, axes = panels(len(parts))
+    for axis, (title, analysis, summary) in zip(axes, parts, strict=True):
+        _panel(axis, analysis, summary, looks)
+        axis.set_title(f"{title} ({seeds(summary)})")
+    axes[0].set_ylabel("test top-1 (%)")
+    legend(figure, axes)
+    return figure
+
+
+def _parts(analysis: Analysis) -> list[tuple[str, Analysis, DataFrame]]:
+    """(title, analysis, its summary rows) per panel: one per width where both depth and width vary."""
+    section, summary = analysis.section, analysis.summary
+    summary = summary[summary["n"] > 0]
+    if summary.empty:
+        return []
+    if section.axis == "target":
+        return [(one_line(section.dataset), analysis, summary)]
+    other = "embed_dim" if section.axis == "depth" else "depth"
+    letter = "width" if other == "embed_dim" else "depth"
+    groups = summary.groupby(other)
+    return [(f"{one_line(section.dataset)}, {letter} {value}", analysis, part) for value, part in groups]
+
+
+def _panel(axis: Axes, analysis: Analysis, summary: DataFrame, looks: dict[str, Look]) -> None:
+    section = analysis.section
+    names = summary[section.axis].drop_duplicates().tolist()
+    names = [t for t in section.targets if t in names] if section.axis == "target" else sorted(names)
+    methods = [m for m in section.methods if m in set(summary["method"])]
+    step = 0.02 * (max(names) - min(names) or 1) if section.axis != "target" else 0.05
+    for i, method in enumerate(methods):
+        rows = summary[summary["method"] == method].set_index(section.axis).reindex(names).dropna(subset="top1_mean")
+        x = [names.index(n) if section.axis == "target" else float(n) for n in rows.index]
+        shift = step * (i - (len(methods) - 1) / 2) / max(1, len(methods) - 1) * 2
+        line(
+            axis,
+            [value + shift for value in x],
+            rows["top1_mean"],
+            rows["top1_low"],
+            rows["top1_high"],
+            looks[method],
+            one_line(method),
+        )
+    ancestor = section.done["ancestor_top1"].dropna().unique()
+    if len(ancestor) == 1:
+        axis.axhline(ancestor[0], color="#999999", linestyle=(0, (1, 1)), linewidth=1, label="ancestor", zorder=0)
+    ticks = range(len(names)) if section.axis == "target" else [float(n) for n in names]
+    axis.set_xticks(list(ticks), [str(n) for n in names], rotation=30 if section.axis == "target" else 0)
+    axis.set_xlabel(AXIS_LABELS[section.axis])

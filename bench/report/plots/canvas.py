@@ -1,0 +1,134 @@
+"""What all pictures share: theme, grids of panels, lines with intervals, one legend, files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.report.format import counts
+from bench.report.frames import write_atomically
+from bench.report.style import Look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+COLUMNS = 3  # panels side by side
+PANEL = (3.1, 2.5)  # inches
+MOST_PANELS = 12
+LAST = "ancestor"  # a reference, not a method
+FORMATS = ("png", "pdf", "svg")
+
+
+def theme() -> AbstractContextManager[Any]:
+    """seaborn's paper style on the Agg canvas, 8 to 9 points, embedded fonts, reproducible files."""
+    import matplotlib
+    import seaborn
+
+    matplotlib.use("Agg")
+    settings = {
+        **seaborn.axes_style("ticks"),
+        **seaborn.plotting_context("paper"),
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "axes.labelsize": 9,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.fontsize": 8,
+        "lines.linewidth": 1.4,
+        "lines.markersize": 5,
+        "axes.grid": True,
+        "grid.color": "#e6e6e6",
+        "grid.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "hatch.linewidth": 0.4,
+        "pdf.fonttype": 42,
+        "svg.hashsalt": "learngene-bench",
+        "text.parse_math": False,  # labels from suites are text, whatever they contain
+    }
+    return matplotlib.rc_context(settings)
+
+
+def panels(count: int, *, columns: int = COLUMNS, size: tuple[float, float] = PANEL, **kwargs: Any):
+    """(figure, axes): `count` panels in rows; a single one is wider. `kwargs` go to pyplot.subplots."""
+    from matplotlib import pyplot
+
+    columns = 2 if count == 4 else min(columns, count)
+    rows = -(-count // columns)
+    width, height = (4.6, 3.0) if count == 1 and size == PANEL else size
+    figure, grid = pyplot.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained", **kwargs
+    )
+    axes = grid.ravel().tolist()
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
+def line(axes: Axes, x: Any, mean: Any, low: Any, high: Any, look: Look, label: str, **kwargs: Any) -> None:
+    """A line with markers and error bars."""
+    import numpy as np
+
+    mean, low, high = (np.asarray(v, dtype=float) for v in (mean, low, high))
+    bars = np.nan_to_num(np.stack([mean - low, high - mean]))
+    axes.errorbar(
+        x,
+        mean,
+        yerr=bars,
+        label=label,
+        color=look.colour,
+        marker=look.marker,
+        linestyle=look.dash,
+        markerfacecolor="white" if look.hollow else look.colour,
+        capsize=2,
+        elinewidth=0.9,
+        **kwargs,
+    )
+
+
+def legend(figure: Figure, axes: Iterable[Axes], columns: int = 4) -> None:
+    """One legend below all panels, each label once."""
+    entries: dict[str, Any] = {}
+    for axis in axes:
+        for handle, label in sorted(zip(*axis.get_legend_handles_labels(), strict=True), key=lambda e: e[1] == LAST):
+            entries.setdefault(label, handle)
+    if entries:
+        longest = max(map(len, entries))
+        fit = max(1, int(figure.get_figwidth() * 16 // (longest + 7)))
+        figure.legend(
+            entries.values(), entries.keys(), loc="outside lower center", ncols=min(columns, fit), frameon=False
+        )
+
+
+def seeds(summary: DataFrame) -> str:
+    """The words "n = 3 seeds", over the rows of a summary that have any."""
+    values = [int(n) for n in summary["n"] if n > 0]
+    return f"n = {counts(values)} seed{'' if max(values, default=0) == 1 else 's'}"
+
+
+def shorten(names: Sequence[str], most: int = MOST_PANELS) -> list[str]:
+    """At most `most` of the names, evenly picked, first and last among them."""
+    if len(names) <= most:
+        return list(names)
+    return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """name.png (200 dpi), name.pdf, name.svg; the figure is closed."""
+    from matplotlib import pyplot
+
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, the same in every format
+    paths = []
+    for kind in FORMATS:
+        buffer = io.BytesIO()
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
+        paths.append(write_atomically(folder / f"{name}.{kind}", buffer.getvalue()))
+    pyplot.close(figure)
+    return paths

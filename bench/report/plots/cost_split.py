@@ -1,0 +1,56 @@
+"""Cost split into ancestor, learngene, initialisation and training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.report.columns import STAGES
+from bench.report.format import UNKNOWN, one_line, si, tick
+from bench.report.plots.canvas import legend, panels
+from bench.report.style import STAGE_LOOKS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bench.report.analysis import Analysis
+    from bench.report.style import Look
+
+NAMES = {"ancestor": "ancestor", "learngene": "learngene", "init": "initialisation", "train": "training"}
+
+
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+    analyses = [a for a in analyses if len(a.totals)]
+    if not analyses:
+        return None
+    most = max(len(a.totals) for a in analyses)
+    figure, axes = panels(len(analyses), columns=2, size=(4.8, 0.9 + 0.3 * most))
+    for axis, analysis in zip(axes, analyses, strict=True):
+        _panel(axis, analysis)
+    legend(figure, axes)
+    return figure
+
+
+def _panel(axis: Axes, analysis: Analysis) -> None:
+    totals = analysis.totals
+    y = np.arange(len(totals))
+    left = np.zeros(len(totals))
+    for stage in STAGES:
+        widths = totals[f"flops_{stage}"].fillna(0).to_numpy(dtype=float)
+        colour, hatch = STAGE_LOOKS[stage]
+        axis.barh(y, widths, left=left, color=colour, hatch=hatch, edgecolor="white", height=0.7, label=NAMES[stage])
+        left += widths
+    for place, end, total in zip(y, left, totals["flops_total"], strict=True):
+        text = si(total) if total == total else f"{si(end)} + {UNKNOWN}"
+        axis.annotate(text, (end, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
+    axis.set_xlim(0, max(left.max(), 1) * 1.16)
+    axis.set_yticks(y, [one_line(m) for m in totals["method"]])
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    axis.tick_params(axis="y", length=0)
+    axis.xaxis.set_major_formatter(lambda value, _: tick(value))
+    sizes = totals["targets"].max()
+    axis.set_title(f"{one_line(analysis.section.dataset)}, {sizes} target size{'s' if sizes > 1 else ''}")
+    axis.set_xlabel("FLOPs, mean over seeds")

@@ -1,0 +1,62 @@
+"""Learning curves from step 0."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.report.format import one_line
+from bench.report.plots.canvas import legend, panels, shorten
+from bench.report.statistics import intervals
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+    from bench.report.analysis import Analysis
+    from bench.report.style import Look
+
+
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+    parts = [
+        (analysis, target, rows)
+        for analysis in analyses
+        for target, rows in analysis.curves.dropna(subset="top1").groupby("target")
+    ]
+    order = {(id(a), t): i for a in analyses for i, t in enumerate(a.section.targets)}
+    parts.sort(key=lambda part: (analyses.index(part[0]), order[id(part[0]), part[1]]))
+    chosen = [parts[int(i)] for i in shorten([str(i) for i in range(len(parts))])]
+    if not chosen:
+        return None
+    figure, axes = panels(len(chosen), sharey=True)
+    for axis, (analysis, target, rows) in zip(axes, chosen, strict=True):
+        _panel(axis, analysis.section.methods, rows, looks)
+        many = len(analyses) > 1
+        axis.set_title(one_line(f"{analysis.section.dataset}, {target}" if many else str(target)))
+    for axis in axes[-min(3, len(axes)) :]:
+        axis.set_xlabel("epoch")
+    axes[0].set_ylabel("test top-1 (%)")
+    legend(figure, axes)
+    return figure
+
+
+def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, Look]) -> None:
+    for method in methods:
+        rows = curves[curves["method"] == method]
+        if rows.empty:
+            continue
+        table = rows.pivot_table(index="seed", columns="epoch", values="top1")
+        values, look = intervals(table.to_numpy()), looks[method]
+        x = table.columns.to_numpy(dtype=float)
+        sparse = max(1, len(x) // 8)
+        axis.plot(
+            x,
+            values.mean,
+            color=look.colour,
+            linestyle=look.dash,
+            marker=look.marker,
+            markevery=sparse,
+            markerfacecolor="white" if look.hollow else look.colour,
+            label=one_line(method),
+        )
+        axis.fill_between(x, values.low, values.high, color=look.colour, alpha=0.18, linewidth=0)

@@ -1,0 +1,89 @@
+"""A section of a report: the runs of one suite on one data set. What is compared is compared within a section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+Axis = Literal["depth", "embed_dim", "target"]
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """Runs of one suite and data set. A cell is one target here; its replicates are the seeds."""
+
+    suite: str
+    dataset: str
+    runs: DataFrame
+
+    @property
+    def title(self) -> str:
+        return f"{self.suite}: {self.dataset}"
+
+    @cached_property
+    def methods(self) -> list[str]:
+        """Labels in the order of the suite."""
+        return list(dict.fromkeys(self.runs["method"]))
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        return sorted(self.runs["seed"].dropna().unique().tolist())
+
+    @cached_property
+    def sizes(self) -> DataFrame:
+        """A row per target (the index), by width and then depth: arch, embed_dim, depth, num_heads, params, macs."""
+        columns = ["arch", "embed_dim", "depth", "num_heads", "params", "macs"]
+        first = self.runs.drop_duplicates("target").set_index("target")[columns]
+        return first.sort_values(["embed_dim", "depth", "num_heads"], kind="stable")
+
+    @property
+    def targets(self) -> list[str]:
+        return self.sizes.index.tolist()
+
+    @cached_property
+    def axis(self) -> Axis:
+        """What to draw along x: the depth, else the width; the plain list of targets where these name no size."""
+        sizes = self.sizes
+        if sizes.duplicated(["embed_dim", "depth"]).any() or sizes[["embed_dim", "depth"]].isna().any(axis=None):
+            return "target"
+        return "embed_dim" if sizes["depth"].nunique() == 1 < sizes["embed_dim"].nunique() else "depth"
+
+    @cached_property
+    def use(self) -> dict[str, str]:
+        """Label -> registered method behind it (the label itself where the runs do not say)."""
+        first = self.runs.drop_duplicates("method")
+        return {label: use or label for label, use in zip(first["method"], first["method_use"], strict=True)}
+
+    @cached_property
+    def done(self) -> DataFrame:
+        return self.runs[self.runs["status"] == "done"]
+
+    def scores(self, metric: str = "top1") -> NDArray:
+        """Values of the finished runs as an array [seeds, targets, methods]; NaN where there is none."""
+        cube = np.full((len(self.seeds), len(self.targets), len(self.methods)), np.nan)
+        places = zip(
+            self.done["seed"].map(_places(self.seeds)),
+            self.done["target"].map(_places(self.targets)),
+            self.done["method"].map(_places(self.methods)),
+            strict=True,
+        )
+        index = tuple(np.array(list(places), dtype=int).reshape(-1, 3).T)
+        cube[index] = self.done[metric].to_numpy(dtype=float, na_value=np.nan)
+        return cube
+
+
+def _places(names: list) -> dict:
+    return {name: i for i, name in enumerate(names)}
+
+
+def sections(runs: DataFrame) -> list[Section]:
+    """The sections of a frame of runs, in its order."""
+    groups = runs.groupby(["suite", "dataset"], sort=False)
+    return [Section(str(suite), str(dataset), group) for (suite, dataset), group in groups]

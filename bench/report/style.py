@@ -1,0 +1,67 @@
+"""One fixed look per method label everywhere: colour by method, marker, dash and shade by label.
+
+Colours are from seaborn's "colorblind" palette and Tol's "muted"; shapes and dashes carry the same information, so
+that a grey print is still readable. Nothing here needs matplotlib.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# The first methods of the benchmark; later and outside ones are placed by a hash of their name.
+FIXED = {
+    "random": ("#5a5a5a", "o"),
+    "weight_selection": ("#de8f05", "s"),
+    "sws": ("#029e73", "^"),
+    "mixture_growth": ("#cc78bc", "D"),
+    "wave": ("#0173b2", "v"),
+}
+COLOURS = ("#d55e00", "#882255", "#56b4e9", "#999933", "#332288", "#ca9161", "#117733", "#cc6677")
+MARKERS = ("P", "X", "<", ">", "p", "*", "h", "d", "o", "s", "^", "v", "D")
+DASHES = ("--", ":", "-.")
+STAGE_LOOKS = {  # colour and hatch of the parts of a cost
+    "ancestor": ("#bbbbbb", "////"),
+    "learngene": ("#0173b2", ""),
+    "init": ("#ece133", "...."),
+    "train": ("#56b4e9", "\\\\\\\\"),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one label is drawn. A variant (a label that is not its method's name) has a hollow marker and a dash."""
+
+    colour: str
+    marker: str
+    dash: str = "-"
+    hollow: bool = False
+
+
+def looks(uses: Mapping[str, str]) -> dict[str, Look]:
+    """Label -> look, for labels and the methods behind them. The same label looks the same in every report, but where
+    two labels of one report would look alike: then the alphabetically later one takes the next free look.
+    """
+    found: dict[str, Look] = {}
+    for label in sorted(uses, key=lambda label: (label != uses[label], label)):  # methods before their variants
+        choices = _choices(label, uses[label])
+        found[label] = next((look for look in choices if look not in found.values()), choices[0])
+    return {label: found[label] for label in uses}
+
+
+def _choices(label: str, use: str) -> list[Look]:
+    """All looks that a label may have, the preferred one first."""
+    if label == use and use in FIXED:
+        return [Look(*FIXED[use])]
+    if label == use:
+        every = [Look(colour, marker) for marker in MARKERS for colour in COLOURS]
+    else:
+        colour = FIXED[use][0] if use in FIXED else COLOURS[_hash(use) % len(COLOURS)]
+        every = [Look(colour, marker, dash, hollow=True) for dash in DASHES for marker in MARKERS]
+    start = _hash(label) % len(every)
+    return every[start:] + every[:start]
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])

@@ -1,0 +1,58 @@
+"""The table of a report on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.report.comparisons import compare, winners
+from bench.report.cost import totals
+from bench.report.format import one_line
+from bench.report.frames import conform_runs
+from bench.report.notes import warnings_of
+from bench.report.sections import sections
+from bench.report.summary import summarise
+from bench.report.tables import Table, accuracy
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+STATE_STYLE = {"failed": "red", "skipped": "yellow", "missing": "dim"}
+
+
+def print_table(runs: DataFrame, console: Console) -> None:
+    """Methods down, sizes across: mean ± half width of the 95% interval, n, stored parameters, cost; then what is
+    failed, skipped or missing, and what to be careful about. Never wider than the console: wide tables are split.
+    """
+    for section in sections(conform_runs(runs)):
+        comparisons = compare(section)
+        table = accuracy(section, summarise(section), totals(section), winners(section, comparisons))
+        for part in table.split(console.width - 1):
+            console.print(_rich(part))
+        console.print(_plain(table.caption), style="dim")
+        for note in table.notes:
+            console.print(_plain(f"- {note}"), style="yellow")
+    for warning in warnings_of(runs):
+        console.print(_plain(f"! {warning}"), style="bold yellow")
+
+
+def _rich(table: Table) -> RichTable:
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    rich = RichTable(title=Text(one_line(table.title), style="bold"), title_justify="left")
+    for i, name in enumerate(table.header):
+        rich.add_column(Text(name), justify="left" if i == 0 else "right", overflow="fold")
+    for row in table.rows:
+        texts = [Text(c.text, style="bold" if c.bold else STATE_STYLE.get(c.text, "")) for c in row]
+        rich.add_row(*texts)
+    return rich
+
+
+def _plain(text: str) -> Text:
+    """Text from suites is neither markup nor control codes."""
+    from rich.text import Text
+
+    return Text(one_line(text))

@@ -1,0 +1,49 @@
+"""All files of a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.report.analysis import Analysis, analyse, by_suite
+from bench.report.frames import conform_curves, conform_runs, write_csv
+from bench.report.plots import draw_all
+from bench.report.style import Look, looks
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def write(runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any]) -> list[Path]:
+    """See `bench.report.write_report`."""
+    runs, curves = conform_runs(runs), conform_curves(curves)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [write_csv(runs, out / "runs.csv"), write_csv(curves, out / "curves.csv")]
+    analyses = analyse(runs, curves)
+    paths += _frames(analyses, out)
+    uses = {label: use for a in analyses for label, use in a.section.use.items()}
+    pictures = _pictures(by_suite(analyses), looks(uses), out)
+    return paths + [path for files in pictures.values() for path in files]
+
+
+def _frames(analyses: list[Analysis], out: Path) -> list[Path]:
+    import pandas as pd
+
+    frames = {
+        "summary": [a.summary for a in analyses],
+        "comparisons": [a.comparisons for a in analyses],
+        "cost": [a.totals for a in analyses],
+    }
+    return [write_csv(pd.concat(parts or [pd.DataFrame()]), out / f"{name}.csv") for name, parts in frames.items()]
+
+
+def _pictures(suites: dict[str, list[Analysis]], styles: dict[str, Look], out: Path) -> dict[str, list[Path]]:
+    """Name -> files of each picture; with several suites the name starts with the suite's."""
+    from bench.report.plots.canvas import save
+
+    found = {}
+    for suite, analyses in suites.items():
+        for name, _, figure in draw_all(analyses, styles):
+            full = name if len(suites) == 1 else f"{suite}_{name}"
+            found[full] = save(figure, out, full)
+    return found

@@ -1,0 +1,9 @@
+"""Fixtures of the report's tests: a factory of synthetic runs, which exist only here."""
+
+import pytest
+from report_frames import make
+
+
+@pytest.fixture
+def make_frames():
+    return make

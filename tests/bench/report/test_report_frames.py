@@ -1,0 +1,93 @@
+"""runs.csv: what is written reads back equal; damaged and foreign files are refused with a clear message."""
+
+import pandas as pd
+import pytest
+
+from bench.report import ReportError, read_curves, read_runs, write_curves, write_runs
+from bench.report.columns import CONTRACT, RUNS
+
+
+def test_round_trip_is_exact(make_frames, tmp_path):
+    runs, curves = make_frames()
+    runs.loc[0, ["method", "reason"]] = ["NA", 'a "quoted", line\nand ünïcode']
+    runs.loc[1, ["top1", "train_flops"]] = [0.1 + 0.2, 4.123456789012345e19]
+    runs["note"] = "kept"
+    write_runs(runs, tmp_path / "runs.csv")
+    write_curves(curves, tmp_path / "curves.csv")
+    pd.testing.assert_frame_equal(read_runs(tmp_path / "runs.csv"), runs, check_exact=True, check_dtype=False)
+    pd.testing.assert_frame_equal(read_curves(tmp_path / "curves.csv"), curves, check_exact=True)
+    assert "0.30000000000000004" in (tmp_path / "runs.csv").read_text()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.csv", "runs.csv"]  # no temporary file is left
+
+
+def test_contract_columns_come_first_and_extras_are_optional(make_frames, tmp_path):
+    runs, _ = make_frames()
+    assert list(runs.columns) == [c.name for c in RUNS]
+    runs[[c.name for c in CONTRACT]].to_csv(tmp_path / "runs.csv", index=False)
+    assert read_runs(tmp_path / "runs.csv")["log"].tolist() == [""] * len(runs)
+
+
+def test_rows_that_are_not_done_may_lack_their_numbers(make_frames, tmp_path):
+    runs, _ = make_frames()
+    runs.loc[0, "status"] = "pending"
+    runs.loc[0, ["top1", "train_flops", "macs"]] = None
+    write_runs(runs, tmp_path / "runs.csv")
+    assert read_runs(tmp_path / "runs.csv")["macs"].isna().tolist()[:2] == [True, False]
+
+
+def damage(text, how):
+    lines = text.splitlines(keepends=True)
+    return {
+        "cut off": "".join(lines[:3]) + lines[3][: len(lines[3]) // 2],
+        "empty": "",
+        "foreign": "a,b\n1,2\n",
+        "no csv": "\x00\x01\x02",
+        "column gone": text.replace("top1_init", "top_init", 1),
+        "no number": text.replace(",64,", ",sixty-four,", 1),
+        "status": text.replace(",done,", ",finished,", 1),
+        "run twice": "".join([*lines, lines[1]]),
+        "column twice": text.replace("best_top1", "top1", 1),
+    }[how]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("cut off", "row 4: expected .* fields, found .*cut off"),
+        ("empty", "found an empty file"),
+        ("foreign", "not one of this project's results: expected columns such as suite, run"),
+        ("no csv", "expected"),
+        ("column gone", r"columns are missing: top1_init \(found 'top_init'\)"),
+        ("no number", r"row 2 .*embed_dim: expected a whole number, found 'sixty-four'"),
+        ("status", r"row 2 .*column status: expected one of pending, .*found 'finished'"),
+        ("run twice", "column run: expected every run of a suite once"),
+        ("column twice", "expected every column once, found top1 twice"),
+    ],
+)
+def test_damaged_files_are_refused(make_frames, tmp_path, how, says):
+    path = tmp_path / "runs.csv"
+    write_runs(make_frames()[0], path)
+    path.write_text(damage(path.read_text(), how))
+    with pytest.raises(ReportError, match=says) as error:
+        read_runs(path)
+    assert str(error.value).startswith(str(path))
+    assert error.value.exit_code == 2
+
+
+def test_impossible_values_are_refused(make_frames, tmp_path):
+    runs, _ = make_frames()
+    for column, value, says in [("top1", 123.0, "between 0 and 100"), ("top1", None, "since the run is done")]:
+        broken = runs.copy()
+        broken.loc[4, column] = value
+        write_runs(broken, tmp_path / "runs.csv")
+        with pytest.raises(ReportError, match=f"row 6 .*{says}"):
+            read_runs(tmp_path / "runs.csv")
+
+
+def test_missing_file_and_binary_file(tmp_path):
+    with pytest.raises(ReportError, match="no such file"):
+        read_runs(tmp_path / "none.csv")
+    (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ReportError, match="expected a CSV file in UTF-8"):
+        read_runs(tmp_path / "x.csv")
+    assert len(read_curves(tmp_path / "none.csv")) == 0
