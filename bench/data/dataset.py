@@ -66,6 +66,7 @@ class Dataset:
     val: Split
     test: Split
     description: Description
+    settings: DataSettings
     pool: Pool | None = None
 
     @property
@@ -75,6 +76,15 @@ class Dataset:
     @property
     def class_id(self) -> str:
         return self.description.class_id
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Per channel, of values in 0..1: what images were normalised by, as `std`."""
+        return self.settings.mean
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        return self.settings.std
 
     def close(self) -> None:
         if self.pool:
@@ -99,9 +109,10 @@ def load(settings: DataSettings, device: torch.device | str = "cpu") -> Dataset:
         raise DataError(f"{settings.name} has {found} images, expected {dict(description.counts)}")
     if settings.in_memory:
         splits = {part: _hold(*parts[part], settings, device) for part in found}
-        return Dataset(**splits, description=description)
+        return Dataset(**splits, description=description, settings=settings)
     pool = Pool(Samples(parts, settings), _workers(settings, device), pin_memory=device.type == "cuda")
-    return Dataset(**{part: DecodedSplit(part, pool, device) for part in found}, description=description, pool=pool)
+    splits = {part: DecodedSplit(part, pool, device) for part in found}
+    return Dataset(**splits, description=description, settings=settings, pool=pool)
 
 
 def _cut(parts: dict[str, tuple[Images, Tensor]], settings: DataSettings) -> tuple[Images, Tensor]:

@@ -15,7 +15,8 @@ from bench.data.known import DEFAULTS, IMAGENET_MEAN, IMAGENET_STD, STREAMED, TO
 Part = Literal["train", "val", "test"]
 Source = Literal["builtin", "folder", "torch", "hfds"]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Channels = tuple[float, ...]
+Channels = Annotated[tuple[float, ...], Field(strict=False)]  # YAML and JSON have lists
+Range = Annotated[tuple[float, float], Field(strict=False)]
 
 
 class DataError(ValueError):
@@ -27,7 +28,7 @@ class DataMissing(DataError):
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class DataSettings(Frozen):
@@ -126,10 +127,10 @@ class AugmentSettings(Frozen):
     shift: int = Field(0, ge=0, description="in memory: moved by up to so many pixels each way, zeros move in")
     hflip: Probability = Field(0.0, description="probability of a left-right flip")
     crop: Literal["rrc", "rkrc", "rkrr"] | None = Field(None, description="timm's train_crop_mode; none: as evaluation")
-    scale: tuple[float, float] | None = Field(None, description="area range of the random crop; none: timm's")
-    ratio: tuple[float, float] | None = Field(None, description="aspect range of the random crop; none: timm's")
+    scale: Range | None = Field(None, description="area range of the random crop; none: timm's")
+    ratio: Range | None = Field(None, description="aspect range of the random crop; none: timm's")
     interpolation: Literal["bilinear", "bicubic", "random"] | None = Field(None, description="none: the data set's")
-    color_jitter: float | tuple[float, ...] | None = None
+    color_jitter: float | Channels | None = None
     auto_augment: str | None = Field(None, description="timm's policy string, such as rand-m9-mstd0.5-inc1")
     re_prob: Probability = Field(0.0, description="probability of random erasing")
     re_mode: Literal["const", "rand", "pixel"] = "pixel"

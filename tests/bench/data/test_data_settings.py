@@ -37,6 +37,9 @@ def test_a_known_name_from_another_source_is_the_users_own():
         ({"name": "mine"}, "others need `source`"),
         ({"name": "digits", "colour": 1}, "colour"),
         ({"name": "digits", "img_size": 16}, "8x8"),
+        ({"name": "cifar10", "img_size": "64"}, "img_size"),
+        ({"name": "cifar10", "img_size": True}, "img_size"),
+        ({"name": "cifar10", "mean": ["1", 1, 1]}, "mean"),
         ({"name": "cifar10", "in_chans": 1}, "mean and std"),
         ({"name": "cifar10", "std": [1, 0, 1]}, "positive"),
         ({"name": "a", "source": "torch"}, "no torchvision data set 'a'"),
@@ -84,3 +87,13 @@ def test_describing_digits_needs_neither_torch_nor_sklearn():
     code = code.replace("from bench.data import *; ", "")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_settings_survive_yaml_and_json():
+    for given in (
+        DataSettings.model_validate({"name": "cifar10", "mean": [0, 0.5, 1]}),
+        AugmentSettings(scale=(0.5, 1), color_jitter=(0.1, 0.2, 0.3)),
+    ):
+        assert type(given).model_validate(given.model_dump(mode="json")) == given
+        assert type(given).model_validate_json(given.model_dump_json()) == given
+        assert hash(given) == hash(given.model_copy())
