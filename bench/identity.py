@@ -28,8 +28,5 @@ def spec_settings(spec: VitSpec) -> dict[str, Any]:
 
 
 def size_name(spec: VitSpec) -> str:
-    """Depth and width, and whatever else is unusual: `L6-d64`."""
-    name = f"L{spec.depth}-d{spec.embed_dim}"
-    if spec.head_dim not in (32, 64):
-        name += f"-h{spec.num_heads}"
-    return name
+    """Depth and width: `L6-d64`."""
+    return f"L{spec.depth}-d{spec.embed_dim}"

@@ -36,7 +36,7 @@ class Recipe(BaseModel):
     warmup_lr: NonNegative = 1e-6
     optimizer: str = "adamw"
     weight_decay: NonNegative = 0.05
-    betas: tuple[float, float] | None = None
+    betas: Annotated[tuple[float, float], Field(strict=False)] | None = None
     eps: float | None = None
     momentum: float = 0.9
     clip_grad: Annotated[float, Field(gt=0)] | None = None

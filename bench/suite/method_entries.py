@@ -52,7 +52,9 @@ def non_default(initializer: Initializer, leave_out: tuple[str, ...] = ()) -> di
     return out
 
 
-def parse(label: str, raw: Any, source: Source, suite_runs: Recipe) -> tuple[MethodKeys, str, Initializer, str | None, Recipe]:
+def parse(
+    label: str, raw: Any, source: Source, suite_runs: Recipe
+) -> tuple[MethodKeys, str, Initializer, str | None, Recipe]:
     """Check one entry. Returns its reserved keys, method name, initializer, source hash and run recipe."""
     at = ("methods", label)
     raw = {} if raw is None else raw
@@ -87,7 +89,9 @@ def recipe(base: Recipe, changes: Any, source: Source, at: tuple[str, ...]) -> R
         raise source.invalid(at, error, field_names(Recipe)) from None
 
 
-def _construct(cls: type[Initializer], options: dict[str, Any], train: dict[str, Any], source: Source, at: Any) -> Initializer:
+def _construct(
+    cls: type[Initializer], options: dict[str, Any], train: dict[str, Any], source: Source, at: Any
+) -> Initializer:
     hints = typing.get_type_hints(cls)
     fields = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init and f.name != "train"}
     for name, value in options.items():

@@ -4,8 +4,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bench.recipe import Recipe
-
 
 def as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
@@ -91,5 +89,3 @@ class SuiteFile(Strict):
     launcher: Literal["local", "inline", "slurm"] = "local"
     jobs: Count | None = None
     slurm: dict[str, Any] | None = None
-
-

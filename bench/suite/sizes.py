@@ -42,7 +42,9 @@ def spec(given: dict[str, Any], base: VitSpec, image: dict[str, Any]) -> VitSpec
         given["num_heads"] = width // head_dim
     elif "num_heads" not in given:
         if width % base.head_dim:
-            raise ValueError(f"embed_dim {width} is not divisible by the ancestor's head_dim {base.head_dim}; give num_heads")
+            raise ValueError(
+                f"embed_dim {width} is not divisible by the ancestor's head_dim {base.head_dim}; give num_heads"
+            )
         given["num_heads"] = width // base.head_dim
     classes = given.pop("num_classes", None)
     if classes is not None and classes != image["num_classes"]:

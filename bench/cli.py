@@ -1,0 +1,81 @@
+"""The command line: `python -m bench COMMAND`. Each command's module is imported only when it is called."""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from bench.errors import BenchError
+
+DESCRIPTION = "Compare initializers for Vision Transformers of variable depth and width."
+EPILOG = "exit codes: 0 all done or skipped; 1 a job failed; 2 the suite or command line is wrong; 130 interrupted"
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m bench", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, help: str, *, suites: str | None = "one") -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help, epilog=EPILOG, allow_abbrev=False)
+        if suites == "one":
+            sub.add_argument("suite", type=Path, metavar="SUITE", help="suite file (YAML)")
+        elif suites == "many":
+            sub.add_argument("suite", type=Path, metavar="SUITE", nargs="*", help="suite files (YAML)")
+        if suites:
+            sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+                             help="change a setting, such as train.epochs=1 or targets.0.depth=[2,4]")  # fmt: skip
+            sub.add_argument("--only", action="append", default=[], metavar="PATTERN",
+                             help="only runs whose readable id matches this shell pattern")  # fmt: skip
+            sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+        return sub
+
+    def launcher(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--launcher", choices=("local", "inline", "slurm"), help="default: the suite's, else local")
+
+    run = command("run", "run what is not done yet, and report")
+    launcher(run)
+    run.add_argument("--jobs", type=_positive, metavar="N", help="workers (default: all cores, or GPUs)")
+    run.add_argument("--fail-fast", action="store_true", help="start nothing more after the first failure")
+    run.add_argument("--detach", action="store_true", help="slurm: submit and leave")
+
+    plan = command("plan", "what would run, what is done, what it will cost; starts nothing")
+    launcher(plan)
+    plan.add_argument("--all", action="store_true", help="list every job")
+
+    command("status", "the state of every job")
+
+    report = command("report", "tables and plots, from what is there", suites="many")
+    report.add_argument("--out", type=Path, metavar="DIR", help="default: the suite's folder in the results")
+    report.add_argument(
+        "--from", type=Path, metavar="RUNS.csv", dest="source", help="make it again from this file alone"
+    )
+
+    methods = command("methods", "the methods; with NAME its options and sources", suites=None)
+    methods.add_argument("name", nargs="?", metavar="NAME")
+
+    command("schema", "print the JSON schema of suite files, for editors", suites=None)
+    return top
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, found {value}")
+    return value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return import_module(f"bench.commands.{options.command}").main(options)
+    except BenchError as error:
+        print(f"error: {error}" if "\n" not in str(error) else f"errors:\n{error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1

@@ -1,0 +1,87 @@
+"""`bench run`: do what is not done, then write the tables."""
+
+import argparse
+import time
+
+from bench.commands.common import frames, keep_suite, plan_of
+from bench.launch.progress import Progress
+from bench.launch.schedule import Schedule
+from bench.plan import Plan
+from bench.store import Store
+
+
+def main(options: argparse.Namespace) -> int:
+    began = time.monotonic()
+    plan, store = plan_of(options)
+    store.require_writable()
+    keep_suite(plan, store, options)
+    schedule = Schedule(plan, store, fail_fast=options.fail_fast)
+    interrupted = False
+    launcher = options.launcher or plan.suite.file.launcher
+    if not schedule.open:
+        print(f"nothing to do: all {len(plan.jobs)} jobs of {plan.suite.name} are done")
+    else:
+        todo = schedule.counts["pending"]
+        print(
+            f"{plan.suite.name}: {todo} of {len(plan.jobs)} jobs to do, {schedule.counts['done']} done before",
+            flush=True,
+        )
+        with Progress(plan, schedule) as progress:
+            interrupted = launch(launcher, schedule, store, progress, plan, options)
+        progress.close()
+    write_tables(plan, store)
+    return finish(plan, store, schedule, interrupted, began)
+
+
+def launch(
+    name: str, schedule: Schedule, store: Store, progress: Progress, plan: Plan, options: argparse.Namespace
+) -> bool:
+    """Run by a launcher; returns whether it was interrupted."""
+    if name == "inline":
+        from bench.launch import inline
+
+        return inline.run(schedule, store.root, progress)
+    if name == "slurm":
+        from bench.launch import slurm
+
+        return slurm.run(schedule, store.root, progress, plan, detach=options.detach)
+    from bench.launch import local
+
+    return local.run(
+        schedule, store.root, progress, jobs=options.jobs or plan.suite.file.jobs, device=plan.suite.file.device
+    )
+
+
+def write_tables(plan: Plan, store: Store) -> None:
+    """runs.csv and curves.csv of the suite, and the table on the terminal."""
+    from rich.console import Console
+
+    from bench.report import print_table, write_curves, write_runs
+
+    runs, curves = frames(plan, store)
+    folder = store.suite(plan.suite.name)
+    write_runs(runs, folder / "runs.csv")
+    write_curves(curves, folder / "curves.csv")
+    print_table(runs, Console(soft_wrap=False))
+
+
+def finish(plan: Plan, store: Store, schedule: Schedule, interrupted: bool, began: float) -> int:
+    """The last lines: where the results are, and each failure with its log. Returns the exit code."""
+    folder = store.suite(plan.suite.name)
+    print(f"{schedule.done_here} jobs done in {time.monotonic() - began:.0f} s; results in {folder}")
+    if not interrupted:
+        print(f"report: python -m bench report {plan.suite.path}" + _results(store))
+    failed = [e for e in schedule.entries.values() if e.state == "failed"]
+    for entry in failed:
+        print(f"failed: {entry.job.kind} {entry.job.id}: {entry.message}\n  log: {store.job(entry.job).log}")
+    skipped = sum(1 for e in schedule.entries.values() if e.state == "skipped")
+    if skipped:
+        print(f"{skipped} jobs skipped, because what they need failed")
+    if interrupted:
+        print("interrupted; the same command goes on where it stopped")
+        return 130
+    return 1 if failed else 0
+
+
+def _results(store: Store) -> str:
+    return "" if str(store.root) == "results" else f" --results {store.root}"

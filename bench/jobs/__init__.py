@@ -1,0 +1,1 @@
+"""What each kind of job does: `execute(job, store)` in `work` runs one, whatever its kind."""

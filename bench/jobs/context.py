@@ -1,0 +1,59 @@
+"""What the work of a job is given: its data, the results it depends on, its seed and session."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import nn
+
+from bench.data import Dataset, load
+from bench.data.settings import DataSettings
+from bench.identity import derive_seed
+from bench.jobs.artifacts import ANCESTOR_FILE, ArtifactDamaged, load_model
+from bench.plan import Job
+from bench.recipe import Recipe
+from bench.store import Store
+from bench.train.session import Session, seed_all
+from methods.vit import VitSpec, build_vit
+
+
+@dataclass
+class Context:
+    job: Job
+    store: Store
+    session: Session
+
+    @cached_property
+    def data(self) -> Dataset:
+        return load(DataSettings.model_validate(self.job.local["data"]), self.session.device)
+
+    @property
+    def seed(self) -> int:
+        return self.job.settings.get("seed", 0)
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe.model_validate_json(json.dumps(self.job.settings.get("recipe", {})))
+
+    def result(self, kind: str, id: str) -> dict[str, Any]:
+        """The result of a job that this one depends on. Raises ArtifactDamaged where it is not whole."""
+        folder = self.store.job_dir(kind, id)
+        trouble = folder.damage()
+        result = None if trouble else folder.result()
+        if result is None:
+            raise ArtifactDamaged(kind, id, trouble or "not there")
+        return result
+
+    def ancestor(self, id: str) -> nn.Module:
+        result = self.result("ancestor", id)
+        return load_model(self.store.job_dir("ancestor", id).path / ANCESTOR_FILE, result).to(self.session.device)
+
+    def target(self, spec: VitSpec) -> nn.Module:
+        """A target with timm's fresh initialisation from the run's seed; the same for every method."""
+        seed_all(self.seed, "target")
+        return build_vit(spec).to(self.session.device)
+
+    def job_seed(self) -> int:
+        """The seed of what this job draws; equal for all methods of a cell."""
+        return derive_seed(self.seed, self.job.kind)

@@ -1,0 +1,157 @@
+"""The work of each kind of job: from a context to a result and the names of its artifacts."""
+
+import dataclasses
+import time
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import nn
+
+import methods
+from bench import models
+from bench.jobs.artifacts import ANCESTOR_FILE, LEARNGENE_FILE, START_FILE, WEIGHTS_FILE, save_model
+from bench.jobs.context import Context
+from bench.jobs.watch import watched
+from bench.train.cost import Cost, total
+from bench.train.evaluate import evaluate
+from bench.train.lab import JobLab
+from methods import Initializer, Learngene
+from methods.vit import VitSpec
+
+Result = tuple[dict[str, Any], list[str]]
+
+
+def ancestor(context: Context) -> Result:
+    """Train (or fetch) an ancestor and evaluate it on test."""
+    settings = context.job.settings
+    spec = VitSpec(**settings["model"])
+    if {"timm", "checkpoint"} & set(settings):
+        from bench.jobs.pretrained import fetch
+
+        model, source = fetch(context, spec)
+    else:
+        model, source = context.target(spec), {}
+    if "recipe" in settings:
+        make_lab(context).fit(model, name="ancestor")
+    model.to(context.session.device)
+    scores = evaluate(model, context.data.test, context.session.device)
+    validation = evaluate(model, context.data.val, context.session.device)
+    save_model(model, context.session.folder.path / ANCESTOR_FILE)
+    result = {"spec": dataclasses.asdict(spec), "classes": context.data.class_id, **source, **scores}
+    result["val_top1"] = validation["top1"]
+    return result | {"params": sum(p.numel() for p in model.parameters())}, [ANCESTOR_FILE]
+
+
+def learngene(context: Context) -> Result:
+    """Condense ancestors into a learngene."""
+    settings = context.job.settings
+    initializer = make_initializer(settings)
+    seen = context.session.seen
+    ancestors = [watched(context.ancestor(id), lambda: seen.add("ancestor")) for id in settings["ancestors"]]
+    given: Any = {0: None, "many": ancestors}.get(initializer.ancestors, ancestors[0] if ancestors else None)
+    made = timed(context, "condense", lambda: initializer.condense(given, make_lab(context)))
+    if not isinstance(made, Learngene):
+        raise TypeError(f"condense returned {type(made).__name__}; expected a methods.Learngene")
+    made.save(context.session.folder.path / LEARNGENE_FILE)
+    counts = {name: getattr(made, name) for name in ("stored_params", "stored_params_head", "stored_bytes")}
+    return counts, [LEARNGENE_FILE]
+
+
+def start(context: Context) -> Result:
+    """Initialise a target by a method that trains to do so."""
+    target, extra = initialized(context)
+    save_model(target, context.session.folder.path / START_FILE)
+    return extra, [START_FILE]
+
+
+def run(context: Context) -> Result:
+    """Train a target from its starting weights and evaluate it from step 0 on."""
+    settings, device = context.job.settings, context.session.device
+    if "start" in settings:
+        started = context.result("start", settings["start"])
+        target, extra = context.target(VitSpec(**settings["target"])), {"teacher_params": started["teacher_params"]}
+        target.load_state_dict(load_file(str(context.store.job_dir("start", settings["start"]).path / START_FILE)))
+    else:
+        target, extra = initialized(context)
+    init_costs = total(context.session.costs)
+    needs = sorted(context.session.seen)
+    lab = make_lab(context)
+
+    def scores(model: nn.Module) -> dict[str, float]:
+        validation = evaluate(model, context.data.val, device, lab.recipe.precision)
+        return evaluate(model, context.data.test, device, lab.recipe.precision) | {"val_top1": validation["top1"]}
+
+    evals = lab.fit(target, name="run", loss="kd" if lab.recipe.distill else "ce", evaluate=scores)
+    last = evals[-1]
+    best = max(evals[1:] or evals, key=lambda e: e["val_top1"])  # the first of equals
+    spec = VitSpec(**settings["target"])
+    result = extra | {
+        "params": sum(p.numel() for p in target.parameters()),
+        "macs": models.macs(spec),
+        "epochs": last["epoch"],
+        "top1_init": evals[0]["top1"],
+        "best_top1": best["top1"],
+        "best_epoch": best["epoch"],
+        **{name: last[name] for name in ("top1", "top5", "loss", "val_top1")},
+        "init_cost": init_costs.as_dict(),
+        "train_cost": context.session.costs["run"].as_dict(),
+        "needs": needs,
+        "evals": evals,
+    }
+    if not context.job.local.get("keep_weights"):
+        return result, []
+    save_model(target, context.session.folder.path / WEIGHTS_FILE)
+    return result, [WEIGHTS_FILE]
+
+
+WORK = {"ancestor": ancestor, "learngene": learngene, "start": start, "run": run}
+
+
+def initialized(context: Context) -> tuple[nn.Module, dict[str, Any]]:
+    """A target with its starting weights, and the parameters of a teacher that `initialize` used."""
+    settings = context.job.settings
+    id = settings["learngene"]
+    context.result("learngene", id)
+    gene = Learngene.load(context.store.job_dir("learngene", id).path / LEARNGENE_FILE)
+    target = context.target(VitSpec(**settings["target"]))
+    lab = make_lab(context)
+    if context.job.kind == "run":
+        lab.fit = refuse_to_train  # type: ignore[method-assign]
+    timed(context, "initialize", lambda: make_initializer(settings).initialize(target, gene, lab))
+    teacher = lab.teacher() if "teacher" in context.session.seen else None
+    target.to(context.session.device).requires_grad_(True)
+    return target, {"teacher_params": sum(p.numel() for p in teacher.parameters()) if teacher else 0}
+
+
+def refuse_to_train(*_: Any, **__: Any) -> None:
+    raise TypeError("initialize called lab.fit; a method that trains to initialise says so: trains_start = True")
+
+
+def timed(context: Context, name: str, work: Any) -> Any:
+    """Run a method's function; the seconds that no fit or meter of it accounts for are charged under its name."""
+    clock = time.perf_counter()
+    before = dict(context.session.costs)
+    value = work()
+    new = total({k: c for k, c in context.session.costs.items() if k not in before})
+    rest = time.perf_counter() - clock - new.seconds - new.eval_seconds
+    context.session.costs[name] = Cost(seconds=max(rest, 0.0))
+    return value
+
+
+def make_initializer(settings: dict[str, Any]) -> Initializer:
+    method = settings["method"]
+    return methods.get(method["use"], **method["options"])
+
+
+def make_lab(context: Context) -> JobLab:
+    local = context.job.local
+    teacher = local.get("teacher")
+    targets = [VitSpec(**t) for t in local.get("targets", [])] or [VitSpec(**context.job.settings.get("target", {}))]
+    return JobLab(
+        context.session,
+        context.data,
+        seed=context.job_seed(),
+        recipe=context.recipe,
+        targets=targets,
+        load_teacher=(lambda: context.ancestor(teacher)) if teacher else None,
+    )

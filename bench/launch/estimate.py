@@ -1,0 +1,19 @@
+"""How much work a job is, before it runs: from closed forms, good enough to order jobs and to tell the time left."""
+
+from bench import models
+from bench.plan import Job
+from methods.vit import VitSpec
+
+
+def work_units(job: Job) -> float:
+    """Estimated FLOPs of the job's training; small but positive for what does not train."""
+    settings = job.settings
+    recipe = settings.get("recipe", {})
+    spec = VitSpec(**settings.get("model", settings.get("target", {})))
+    if job.kind == "learngene":
+        spec = VitSpec(**max(job.local["targets"], key=lambda t: t["depth"])) if job.local.get("targets") else spec
+    images = settings["data"]["counts"]["train"]
+    seen = recipe["steps"] * recipe.get("batch_size", 128) if "steps" in recipe else recipe.get("epochs", 10) * images
+    if job.kind == "start":
+        seen = min(seen, 100 * recipe.get("batch_size", 128))
+    return max(float(seen) * models.train_flops(spec), 1.0)

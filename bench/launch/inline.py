@@ -1,0 +1,31 @@
+"""Everything in this process, one job after the other: for looking closely, and the reference for all launchers."""
+
+import signal
+import time
+from pathlib import Path
+
+from bench.launch.progress import Progress
+from bench.launch.schedule import Schedule
+from bench.worker import Stop, execute
+
+
+def run(schedule: Schedule, root: Path, progress: Progress) -> bool:
+    """Run all jobs. Returns whether it was interrupted."""
+    stop = Stop()
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while schedule.open and not stop.requested:
+            job = schedule.next()
+            if job is None:
+                time.sleep(0.2)
+                continue
+            progress.show()
+            outcome = execute(job, root, stop=stop)
+            schedule.finish(job.id, outcome)
+            progress.finished(job, outcome)
+        if stop.requested:
+            schedule.stop("interrupted")
+        return stop.requested
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)

@@ -1,0 +1,118 @@
+"""What is going on: a live table on a terminal, one plain line per interval elsewhere."""
+
+import sys
+import time
+from collections import Counter, defaultdict
+
+from bench.launch.schedule import Schedule
+from bench.plan import Job, Plan
+from bench.worker import Outcome
+
+REDRAW = 0.5  # seconds between two looks of the live table
+LINE_EVERY = 30.0  # seconds between two plain lines
+STATES = ("done", "running", "elsewhere", "pending", "failed", "skipped", "interrupted")
+
+
+class Progress:
+    """Shows a schedule while it is worked off. Use as a context."""
+
+    def __init__(self, plan: Plan, schedule: Schedule, *, live: bool | None = None) -> None:
+        self.plan, self.schedule = plan, schedule
+        self.began, self.last, self.live = time.monotonic(), 0.0, None
+        self.wants_live = sys.stdout.isatty() if live is None else live
+        self.total = sum(e.units for e in schedule.entries.values())
+        self.before = self.units_done()
+        self.labels = defaultdict(set)
+        for cell in plan.cells:
+            if not cell.skipped:
+                self.labels[cell.method.label].update(cell.jobs)
+
+    def __enter__(self) -> "Progress":
+        if self.wants_live and self.schedule.open:
+            from rich.live import Live
+
+            self.live = Live(self.table(), refresh_per_second=4, transient=True)
+            self.live.start()
+        self.last = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def close(self) -> None:
+        """The last line."""
+        print(self.line().rpartition(";")[0], flush=True)
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if self.live is not None:
+            self.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, flush=True)
+
+    def finished(self, job: Job, outcome: Outcome) -> None:
+        if outcome.state == "failed":
+            self.say(f"failed: {job.kind} {job.id}: {outcome.message} ({self.schedule.store.job(job).log})")
+
+    def show(self) -> None:
+        """Redraw, or print the line that is due."""
+        now = time.monotonic()
+        if now - self.last < (REDRAW if self.live is not None else LINE_EVERY):
+            return
+        self.last = now
+        if self.live is not None:
+            self.live.update(self.table())
+        else:
+            self.say(self.line())
+
+    def line(self) -> str:
+        counts = self.schedule.counts
+        parts = [f"{counts[s]} {s}" for s in STATES if counts[s]]
+        return f"[{_duration(time.monotonic() - self.began)}] {', '.join(parts)}; {self.time_left()}"
+
+    def table(self) -> object:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=f"{self.plan.suite.name}: {self.line()}", title_justify="left", expand=False)
+        table.add_column("method")
+        for state in STATES:
+            table.add_column(state, justify="right")
+        for label, ids in self.labels.items():
+            counts = Counter(self.schedule.entries[id].state for id in ids)
+            table.add_row(Text(label), *(str(counts[s] or "") for s in STATES))
+        running = [e.job for e in self.schedule.entries.values() if e.state == "running"]
+        return Group(table, *(Text(f"  {job.kind} {job.id}  {self.step(job)}", no_wrap=True) for job in running[:8]))
+
+    def step(self, job: Job) -> str:
+        note = self.note(job)
+        return f"{note['fit']}: step {note['step']} of {note['total']}" if "total" in note else ""
+
+    def note(self, job: Job) -> dict:
+        return self.schedule.store.job(job).lock().holder() or {}
+
+    def units_done(self) -> float:
+        done = sum(e.units for e in self.schedule.entries.values() if e.state in ("done", "failed", "skipped"))
+        for entry in self.schedule.entries.values():
+            if entry.state == "running":
+                note = self.note(entry.job)
+                if note.get("total"):
+                    done += entry.units * note["step"] / note["total"]
+        return done
+
+    def time_left(self) -> str:
+        """From the share of the estimated work that is done, partly done jobs included."""
+        elapsed, done = time.monotonic() - self.began, self.units_done()
+        gained = done - self.before
+        if gained <= 0 or elapsed < 2:
+            return "time left unknown"
+        return f"about {_duration(elapsed * (self.total - done) / gained)} left"
+
+
+def _duration(seconds: float) -> str:
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"

@@ -1,0 +1,135 @@
+"""Which job may run next, and what becomes of those that wait for a failed one."""
+
+import heapq
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bench.launch.estimate import work_units
+from bench.plan import KINDS, Job, Plan
+from bench.store import Store
+from bench.worker import Outcome
+
+RETRY_BUSY = 1.0  # seconds before a job that another process holds is looked at again
+OPEN = ("pending", "running", "elsewhere")
+
+
+@dataclass
+class Entry:
+    """A job and what is known of it. State: pending, running, elsewhere (another process holds it), done, failed,
+    skipped or interrupted."""
+
+    job: Job
+    units: float
+    state: str = "pending"
+    message: str = ""
+    not_before: float = 0.0
+    waits_for: set[str] = field(default_factory=set)
+
+
+class Schedule:
+    """The state of every job of a plan. Failed jobs are tried again; done ones are not."""
+
+    def __init__(
+        self, plan: Plan, store: Store, *, fail_fast: bool = False, warn: Callable[[str], object] = print
+    ) -> None:
+        self.store, self.fail_fast, self.warn = store, fail_fast, warn
+        self.entries = {job.id: Entry(job, work_units(job)) for job in plan.jobs.values()}
+        self.dependents: dict[str, list[Entry]] = defaultdict(list)
+        self.ready: list[tuple[int, float, str]] = []  # heap: what others wait for first, then the longest
+        self.elsewhere: list[Entry] = []
+        self.counts: Counter[str] = Counter()
+        self.done_here = 0
+        for entry in self.entries.values():
+            entry.state = self._look(entry)
+            self.counts[entry.state] += 1
+        for entry in self.entries.values():
+            for id in entry.job.needs:
+                self._wait(entry, id)
+            self._offer(entry)
+
+    def _look(self, entry: Entry) -> str:
+        folder = self.store.job(entry.job)
+        trouble = folder.damage()
+        if trouble is not None:
+            aside = folder.set_aside()
+            self.warn(f"warning: {trouble}; kept as {aside.name}, made again")
+            return "pending"
+        return "pending" if folder.result() is None else "done"
+
+    def _wait(self, entry: Entry, id: str) -> None:
+        if self.entries[id].state != "done":
+            entry.waits_for.add(id)
+            self.dependents[id].append(entry)
+
+    def _offer(self, entry: Entry) -> None:
+        if entry.state == "pending" and not entry.waits_for:
+            heapq.heappush(self.ready, (KINDS.index(entry.job.kind), -entry.units, entry.job.id))
+
+    def _set(self, entry: Entry, state: str, message: str = "") -> None:
+        self.counts[entry.state] -= 1
+        self.counts[state] += 1
+        entry.state, entry.message = state, message
+
+    @property
+    def open(self) -> bool:
+        return any(self.counts[state] for state in OPEN)
+
+    def next(self) -> Job | None:
+        """The job to start now, or None while all wait."""
+        now = time.monotonic()
+        for entry in [e for e in self.elsewhere if e.not_before <= now]:
+            self.elsewhere.remove(entry)
+            self._set(entry, "pending")
+            self._offer(entry)
+        while self.ready:
+            entry = self.entries[heapq.heappop(self.ready)[2]]
+            if entry.state == "pending" and not entry.waits_for:
+                self._set(entry, "running")
+                return entry.job
+        return None
+
+    def finish(self, id: str, outcome: Outcome) -> None:
+        """Take in how a job ended."""
+        entry = self.entries[id]
+        if outcome.state == "busy":
+            self._set(entry, "elsewhere", "held by another process")
+            entry.not_before = time.monotonic() + RETRY_BUSY
+            self.elsewhere.append(entry)
+        elif outcome.state == "damaged" and outcome.damaged is not None:
+            self._remake(entry, outcome)
+        else:
+            self._set(entry, outcome.state, outcome.message)
+            if outcome.state == "done":
+                self.done_here += 1
+                for other in self.dependents.pop(id, []):
+                    other.waits_for.discard(id)
+                    self._offer(other)
+            elif outcome.state == "failed":
+                self._skip_dependents(entry, f"{entry.job.kind} failed")
+                if self.fail_fast:
+                    self.stop("not started: --fail-fast")
+
+    def _remake(self, entry: Entry, outcome: Outcome) -> None:
+        """What the job needs turned out damaged: do that again first."""
+        self.warn(f"warning: {outcome.message}; it is made again")
+        broken = self.entries[outcome.damaged[1]]  # type: ignore[index]
+        self._set(entry, "pending")
+        if broken.state == "done":
+            self._set(broken, "pending")
+            self._offer(broken)
+        self._wait(entry, broken.job.id)
+        self._offer(entry)
+
+    def stop(self, reason: str) -> None:
+        """Start nothing more."""
+        for entry in self.entries.values():
+            if entry.state in ("pending", "elsewhere"):
+                self._set(entry, "interrupted", reason)
+
+    def _skip_dependents(self, failed: Entry, reason: str) -> None:
+        for other in self.dependents.pop(failed.job.id, []):
+            if other.state in ("pending", "elsewhere"):
+                self._set(other, "skipped", reason)
+                self._skip_dependents(other, reason)

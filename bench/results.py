@@ -1,0 +1,173 @@
+"""From a plan and the results directory to rows of runs.csv and points of the learning curves."""
+
+import json
+from typing import Any
+
+from bench import models
+from bench.identity import canonical
+from bench.plan import Cell, Job, Plan
+from bench.store import JobDir, Store
+
+
+class Reader:
+    """Reads each job's files once."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self.plan, self.store = plan, store
+        self._results: dict[str, dict[str, Any] | None] = {}
+        self._states: dict[str, tuple[str, str]] = {}
+
+    def folder(self, id: str) -> JobDir:
+        return self.store.job(self.plan.jobs[id])
+
+    def result(self, id: str | None) -> dict[str, Any]:
+        """The result of a job, empty where it is not done."""
+        if id is None or id not in self.plan.jobs:
+            return {}
+        if id not in self._results:
+            try:
+                self._results[id] = self.folder(id).result()
+            except ValueError:
+                self._results[id] = None
+        return self._results[id] or {}
+
+    def state(self, id: str) -> tuple[str, str]:
+        """(status, reason) of a job, from its files and those of what it needs."""
+        if id not in self._states:
+            self._states[id] = self._state(self.plan.jobs[id])
+        return self._states[id]
+
+    def _state(self, job: Job) -> tuple[str, str]:
+        if self.result(job.id):
+            return "done", ""
+        folder = self.store.job(job)
+        if folder.lock().holder() is not None:
+            return "running", ""
+        failure = folder.failure()
+        if failure is not None:
+            return "failed", failure["error"]
+        for need in job.needs:
+            state, reason = self.state(need)
+            if state == "failed":
+                return "skipped", f"{self.plan.jobs[need].kind} failed: {reason}"
+            if state == "skipped":
+                return state, reason
+        return ("interrupted", "stopped before its end; a rerun goes on") if folder.started() else ("pending", "")
+
+
+def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
+    """A row per run of the suite, in the suite's order; the columns are those of `report.columns`."""
+    reader = Reader(plan, store)
+    return [row(cell, reader) for cell in plan.cells]
+
+
+def row(cell: Cell, reader: Reader) -> dict[str, Any]:
+    suite, spec = reader.plan.suite, cell.spec
+    gene, start, run = (reader.result(id) for id in (cell.learngene, cell.start, cell.run))
+    ancestors = [reader.result(id) for id in cell.ancestors]
+    status, reason = ("skipped", cell.skipped) if cell.skipped else reader.state(cell.run)
+    init = (start.get("cost") if cell.start else run.get("init_cost")) or {}
+    train = run.get("train_cost") or {}
+    teacher_params = start.get("teacher_params", 0) + (0 if cell.start else run.get("teacher_params", 0))
+    options = cell.method.options(cell.initializer) | ({"train": cell.method.train} if cell.method.train else {})
+    return {
+        "suite": suite.name,
+        "run": cell.run,
+        "method": cell.method.label,
+        "options": canonical(options),
+        "dataset": cell.data.name,
+        "arch": "vit",
+        "target": cell.target,
+        **{name: getattr(spec, name) for name in ("embed_dim", "depth", "num_heads")},
+        "seed": cell.seed,
+        "status": status,
+        "reason": reason,
+        "params": models.params(spec),
+        "macs": models.macs(spec),
+        "ancestor": " ".join(cell.ancestors),
+        "learngene": cell.learngene or "",
+        "stored_params": gene["stored_params"] + teacher_params if gene else None,
+        "stored_params_head": gene.get("stored_params_head"),
+        "stored_bytes": gene["stored_bytes"] + 4 * teacher_params if gene else None,
+        "needs": needs(gene, start, run) if run else "",
+        "epochs": run.get("epochs"),
+        **{name: run.get(name) for name in ("top1_init", "top1", "top5", "best_top1", "loss")},
+        "ancestor_top1": ancestors[0].get("top1") if ancestors else None,
+        **stage("ancestor", sum_costs([a.get("cost") for a in ancestors]) if ancestors else zero(cell)),
+        **stage("learngene", gene.get("cost")),
+        **stage("init", init),
+        **stage("train", train),
+        "eval_seconds": train.get("eval_seconds"),
+        "restarts": run["restarts"] + start.get("restarts", 0) if run else None,
+        **{
+            name: run.get(name)
+            for name in (
+                *("peak_memory_bytes", "energy_joules", "device", "workers_on_device", "git_sha", "torch", "timm"),
+                *(
+                    "started_at",
+                    "best_epoch",
+                    "val_top1",
+                    "threads",
+                    "device_name",
+                    "host",
+                    "python",
+                    "engine",
+                    "git_dirty",
+                ),
+            )
+        },
+        "method_use": cell.method.use,
+        "method_seed": cell.seed if suite.file.replicate == "all" else 0,
+        "version": cell.initializer.version,
+        "head": cell.initializer.head,
+        "replicate": suite.file.replicate,
+        "budget": "epochs",
+        "lr": cell.recipe.lr,
+        "precision": cell.recipe.precision,
+        "error": reason if status == "failed" else "",
+        "log": f"jobs/run/{cell.run}/log.jsonl",
+    }
+
+
+def zero(cell: Cell) -> dict[str, Any]:
+    """The cost of an ancestor that a method does not have."""
+    return {"images": 0, "flops": 0, "seconds": 0.0}
+
+
+def stage(name: str, cost: dict[str, Any] | None) -> dict[str, Any]:
+    return {f"{name}_{what}": (cost or {}).get(what) for what in ("images", "flops", "seconds")}
+
+
+def sum_costs(costs: list[dict[str, Any] | None]) -> dict[str, Any] | None:
+    if any(c is None for c in costs):
+        return None
+    return {what: sum(c[what] for c in costs if c) for what in ("images", "flops", "seconds")}
+
+
+def needs(*results: dict[str, Any]) -> str:
+    """What a method was seen to use, of its learngene, start and run."""
+    seen = {thing for result in results for thing in result.get("needs", [])}
+    return "+".join(sorted(seen)) or "nothing"
+
+
+def curves(plan: Plan, store: Store) -> list[dict[str, Any]]:
+    """A point per evaluation of each run: of done ones from the result, of others from the log."""
+    reader = Reader(plan, store)
+    points = []
+    for id in dict.fromkeys(cell.run for cell in plan.cells if not cell.skipped):
+        evals = reader.result(id).get("evals")
+        if evals is None:
+            from bench.store.job_dir import read_log
+
+            logged = [e for e in read_log(reader.folder(id).log) if e.get("event") == "eval"]
+            evals = list({e["step"]: e for e in logged}.values())
+        names = ("epoch", "step", "images", "flops", "seconds", "top1", "val_top1", "loss")
+        points += [{"run": id, **{name: e.get(name) for name in names}} for e in evals]
+    return points
+
+
+def dump_suite(plan: Plan) -> str:
+    """The resolved suite as YAML (JSON is YAML)."""
+    import yaml
+
+    return yaml.safe_dump(json.loads(json.dumps(plan.suite.resolved)), sort_keys=False)

@@ -1,0 +1,1 @@
+"""Training: the one loop, the Lab that methods see, cost, checkpoints and evaluation."""

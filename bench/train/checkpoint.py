@@ -1,0 +1,33 @@
+"""Checkpoints: torch's own format with a checksum, replaced atomically, read without executing code."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.store.files import set_aside, write_bytes
+
+
+def save(path: Path, state: dict[str, Any]) -> int:
+    """Write the state; returns its size in bytes."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    write_bytes(path, data + hashlib.sha256(data).digest())
+    return len(data)
+
+
+def load(path: Path, device: torch.device) -> tuple[dict[str, Any] | None, str | None]:
+    """(state, None); (None, None) where there is none; (None, what happened) for a damaged file, which is set aside."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None, None
+    except OSError as error:
+        return None, f"checkpoint cannot be read ({error}); starting this job anew"
+    body, checksum = data[:-32], data[-32:]
+    if hashlib.sha256(body).digest() != checksum:
+        return None, f"checkpoint damaged; kept as {set_aside(path).name}, starting this job anew"
+    return torch.load(io.BytesIO(body), map_location=device, weights_only=True), None

@@ -1,0 +1,209 @@
+"""The one training loop: ancestors, auxiliary networks, seeds, scalers and targets all train here."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from bench.data import Dataset, stratified_fraction
+from bench.identity import derive_seed
+from bench.recipe import Recipe
+from bench.train import flops, task
+from bench.train.cost import Cost
+from bench.train.session import Interrupted, NotFinite, Session, seed_all
+
+CUDA_CHECK_STEPS = 50  # between looks at the losses on a GPU, where every look waits for it
+
+
+class Fit:
+    """One training of one module. Whatever is random in a step depends on the seed, the fit's name and the step alone,
+    so a fit that is resumed goes on exactly as it would have."""
+
+    def __init__(
+        self,
+        session: Session,
+        data: Dataset,
+        module: nn.Module,
+        *,
+        name: str,
+        recipe: Recipe,
+        seed: int,
+        loss: str | task.LossFunction = "ce",
+        teacher: nn.Module | None = None,
+        params: Iterable[nn.Parameter] | None = None,
+        fraction: float = 1.0,
+        evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
+    ) -> None:
+        if name in session.costs:
+            raise ValueError(f"two fits of one job are named {name!r}")
+        self.session, self.data, self.module, self.name, self.recipe = session, data, module, name, recipe
+        self.loss, self.teacher, self.evaluate = loss, teacher, evaluate
+        self.seed = derive_seed(seed, "fit", name)
+        self.chosen = None if params is None else {id(p) for p in params}
+        n = data.train.n
+        self.indices = torch.arange(n) if fraction >= 1 else stratified_fraction(data.train.labels, fraction, self.seed)
+        self.batch = min(recipe.batch_size, len(self.indices))
+        self.per_epoch = len(self.indices) // self.batch  # the last, smaller batch is left out, as timm does
+        self.total = recipe.epochs * self.per_epoch if recipe.steps is None else recipe.steps
+        self.step = 0
+        self.cost = Cost()
+        self.evals: list[dict[str, Any]] = []
+        self.losses: list[Tensor] = []
+        self.step_flops: dict[tuple[int, ...], int] = {}
+
+    def run(self) -> list[dict[str, Any]]:
+        """Train, or restore what was trained before; leaves the module in evaluation mode. Returns the evaluations."""
+        self.session.costs[self.name] = self.cost
+        finished = self.session.done.get(self.name)
+        if finished is not None:
+            self.restore(finished)
+        else:
+            self.train()
+        seed_all(self.seed, "after")  # what follows does not depend on whether the fit was restored
+        self.module.eval()
+        return self.evals
+
+    def train(self) -> None:
+        frozen = [p for p in self.module.parameters() if p.requires_grad and self.chosen and id(p) not in self.chosen]
+        for p in frozen:
+            p.requires_grad_(False)
+        try:
+            self.prepare()
+            self.loop()
+        finally:
+            for p in frozen:
+                p.requires_grad_(True)
+        self.session.finish_fit(self.name, self.state())
+
+    def prepare(self) -> None:
+        device = self.session.device
+        self.module.to(device)
+        seed_all(self.seed, "setup")
+        if self.recipe.drop_path:
+            task.set_drop_path(self.module, self.recipe.drop_path)
+        compiled = torch.compile(self.module) if self.recipe.compile else self.module
+        stats = {name: tuple(self.data.description.fingerprint[name]) for name in ("mean", "std")}
+        self.task = task.make_task(compiled, self.loss, self.recipe, self.teacher, stats, device)
+        self.optimizer = task.make_optimizer(self.module, self.recipe)
+        self.schedule = task.make_schedule(self.optimizer, self.recipe, self.total, self.per_epoch)
+        self.mixup = task.make_mixup(self.recipe, len(self.data.classes))
+        self.trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        current = self.session.current
+        if current is not None and current["name"] == self.name:
+            self.restore(current)
+            self.optimizer.load_state_dict(current["optimizer"])
+            self.session.log("resumed", fit=self.name, step=self.step)
+        self.session.current = None
+
+    def loop(self) -> None:
+        """Steps, with an evaluation before the first, after every `eval_every` epochs, and after the last."""
+        self.task.train()
+        self.evaluate_if_due()
+        while self.step < self.total:
+            epoch, offset = divmod(self.step, self.per_epoch)
+            order = self.order(epoch)[offset : offset + self.total - self.step]
+            clock = time.perf_counter()
+            for images, labels in self.data.train.batches(
+                order, epoch=epoch, seed=self.seed, augment=self.recipe.augment
+            ):
+                self.one_step(images, labels)
+                if self.session.stop or self.session.checkpoint_due():
+                    clock = self.pause(clock)
+            self.cost.seconds += self.since(clock)
+            self.check_losses()
+            self.session.progress(fit=self.name, step=self.step, total=self.total)
+            self.evaluate_if_due()
+
+    def order(self, epoch: int) -> list[Tensor]:
+        """The batches of an epoch, as indices."""
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
+        shuffled = self.indices[torch.randperm(len(self.indices), generator=generator)]
+        return list(shuffled[: self.per_epoch * self.batch].split(self.batch))
+
+    def one_step(self, images: Tensor, labels: Tensor) -> None:
+        torch.manual_seed((self.seed + self.step) % 2**63)
+        self.schedule.step_update(self.step)
+        if self.mixup is not None:
+            numpy.random.seed(derive_seed(self.seed, "mix", self.step) % 2**32)
+            images, labels = self.mixup(images, labels)
+        bf16 = self.recipe.precision == "bf16"
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            loss = self.task(images, labels)["loss"]
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.recipe.clip_grad is not None:
+            nn.utils.clip_grad_norm_(self.trained, self.recipe.clip_grad)
+        self.optimizer.step()
+        self.step += 1
+        self.cost.images += len(images)
+        self.cost.flops += self.flops_of(images, labels)
+        self.losses.append(loss.detach())
+        if images.device.type == "cpu" or len(self.losses) >= CUDA_CHECK_STEPS:
+            self.check_losses()
+
+    def flops_of(self, images: Tensor, labels: Tensor) -> int:
+        shape = tuple(images.shape)
+        if shape not in self.step_flops:
+            count = flops.step(self.module, images, labels, self.loss if callable(self.loss) else None)
+            if self.loss == "kd":
+                assert self.teacher is not None
+                count += flops.forward(self.teacher, images)
+            self.step_flops[shape] = count
+        return self.step_flops[shape]
+
+    def check_losses(self) -> None:
+        """Raise NotFinite at the first step whose loss was NaN or infinite."""
+        if not self.losses:
+            return
+        values = [self.losses[0].item()] if len(self.losses) == 1 else torch.stack(self.losses).tolist()
+        first = self.step - len(values)
+        self.losses.clear()
+        for i, value in enumerate(values):
+            if not numpy.isfinite(value):
+                raise NotFinite(f"loss is {value} at step {first + i} of {self.total} of the fit {self.name!r}")
+
+    def pause(self, clock: float) -> float:
+        """Save where we are; stop here if asked to. Returns the clock to go on with."""
+        self.cost.seconds += self.since(clock)
+        self.check_losses()
+        self.session.save(self.state() | {"name": self.name, "optimizer": self.optimizer.state_dict()})
+        if self.session.stop:
+            raise Interrupted(f"stopped at step {self.step} of {self.total} of the fit {self.name!r}")
+        self.session.progress(fit=self.name, step=self.step, total=self.total)
+        return time.perf_counter()
+
+    def since(self, clock: float) -> float:
+        if self.session.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - clock
+
+    def evaluate_if_due(self) -> None:
+        epoch, rest = divmod(self.step, self.per_epoch)
+        last = self.step >= self.total
+        due = last or (rest == 0 and epoch % self.recipe.eval_every == 0)
+        if self.evaluate is None or not due or (self.evals and self.evals[-1]["step"] == self.step):
+            return
+        clock = time.perf_counter()
+        values = self.evaluate(self.module)
+        self.cost.eval_seconds += self.since(clock)
+        self.task.train()
+        cost = {"images": self.cost.images, "flops": self.cost.flops, "seconds": round(self.cost.seconds, 6)}
+        self.evals.append({"epoch": self.step / self.per_epoch, "step": self.step, **cost, **values})
+        self.session.log("eval", fit=self.name, **self.evals[-1])
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self.module.state_dict(),
+            "step": self.step,
+            "cost": self.cost.as_dict(),
+            "evals": self.evals,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.module.to(self.session.device)
+        self.module.load_state_dict(state["model"])
+        self.step, self.evals = state["step"], list(state["evals"])
+        self.cost = self.session.costs[self.name] = Cost(**state["cost"])

@@ -1,0 +1,98 @@
+"""The Lab: what a method may ask of the harness, and where all that it costs is charged."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.data import Dataset
+from bench.identity import derive_seed
+from bench.recipe import Recipe
+from bench.train.cost import Cost
+from bench.train.fit import Fit
+from bench.train.session import Session
+from methods.vit import VitSpec
+
+BATCH = 128  # images a batch of `batches`
+
+
+class JobLab:
+    """Implements `methods.Lab` for one job."""
+
+    def __init__(
+        self,
+        session: Session,
+        data: Dataset,
+        *,
+        seed: int,
+        recipe: Recipe,
+        targets: list[VitSpec],
+        load_teacher: Callable[[], nn.Module] | None,
+    ) -> None:
+        self.session, self.data, self.seed, self.recipe = session, data, seed, recipe
+        self.targets, self.classes, self.device = targets, data.class_id, session.device
+        self._load_teacher, self._teacher = load_teacher, None
+
+    def fit(
+        self,
+        module: nn.Module,
+        *,
+        name: str,
+        recipe: Mapping[str, Any] | None = None,
+        loss: Any = "ce",
+        params: Iterable[nn.Parameter] | None = None,
+        fraction: float = 1.0,
+        evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
+    ) -> list[dict[str, Any]]:
+        """See `methods.base.Lab.fit`; with `evaluate` also the evaluations from step 0 on."""
+        merged = self.recipe.merged(dict(recipe or {}))
+        self.session.seen |= (
+            {"images"} if loss == "kd" and not (merged.distill and merged.distill.ce) else {"images", "labels"}
+        )
+        return Fit(
+            self.session,
+            self.data,
+            module,
+            name=name,
+            recipe=merged,
+            seed=self.seed,
+            loss=loss,
+            teacher=self.teacher() if loss == "kd" else None,
+            params=params,
+            fraction=fraction,
+            evaluate=evaluate,
+        ).run()
+
+    def batches(self, n: int, *, name: str, labels: bool = False) -> Iterator[Any]:
+        """`n` training images (all, if there are fewer), drawn without replacement, without augmentation."""
+        self.session.seen |= {"images", "labels"} if labels else {"images"}
+        chosen = torch.randperm(self.data.train.n, generator=self.generator("batches " + name))[:n]
+        cost = self.session.costs[f"batches {name}"] = Cost()
+        clock = time.perf_counter()
+        for images, y in self.data.train.batches(list(chosen.split(BATCH)), epoch=0, seed=self.seed, augment=None):
+            cost.images += len(images)
+            cost.seconds += time.perf_counter() - clock
+            yield (images, y) if labels else images
+            clock = time.perf_counter()
+
+    def teacher(self) -> nn.Module:
+        if self._teacher is None:
+            if self._load_teacher is None:
+                raise ValueError("this job has no teacher: name an ancestor, or a top-level 'teacher', in the suite")
+            self._teacher = self._load_teacher().to(self.device).eval().requires_grad_(False)
+        self.session.seen.add("teacher")
+        return self._teacher
+
+    @contextmanager
+    def meter(self, name: str) -> Iterator[None]:
+        clock = time.perf_counter()
+        with FlopCounterMode(display=False) as counter:
+            yield
+        self.session.costs[f"meter {name}"] = Cost(flops=counter.get_total_flops(), seconds=time.perf_counter() - clock)
+
+    def generator(self, name: str) -> torch.Generator:
+        return torch.Generator().manual_seed(derive_seed(self.seed, "generator", name))

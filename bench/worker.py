@@ -1,0 +1,169 @@
+"""Executes one job: takes its lock, does its work, and leaves a result or a failure. Idempotent."""
+
+import json
+import os
+import resource
+import socket
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.errors import BenchError
+from bench.plan import Job
+from bench.store import JobDir, Store
+from bench.store.lock import Lock
+
+State = Literal["done", "failed", "interrupted", "busy", "damaged"]
+
+
+@dataclass
+class Outcome:
+    """How an execution ended. `damaged` names a job (kind, id) whose result has to be made again."""
+
+    state: State
+    message: str = ""
+    damaged: tuple[str, str] | None = None
+
+
+class Stop:
+    """Asked by signal handlers to stop; the training loop looks at its session's flag."""
+
+    def __init__(self) -> None:
+        self.requested, self.session = False, None
+
+    def __call__(self, *_: Any) -> None:
+        self.requested = True
+        if self.session is not None:
+            self.session.stop = True
+
+
+def execute(
+    job: Job, root: Path, *, stop: Stop | None = None, shared_by: int = 1, device: str | None = None
+) -> Outcome:
+    """Do a job unless it is done. `shared_by` runs share the device; `device` overrides the suite's choice.
+
+    Returns at once with `busy` when another living process holds the job. Whatever goes wrong inside the job is its
+    failure, with the traceback in its log; only KeyboardInterrupt and exit pass through.
+    """
+    folder = Store(root).job(job)
+    stop = stop or Stop()
+    lock = folder.lock()
+    try:
+        if finished(folder):
+            return Outcome("done")
+        if not lock.acquire():
+            return Outcome("busy")
+        if finished(folder):
+            return Outcome("done")
+        folder.clear_failure()
+        folder.write_settings({"kind": job.kind, "id": job.id, "settings": job.settings, "local": job.local})
+        return _work(job, root, folder, lock, stop, shared_by, device)
+    except Exception as error:
+        return _fail(folder, error)
+    finally:
+        lock.release()
+
+
+def finished(folder: JobDir) -> bool:
+    """Whether the result is there and whole; damaged ones are set aside, so that the job is done anew."""
+    trouble = folder.damage()
+    if trouble is None:
+        return folder.result() is not None
+    folder.set_aside()
+    return False
+
+
+def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_by: int, device: str | None) -> Outcome:
+    import torch
+
+    from bench.jobs.artifacts import ArtifactDamaged
+    from bench.jobs.context import Context
+    from bench.jobs.work import WORK
+    from bench.provenance import provenance
+    from bench.train import cost
+    from bench.train.session import Interrupted, Session, deterministic, seed_all
+
+    started = time.time()
+    restarts = _restarts(folder)
+    folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts)
+    deterministic(job.settings.get("threads", 1))
+    where = torch.device(_device(device or job.local.get("device", "auto")))
+    session = Session(
+        folder, where, checkpoint_seconds=job.local.get("checkpoint", 30.0), progress=lambda **note: lock.update(**note)
+    )
+    stop.session = session
+    session.stop = stop.requested
+    seed_all(job.settings.get("seed", 0), job.kind)
+    try:
+        result, artifacts = WORK[job.kind](Context(job, Store(root), session))
+    except Interrupted as error:
+        folder.append_log("interrupted", message=str(error))
+        return Outcome("interrupted", str(error))
+    except ArtifactDamaged as error:
+        folder.append_log("waiting", message=str(error))
+        return Outcome("damaged", str(error), (error.kind, error.id))
+    if not lock.held():
+        return Outcome("busy", "the lock was taken over while this process was stopped")
+    result |= {
+        "kind": job.kind,
+        "id": job.id,
+        "cost": cost.total(session.costs).as_dict(),
+        "needs": result.get("needs", sorted(session.seen)),
+        "restarts": restarts,
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
+        "peak_memory_bytes": _peak_memory(where),
+        "workers_on_device": shared_by,
+        **provenance(where, job.settings.get("threads", 1)),
+    }
+    folder.write_result(result, artifacts)
+    folder.append_log("done")
+    return Outcome("done")
+
+
+def _device(wish: str) -> str:
+    import torch
+
+    if wish == "cuda" and not torch.cuda.is_available():
+        raise BenchError("device: cuda was asked for; torch sees no GPU here")
+    return "cuda" if wish == "cuda" or (wish == "auto" and torch.cuda.is_available()) else "cpu"
+
+
+def _peak_memory(device: Any) -> int:
+    """Bytes: of the GPU's allocator, or of this process on the CPU."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _restarts(folder: JobDir) -> int:
+    """How often this job was started since its last failure without coming to an end."""
+    from bench.store.job_dir import read_log
+
+    starts = 0
+    for event in read_log(folder.log):
+        starts = 0 if event.get("event") in ("failed", "done") else starts + (event.get("event") == "start")
+    return starts
+
+
+def _fail(folder: JobDir, error: Exception) -> Outcome:
+    text = traceback.format_exc()
+    message = f"{type(error).__name__}: {error}".splitlines()[0]
+    try:
+        folder.append_log("failed", error=message, traceback=text)
+        folder.write_failure({"error": message, "traceback": text, "time": time.time()})
+    except OSError as full:  # nowhere to write: the launcher still tells
+        message += f" (and the failure could not be written: {full})"
+    return Outcome("failed", message)
+
+
+def job_to_json(job: Job) -> str:
+    return json.dumps(asdict(job))
+
+
+def job_from_json(text: str) -> Job:
+    value = json.loads(text)
+    return Job(**value | {"needs": tuple(value["needs"])})
