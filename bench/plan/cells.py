@@ -1,0 +1,172 @@
+"""The runs of a suite: which ancestor serves which target, what is skipped, and which jobs each run takes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.identity import size_name
+from bench.plan.jobs import Jobs, method_recipe
+from bench.plan.model import Cell
+from bench.plan.names import target_names
+from bench.recipe import Recipe
+from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite, TargetEntry
+from bench.suite.problems import field_names
+from bench.suite.sizes import spec
+from methods.vit import VitSpec
+
+
+@dataclass
+class Served:
+    """A target as a method meets it: its size, the ancestors that serve it, or why it is not served."""
+
+    spec: VitSpec
+    name: str
+    ancestors: list[AncestorEntry]
+    base: VitSpec | None  # size of the first ancestor
+    family: Any
+    skipped: str | None
+
+
+class Builder:
+    """Collects the cells of a suite, and their jobs."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite, self.jobs = suite, Jobs(suite)
+        self.cells: list[Cell] = []
+        self._bases: dict[tuple[str | None, str], VitSpec] = {}
+
+    def add(self, method: MethodEntry, data: DataEntry) -> None:
+        """All runs of a method on a data set; one learngene per family of targets."""
+        self.check_augment(method.runs, data, ("methods", method.label, "runs"))
+        served = self.served(method, data)
+        for target in served:
+            members = [s.spec for s in served if s.skipped is None and s.family == target.family]
+            initializer = method.initializer
+            if target.skipped is None:
+                initializer = initializer.resolve(target.base, members)
+            for seed in method.seeds:
+                cell = Cell(method, initializer, data, target.spec, target.name, seed, method.runs, target.skipped)
+                self.link(cell, target.ancestors, members)
+                self.cells.append(cell)
+
+    def served(self, method: MethodEntry, data: DataEntry) -> list[Served]:
+        found = []
+        for entry in self.suite.targets:
+            ancestors = self.ancestors_of(method, entry)
+            shaped_like = ancestors[0] if ancestors else self.only_ancestor(entry.ancestor)
+            try:
+                size = spec(entry.given, self.base(shaped_like, data).replace(**data.image), data.image)
+            except (ValueError, TypeError) as error:
+                raise self.suite.source.error(entry.position, str(error)) from None
+            base = self.base(ancestors[0], data) if ancestors else None
+            skipped = method.initializer.supports(base, size)
+            if skipped is None:
+                self.check(method, base, size, entry)
+            family = (method.initializer.family(size), [a.name for a in ancestors])
+            found.append(Served(size, "", ancestors, base, family, skipped))
+        for target, name in zip(found, target_names([s.spec for s in found]), strict=True):
+            target.name = name
+        return found
+
+    def check(self, method: MethodEntry, base: VitSpec | None, size: VitSpec, entry: TargetEntry) -> None:
+        try:
+            method.initializer.check(base, size)
+        except ValueError as error:
+            place = self.suite.source.place(entry.position)
+            raise self.suite.source.error(method.position, f"{error} (target {size_name(size)} of {place})") from None
+
+    def check_augment(self, recipe: Recipe, data: DataEntry, at: tuple[str, ...]) -> None:
+        try:
+            recipe.augment.check(data.settings)
+        except ValueError as error:
+            raise self.suite.source.error((*at, "augment"), str(error)) from None
+
+    def base(self, ancestor: AncestorEntry | None, data: DataEntry) -> VitSpec:
+        key = (ancestor.name if ancestor else None, data.name)
+        if key not in self._bases:
+            try:
+                self._bases[key] = self.suite.base_spec(ancestor, data)
+            except (ValueError, TypeError) as error:
+                raise self.suite.source.error(ancestor.position if ancestor else (), str(error)) from None
+            if ancestor is not None and ancestor.recipe is not None:
+                self.check_augment(ancestor.recipe, ancestor.data or data, (*ancestor.position[:-1], "train"))
+        return self._bases[key]
+
+    def only_ancestor(self, named: str | None) -> AncestorEntry | None:
+        entries = self.suite.ancestors
+        if named is not None:
+            return entries[named]
+        return next(iter(entries.values())) if len(entries) == 1 else None
+
+    def ancestors_of(self, method: MethodEntry, target: TargetEntry) -> list[AncestorEntry]:
+        """The ancestors of a method for a target: the method's own, else the target's, else the only one."""
+        entries, wanted = self.suite.ancestors, method.initializer.ancestors
+        if not wanted:
+            return []
+        if method.ancestors:
+            chosen = [entries[name] for name in method.ancestors]
+        elif wanted == "many" and target.ancestor is None:
+            chosen = list(entries.values())
+        else:
+            only = self.only_ancestor(target.ancestor)
+            chosen = [only] if only else []
+        if wanted == 1 and len(chosen) != 1:
+            message = f"{method.label} takes one ancestor; say which with 'ancestor' (named: {', '.join(entries)})"
+            raise self.suite.source.error(method.position, message)
+        return chosen
+
+    def link(self, cell: Cell, ancestors: list[AncestorEntry], members: list[VitSpec]) -> None:
+        """Give the cell its jobs and their identities."""
+        made_with = cell.seed if self.suite.file.replicate == "all" else 0
+        cell.ancestors = [self.ancestor(a, cell.data, made_with) for a in ancestors]
+        if cell.skipped:
+            cell.run = self.jobs.skipped(cell)
+            return
+        trained_like = ancestors[0] if ancestors else self.only_ancestor(None)
+        try:
+            recipe = method_recipe(cell.method, trained_like)
+        except ValidationError as error:
+            at = (*cell.method.position, "train")
+            raise self.suite.source.invalid(at, error, field_names(Recipe)) from None
+        data = (ancestors[0].data if ancestors else None) or cell.data
+        self.check_augment(Recipe.model_validate(recipe), data, (*cell.method.position, "train"))
+        teacher = self.teacher(cell, made_with)
+        cell.learngene = self.jobs.learngene(cell, data, recipe, members, teacher, made_with)
+        if cell.initializer.trains_start:
+            cell.start = self.jobs.start(cell, recipe, teacher)
+        distills = cell.recipe.distill is not None
+        if distills and teacher is None:
+            teacher = self.run_teacher(cell, made_with)
+        cell.run = self.jobs.run(cell, teacher, distills=distills)
+
+    def ancestor(self, entry: AncestorEntry, runs_on: DataEntry, seed: int) -> str:
+        return self.jobs.ancestor(entry, self.base(entry, runs_on), entry.data or runs_on, seed)
+
+    def teacher(self, cell: Cell, seed: int) -> str | None:
+        """The classifier distilled from: the one that the suite names, else the method's ancestor."""
+        name = self.suite.file.teacher
+        if name is not None and cell.initializer.ancestors:
+            return self.ancestor(self.suite.ancestors[name], cell.data, seed)
+        return cell.ancestors[0] if cell.ancestors else None
+
+    def run_teacher(self, cell: Cell, seed: int) -> str:
+        """The teacher of a run that distils although its method has no ancestor."""
+        entry = self.only_ancestor(self.suite.file.teacher)
+        if entry is None:
+            message = "distill needs a teacher; expected one ancestor, or a top-level key 'teacher' that names one"
+            raise self.suite.source.error(("train",), message)
+        return self.ancestor(entry, cell.data, seed)
+
+    def reject_duplicates(self) -> None:
+        seen: dict[str, Cell] = {}
+        for cell in self.cells:
+            if cell.skipped:
+                continue
+            other = seen.setdefault(cell.run, cell)
+            if other is cell:
+                continue
+            if other.method is cell.method:
+                raise self.suite.source.error(("targets",), f"the target {cell.target} is listed twice")
+            labels = f"{other.method.label!r} and {cell.method.label!r}"
+            raise self.suite.source.error(cell.method.position, f"the labels {labels} describe the same run {cell.run}")

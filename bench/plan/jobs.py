@@ -1,0 +1,138 @@
+"""The jobs of a plan: what each kind's identity is made of, and which jobs it needs."""
+
+import dataclasses
+from typing import Any
+
+from bench import ENGINE
+from bench.identity import digest, size_name, spec_settings
+from bench.plan.model import Cell, Job
+from bench.recipe import Recipe, merge
+from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
+from bench.suite.ancestor_source import source_settings
+from methods.vit import VitSpec
+
+
+class Jobs:
+    """Makes jobs and keeps each once. Its methods return identities."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self.all: dict[str, Job] = {}
+        self._data: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._recipes: dict[int, dict[str, Any]] = {}
+
+    def ancestor(self, entry: AncestorEntry, spec: VitSpec, data: DataEntry, seed: int) -> str:
+        """An ancestor that is trained, or fetched, and evaluated."""
+        fingerprint, local = self.data(data)
+        source, where = source_settings(entry)
+        settings = {"model": spec_settings(spec), "data": fingerprint, **source}
+        if entry.recipe is not None:
+            settings |= {"recipe": dump(entry.recipe), "seed": seed}
+        prefix = f"{source.get('timm', size_name(spec))}-{data.name}-s{seed}"
+        return self.add("ancestor", prefix, settings, [], {"data": local, **where})
+
+    def learngene(
+        self,
+        cell: Cell,
+        data: DataEntry,
+        recipe: dict[str, Any],
+        members: list[VitSpec],
+        teacher: str | None,
+        seed: int,
+    ) -> str:
+        """What a method makes once for a family of targets. `recipe` is of what it trains."""
+        method, (fingerprint, local) = cell.method, self.data(data)
+        own_teacher = cell.ancestors[0] if cell.ancestors else None
+        settings = {
+            "method": method.identity() | {"options": method.options(cell.initializer, at_start=False)},
+            "family": method.initializer.family(cell.spec),
+            "ancestors": cell.ancestors,
+            "data": fingerprint,
+            "recipe": recipe,
+            "seed": seed,
+        }
+        if teacher != own_teacher:
+            settings["teacher"] = teacher
+        local = {"data": local, "targets": [dataclasses.asdict(s) for s in members], "teacher": teacher}
+        prefix = f"{method_name(method)}-{data.name}-s{seed}"
+        return self.add("learngene", prefix, settings, [*cell.ancestors, teacher], local)
+
+    def start(self, cell: Cell, recipe: dict[str, Any], teacher: str | None) -> str:
+        """A target initialised by a method that trains to do so."""
+        fingerprint, local = self.data(cell.data)
+        settings = {
+            "method": cell.method.identity() | {"options": cell.method.options(cell.initializer)},
+            "learngene": cell.learngene,
+            "target": spec_settings(cell.spec),
+            "data": fingerprint,
+            "recipe": recipe,
+            "seed": cell.seed,
+        }
+        local = {"data": local, "teacher": teacher}
+        return self.add("start", cell_prefix(cell), settings, [cell.learngene, teacher], local)
+
+    def run(self, cell: Cell, teacher: str | None, *, distills: bool) -> str:
+        """A target trained and evaluated. `teacher` is at hand, and part of the identity where the run distils."""
+        fingerprint, local = self.data(cell.data)
+        settings = self.run_settings(cell, fingerprint)
+        if distills:
+            settings["teacher"] = teacher
+        local = {"data": local, "teacher": teacher, "keep_weights": self.suite.file.keep_weights}
+        return self.add("run", cell_prefix(cell), settings, [cell.start or cell.learngene, teacher], local)
+
+    def run_settings(self, cell: Cell, fingerprint: dict[str, Any]) -> dict[str, Any]:
+        settings: dict[str, Any] = {
+            "target": spec_settings(cell.spec),
+            "data": fingerprint,
+            "recipe": dump(cell.recipe),
+            "seed": cell.seed,
+        }
+        if cell.start:
+            return settings | {"start": cell.start}
+        method = cell.method.identity() | {"options": cell.method.options(cell.initializer)}
+        return settings | {"method": method, "learngene": cell.learngene}
+
+    def skipped(self, cell: Cell) -> str:
+        """A name for a run that will not be."""
+        return f"{cell_prefix(cell)}-{digest(self.run_settings(cell, self.data(cell.data)[0]))}"
+
+    def data(self, entry: DataEntry) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What of a data set goes into identities, and what a worker needs besides."""
+        if entry.name not in self._data:
+            fingerprint = dict(entry.description.fingerprint)
+            self._data[entry.name] = fingerprint, entry.settings.model_dump(mode="json")
+        return self._data[entry.name]
+
+    def add(
+        self, kind: str, prefix: str, settings: dict[str, Any], needs: list[str | None], local: dict[str, Any]
+    ) -> str:
+        file = self.suite.file
+        settings = {"kind": kind, "engine": ENGINE, **settings}
+        if file.threads != 1:
+            settings["threads"] = file.threads
+        id = f"{prefix}-{digest(settings)}"
+        if id not in self.all:
+            local = {"device": file.device, "checkpoint": file.checkpoint.seconds, **local}
+            distinct = tuple(dict.fromkeys(need for need in needs if need))
+            self.all[id] = Job(kind, id, settings, distinct, local)
+        return id
+
+
+def method_recipe(method: MethodEntry, ancestor: AncestorEntry | None) -> dict[str, Any]:
+    """What a method trains follows the ancestor's recipe unless the method's `train` says otherwise."""
+    base = dump(ancestor.recipe) if ancestor is not None and ancestor.recipe is not None else {}
+    return dump(Recipe.model_validate(merge(base, method.train)))
+
+
+def dump(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's fields that differ from their defaults."""
+    return recipe.model_dump(mode="json", exclude_defaults=True)
+
+
+def method_name(method: MethodEntry) -> str:
+    """The method's own name, whatever its label: labels are not part of identities."""
+    return method.use.rpartition(":")[2]
+
+
+def cell_prefix(cell: Cell) -> str:
+    return f"{method_name(cell.method)}-{size_name(cell.spec)}-{cell.data.name}-s{cell.seed}"

@@ -1,0 +1,58 @@
+"""The words of a plan."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.recipe import Recipe
+from bench.suite import DataEntry, MethodEntry, Suite
+from methods import Initializer
+from methods.vit import VitSpec
+
+KINDS = ("ancestor", "learngene", "start", "run")
+
+
+@dataclass
+class Job:
+    """A unit of work. `settings` make its identity; `local` (paths and the like) do not."""
+
+    kind: str
+    id: str
+    settings: dict[str, Any]
+    needs: tuple[str, ...]  # identities of jobs that must be done before
+    local: dict[str, Any]
+
+
+@dataclass
+class Cell:
+    """A run of the suite as a row of the results: method x target x data set x seed."""
+
+    method: MethodEntry
+    initializer: Initializer  # with its derived options filled in
+    data: DataEntry
+    spec: VitSpec
+    target: str
+    seed: int
+    recipe: Recipe
+    skipped: str | None = None
+    run: str = ""
+    start: str | None = None
+    learngene: str | None = None
+    ancestors: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The readable id that `--only` filters by."""
+        return f"{self.method.label}-{self.target}-{self.data.name}-s{self.seed}"
+
+    @property
+    def jobs(self) -> list[str]:
+        return [job for job in (*self.ancestors, self.learngene, self.start, self.run) if job]
+
+
+@dataclass
+class Plan:
+    """A suite's runs, and the jobs they take in an order in which what is needed comes first."""
+
+    suite: Suite
+    jobs: dict[str, Job]
+    cells: list[Cell]
