@@ -1,0 +1,101 @@
+"""Growth rules of template mixing: which bank a new weight uses, and with which coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Mode = Literal["orthogonal", "copy", "random", "zero"]
+
+
+def block_sources(depth: int, seed_depth: int) -> list[int]:
+    """The seed block whose bank each of `depth` target blocks uses: floor(i * seed_depth / depth).
+
+    A target no deeper than the seed takes the seed's first blocks.
+    """
+    return [i * seed_depth // max(depth, seed_depth) for i in range(depth)]
+
+
+def new_blocks(sources: Sequence[int]) -> list[int]:
+    """The target blocks that are new: the first one with a given source is the seed's own block."""
+    return [i for i, source in enumerate(sources) if source in sources[:i]]
+
+
+def least_covered(used: Tensor) -> Tensor:
+    """The unit vector [T] that the rows of `used` [n, T] cover least: the last right-singular vector.
+
+    Orthogonal to every row when their rank is below T. Its sign makes the entry of largest magnitude positive.
+    """
+    direction = torch.linalg.svd(used.double(), full_matrices=True).Vh[-1]
+    return (direction * direction[direction.abs().argmax()].sign()).to(used.dtype)
+
+
+@dataclass
+class CoefficientRule:
+    """How a new coefficient vector comes out of those in use.
+
+    mode, scale, norm: the options `coefficients`, `noise_scale` and `norm` of `MixtureGrowth`.
+    crowded: how many directions were asked for where as many vectors were in use as there are templates.
+    """
+
+    mode: Mode
+    scale: float
+    norm: Literal["mean", "unit"]
+    generator: torch.Generator
+    crowded: int = 0
+
+    def __call__(self, base: Tensor, used: Sequence[Tensor]) -> Tensor:
+        """A new vector [T] beside those in `used` (each [T]); `base` [T] is the one that `copy` starts from."""
+        rows = torch.stack(list(used))
+        scale = self.scale * (rows.norm(dim=1).mean() if self.norm == "mean" else 1.0)
+        if self.mode == "zero":
+            return torch.zeros_like(base)
+        if self.mode == "orthogonal":
+            self.crowded += len(rows) >= base.numel()
+            return scale * least_covered(rows)
+        positive = torch.rand(base.numel(), generator=self.generator).to(base)  # uniform and positive: the reference's
+        return base + scale * positive / positive.norm() if self.mode == "copy" else scale * positive
+
+
+def depth_coefficients(seed: Tensor, sources: Sequence[int], group_size: int, rule: CoefficientRule) -> Tensor:
+    """Coefficients [n, T] of the new blocks, in order, from the seed's [L, T]."""
+    used = {bank: list(rows) for bank, rows in enumerate(seed.split(group_size))}
+    grown = []
+    for block in new_blocks(sources):
+        in_use = used[sources[block] // group_size]
+        grown.append(rule(seed[sources[block]], in_use))
+        in_use.append(grown[-1])
+    return torch.stack(grown) if grown else seed.new_zeros(0, seed.shape[1])
+
+
+def width_coefficients(members: Tensor, group_size: int, rule: CoefficientRule) -> Tensor:
+    """Coefficients [2, L, T] of the top-right blocks (bank of member 0) and bottom-left blocks (bank of member 1).
+
+    `members` [2, L, T] are the trained ones. In use are those of the same bank; where these leave room (T - 1 vectors
+    at most), also the other ones of the same layer, which the reference counts.
+    """
+    _, depth, templates = members.shape
+    used = [{bank: list(rows) for bank, rows in enumerate(member.split(group_size))} for member in members]
+    grown = torch.zeros_like(members)
+    for block in range(depth):
+        others = [members[1, block]]
+        for member in (0, 1):
+            own = used[member][block // group_size]
+            room = max(0, templates - 1 - len(own))
+            grown[member, block] = rule(members[member, block], own + others[:room])
+            own.append(grown[member, block])
+            others = [members[0, block], grown[0, block]]
+    return grown
+
+
+def reference_coefficients(members: Tensor, skipped: Tensor, rule: CoefficientRule) -> Tensor:
+    """As `width_coefficients` by the reference's rule: top-right keeps `skipped` [L, T], what it was built with.
+
+    Only bottom-left is drawn, against the three others of its layer, whichever bank they belong to.
+    """
+    drawn = [rule(c1, [c0, c1, c2]) for c0, c1, c2 in zip(*members, skipped, strict=True)]
+    return torch.stack([skipped, torch.stack(drawn)])
