@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.report.breakeven import break_even
 from bench.report.comparisons import compare, winners
 from bench.report.cost import totals
+from bench.report.reach import reach
 from bench.report.sections import Section, sections
 from bench.report.summary import summarise
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+COMPARED = ("top1", "best_top1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +27,9 @@ class Analysis:
     summary: DataFrame
     comparisons: DataFrame
     totals: DataFrame
-    best: dict[str, str]
+    reach: DataFrame
+    break_even: DataFrame
+    best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
 
 
 def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:
@@ -32,15 +38,21 @@ def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:
 
 
 def _analyse(section: Section, curves: DataFrame) -> Analysis:
-    comparisons = compare(section)
+    import pandas as pd
+
     of_runs = section.done[["run", "method", "target", "seed"]]
+    curves = curves.merge(of_runs, on="run", how="inner")
+    comparisons = pd.concat([compare(section, metric) for metric in COMPARED], ignore_index=True)
+    costs = totals(section)
     return Analysis(
         section=section,
-        curves=curves.merge(of_runs, on="run", how="inner"),
+        curves=curves,
         summary=summarise(section),
         comparisons=comparisons,
-        totals=totals(section),
-        best=winners(section, comparisons),
+        totals=costs,
+        reach=reach(section, curves),
+        break_even=break_even(section, curves, costs),
+        best={metric: winners(section, comparisons, metric) for metric in COMPARED},
     )
 
 

@@ -11,7 +11,8 @@ from bench.report.frames import conform_runs
 from bench.report.notes import warnings_of
 from bench.report.sections import sections
 from bench.report.summary import summarise
-from bench.report.tables import Table, accuracy
+from bench.report.tables.accuracy import accuracy
+from bench.report.tables.model import Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

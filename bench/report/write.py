@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.report import latex, markdown, tables
 from bench.report.analysis import Analysis, analyse, by_suite
-from bench.report.frames import conform_curves, conform_runs, write_csv
+from bench.report.frames import conform_curves, conform_runs, write_atomically, write_csv
 from bench.report.plots import draw_all
 from bench.report.style import Look, looks
 
@@ -20,7 +22,7 @@ def write(runs: DataFrame, curves: DataFrame, out: Path, title: str, context: di
     out.mkdir(parents=True, exist_ok=True)
     paths = [write_csv(runs, out / "runs.csv"), write_csv(curves, out / "curves.csv")]
     analyses = analyse(runs, curves)
-    paths += _frames(analyses, out)
+    paths += [*_frames(analyses, out), *_tables(analyses, out)]
     uses = {label: use for a in analyses for label, use in a.section.use.items()}
     pictures = _pictures(by_suite(analyses), looks(uses), out)
     return paths + [path for files in pictures.values() for path in files]
@@ -33,8 +35,28 @@ def _frames(analyses: list[Analysis], out: Path) -> list[Path]:
         "summary": [a.summary for a in analyses],
         "comparisons": [a.comparisons for a in analyses],
         "cost": [a.totals for a in analyses],
+        "break_even": [a.break_even for a in analyses],
+        "reach": [a.reach for a in analyses],
     }
     return [write_csv(pd.concat(parts or [pd.DataFrame()]), out / f"{name}.csv") for name, parts in frames.items()]
+
+
+def _tables(analyses: list[Analysis], out: Path) -> list[Path]:
+    """table_{name}.md and .tex, with suite and data set in the name where there are several; tables.md has all."""
+    paths, every = [], []
+    for analysis in analyses:
+        section = analysis.section
+        where = "" if len(analyses) == 1 else f"{slug(section.suite)}_{slug(section.dataset)}_"
+        for name, table in tables.of(analysis).items():
+            every.append(markdown.table(table))
+            paths.append(write_atomically(out / f"table_{where}{name}.md", every[-1]))
+            paths.append(write_atomically(out / f"table_{where}{name}.tex", latex.table(table)))
+    return [*paths, write_atomically(out / "tables.md", "\n".join(every))]
+
+
+def slug(text: str) -> str:
+    """A part of a file name: letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip(".") or "_"
 
 
 def _pictures(suites: dict[str, list[Analysis]], styles: dict[str, Look], out: Path) -> dict[str, list[Path]]:
@@ -44,6 +66,6 @@ def _pictures(suites: dict[str, list[Analysis]], styles: dict[str, Look], out: P
     found = {}
     for suite, analyses in suites.items():
         for name, _, figure in draw_all(analyses, styles):
-            full = name if len(suites) == 1 else f"{suite}_{name}"
+            full = name if len(suites) == 1 else f"{slug(suite)}_{name}"
             found[full] = save(figure, out, full)
     return found

@@ -1,16 +1,13 @@
-"""Tables as the papers have them: methods down, sizes across, stored parameters and cost in front.
-
-A `Table` is plain text in cells; markdown.py, latex.py, html.py and terminal.py render and escape it.
-"""
+"""Accuracy as the papers have it: methods down, sizes across, stored parameters and cost in front."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bench.report.format import UNKNOWN, counts, interval, one_line, si
 from bench.report.sections import Section
 from bench.report.statistics import FEW
+from bench.report.tables.model import Cell, Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -20,70 +17,56 @@ LABELS |= {"top1_init": "Test top-1 (%) before the first training step"}
 STATES = ("failed", "skipped", "missing")
 
 
-@dataclass(frozen=True)
-class Cell:
-    text: str
-    bold: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Header and rows of equal length; the first `fixed` columns stay when it is split. Text may come from suites."""
-
-    title: str
-    header: list[str]
-    rows: list[list[Cell]]
-    caption: str = ""
-    notes: list[str] = field(default_factory=list)
-    fixed: int = 1
-
-    def split(self, room: int, padding: int = 3) -> list[Table]:
-        """This table in parts of at most `room` characters, `padding` for each column; each has the fixed columns."""
-        columns = zip(self.header, *([cell.text for cell in row] for row in self.rows), strict=True)
-        widths = [max(map(len, column)) + padding for column in columns]
-        parts: list[list[int]] = [[]]
-        used = sum(widths[: self.fixed])
-        for column, width in list(enumerate(widths))[self.fixed :]:
-            if parts[-1] and used + width > room:
-                parts.append([])
-                used = sum(widths[: self.fixed])
-            parts[-1].append(column)
-            used += width
-        return [self._part(columns, i, len(parts)) for i, columns in enumerate(parts, start=1)]
-
-    def _part(self, columns: list[int], number: int, of: int) -> Table:
-        if of == 1:
-            return self
-        keep = [*range(self.fixed), *columns]
-        return replace(
-            self,
-            title=f"{self.title} (part {number} of {of})",
-            header=[self.header[k] for k in keep],
-            rows=[[row[k] for k in keep] for row in self.rows],
-        )
-
-
 def accuracy(
     section: Section, summary: DataFrame, totals: DataFrame, best: dict[str, str], metric: str = "top1"
 ) -> Table:
     """The table of one section and metric. `best`: target -> method in bold (see comparisons.winners)."""
     cells = {(row["method"], row["target"]): row for _, row in summary.iterrows()}
     costs = totals.set_index("method") if len(totals) else totals
+    settings = {method: setting(section, method) for method in section.methods}
+    shown = any(settings.values())
     rows, notes = [], []
     for method in section.methods:
         of_method = [cells[method, target] for target in section.targets if (method, target) in cells]
         cost = costs.loc[method] if method in costs.index else None
-        row = [Cell(text) for text in (one_line(method), counts([row["n"] for row in of_method]), *_front(cost))]
+        front = [one_line(method), *([settings[method]] if shown else []), counts([row["n"] for row in of_method])]
+        row = [Cell(text) for text in (*front, *_front(cost))]
         for target in section.targets:
             cell = cells.get((method, target))
             row.append(Cell(_score(cell, metric), bold=best.get(target) == method))
             notes += _why(cell)
         rows.append(row)
-    header = ["method", "n", "stored", "prepare", "init + train", "total", *_size_names(section)]
-    few = sorted({int(n) for n in summary["n"] if n < FEW})
+    header = [
+        "method",
+        *(["setting"] if shown else []),
+        "n",
+        "stored",
+        "prepare",
+        "init + train",
+        "total",
+        *_size_names(section),
+    ]
+    few = sorted({int(n) for n in summary["n"] if 0 < n < FEW})
     if few:
         notes.insert(0, f"TOO FEW SEEDS in some cells (n = {', '.join(map(str, few))}): no claim can rest on them")
-    return Table(f"{section.title}: {LABELS[metric]}", header, rows, _caption(section, summary, metric), notes, fixed=2)
+    return Table(
+        f"{section.title}: {LABELS[metric]}", header, rows, _caption(section, summary, metric), notes, fixed=2 + shown
+    )
+
+
+def setting(section: Section, method: str) -> str:
+    """What a label has other than most: control, budget, head, epochs, tuning; empty for the plain case."""
+    runs = section.runs
+    first = runs[runs["method"] == method].iloc[0]
+    usual = runs["epochs"].mode()
+    parts = [first["control"] and f"control: {first['control']}"]
+    parts.append("" if first["budget"] in ("", "epochs") else f"equal {first['budget']} budget")
+    parts.append("fresh head" if first["head"] == "fresh" else "")
+    parts.append(
+        "" if first["epochs"] != first["epochs"] or first["epochs"] in usual.tolist() else f"{first['epochs']:g} epochs"
+    )
+    parts.append(f"tuned {first['tune']}" if first["tune"] else "")
+    return one_line(", ".join(part for part in parts if part))
 
 
 def _front(cost: Series | None) -> list[str]:
@@ -130,7 +113,7 @@ def _caption(section: Section, summary: DataFrame, metric: str) -> str:
     where = f" All targets have {' and '.join(fixed)}." if fixed else ""
     return (
         f"{LABELS[metric]}, mean ± half width of the 95% interval ({how}) over n seeds.{where} "
-        "Bold: better than every other method at 95% (paired by seed, Holm-corrected, n >= 3). "
+        "Bold: better than every other method at 95% (paired by seed, Holm-corrected, at least 3 seeds). "
         "stored: parameters that the method stores, head left out. Cost in FLOPs (1 MAC = 2 FLOPs) for all sizes: "
         "prepare = ancestor + learngene, counted once; total = prepare + init + train."
     )

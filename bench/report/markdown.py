@@ -1,0 +1,26 @@
+"""Tables as Markdown."""
+
+from __future__ import annotations
+
+import re
+
+from bench.report.format import one_line
+from bench.report.tables import Table
+
+
+def escape(text: str) -> str:
+    """Text that shows as it is: neither markup nor HTML nor a new cell."""
+    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+
+
+def table(table: Table) -> str:
+    """A pipe table with its title, caption and notes."""
+    lines = [f"### {escape(table.title)}", "", "| " + " | ".join(map(escape, table.header)) + " |"]
+    lines.append("| " + " | ".join([":--", *["--:"] * (len(table.header) - 1)]) + " |")
+    for row in table.rows:
+        cells = (f"**{escape(cell.text)}**" if cell.bold else escape(cell.text) for cell in row)
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", escape(table.caption)] if table.caption else []
+    lines += ["", *(f"- {escape(note)}" for note in table.notes)] if table.notes else []
+    return "\n".join(lines) + "\n"

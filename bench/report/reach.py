@@ -1,0 +1,99 @@
+"""reach.csv: what it costs to reach the accuracy that random initialisation reaches at its end, and multiples of it.
+
+Goals are paired by seed: a run has to reach what random reached with the same seed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.report.cost import SHARED, with_units
+from bench.report.sections import Section
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+FACTORS = (1.0, 1.25, 1.5)  # times the accuracy that random reaches at its end
+AXES = ("epoch", "images", "flops", "device_hours")  # what a learning curve can be read against
+
+
+def scratch_labels(section: Section) -> list[str]:
+    """Labels of random initialisation that are no control: what "from scratch" means here."""
+    control = section.runs.drop_duplicates("method").set_index("method")["control"]
+    return [label for label in section.methods if section.use[label] == "random" and not control[label]]
+
+
+def reference(section: Section) -> str | None:
+    """The label whose accuracy sets the goal: `random` itself, else the first label of random initialisation."""
+    labels = scratch_labels(section)
+    return "random" if "random" in labels else next(iter(labels), None)
+
+
+def with_hours(section: Section, curves: DataFrame) -> DataFrame:
+    """The curves with `device_hours` so far (see cost.with_units) in place of seconds."""
+    runs = with_units(section.done).set_index("run")
+    rate = runs["train_device_hours"] / runs["train_seconds"].replace(0, np.nan)
+    return curves.assign(device_hours=curves["seconds"] * curves["run"].map(rate)).dropna(subset="top1")
+
+
+def first_reaching(curves: DataFrame, goals: Series) -> DataFrame:
+    """For every run with a curve, what it had used at the first evaluation at or above the goal of its cell and seed.
+
+    goals: (target, seed) -> top-1. Returns rows indexed by run with method, target, seed, goal and AXES; infinite
+    where the goal is never reached. Runs without a goal are left out.
+    """
+    curves = curves.merge(goals.rename("goal").reset_index(), on=["target", "seed"])
+    runs = curves.drop_duplicates("run").set_index("run")[["method", "target", "seed", "goal"]]
+    there = curves[curves["top1"] >= curves["goal"]].drop_duplicates("run").set_index("run")
+    used = there[list(AXES)].astype(float).reindex(runs.index)
+    used.loc[~runs.index.isin(there.index)] = np.inf
+    return runs.join(used)
+
+
+def reach(section: Section, curves: DataFrame) -> DataFrame:
+    """A row per target, method and factor: the mean goal, how many of n runs reach theirs, medians over the runs.
+
+    `epochs`, `images`, `flops`, `device_hours` are of training alone; `flops_with_init` adds the initialisation,
+    `flops_alone` also the learngene and the ancestor (what this one size costs by itself). A run that never reaches
+    the goal counts as infinite, so a median is infinite ("never") where half of the runs or more do not. `speedup`:
+    the reference's training FLOPs over these.
+    """
+    import pandas as pd
+
+    label = reference(section)
+    final = section.done[section.done["method"] == label].set_index(["target", "seed"])["top1"]
+    curves = with_hours(section, curves)
+    runs = with_units(section.done).set_index("run")
+    parts = []
+    for factor in FACTORS:
+        goals = factor * final[factor * final <= 100]
+        used = first_reaching(curves, goals)
+        init = used["flops"] + runs["init_flops"].reindex(used.index)
+        shared = sum(runs[f"{stage}_flops"].reindex(used.index) for stage in SHARED)
+        used = used.assign(flops_with_init=init, flops_alone=init + shared, reached=np.isfinite(used["epoch"]), n=1)
+        groups = used.groupby(["target", "method"], sort=False)
+        costs = [*AXES, "flops_with_init", "flops_alone"]
+        row = (
+            groups[costs]
+            .agg(upper_median)
+            .join(groups.agg(n=("n", "sum"), reached=("reached", "sum"), goal=("goal", "mean")))
+        )
+        parts.append(row.reset_index().assign(factor=factor))
+    frame = pd.concat(parts, ignore_index=True).rename(columns={"epoch": "epochs"})
+    own = frame[frame["method"] == label].set_index(["factor", "target"])["flops"]
+    keys = pd.MultiIndex.from_frame(frame[["factor", "target"]])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        frame["speedup"] = own.reindex(keys).to_numpy() / frame["flops"].to_numpy()
+    order = {name: i for i, name in enumerate([*section.targets, *section.methods])}
+    frame = frame.sort_values(["target", "factor", "method"], key=lambda c: c.map(order).fillna(c), ignore_index=True)
+    frame.insert(0, "suite", section.suite)
+    frame.insert(1, "dataset", section.dataset)
+    front = ["suite", "dataset", "target", "method", "factor", "goal", "n", "reached"]
+    return frame[[*front, *(c for c in frame if c not in front)]]
+
+
+def upper_median(values: Series) -> float:
+    """The upper of two middle values, so that infinite ones never average with finite ones; unknown if any is."""
+    return float("nan") if values.isna().any() else float(np.sort(values.to_numpy(dtype=float))[len(values) // 2])

@@ -1,0 +1,120 @@
+"""What methods cost: parts, storage, break-even, cost to reach what random reaches."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from bench.report.columns import STAGES
+from bench.report.format import UNKNOWN, hours, number, one_line, si
+from bench.report.sections import Section
+from bench.report.tables.model import Cell, Table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def _row(*texts: str) -> list[Cell]:
+    return [Cell(one_line(text)) for text in texts]
+
+
+def parts(section: Section, totals: DataFrame) -> Table:
+    """Parts of the cost of all sizes in FLOPs, then the totals in the other units."""
+    energy = not totals.empty and totals["energy_joules_total"].notna().any()
+    header = ["method", "sizes", "n", "ancestor", "learngene", "init", "train", "total", "without ancestor"]
+    header += ["images", "device time", *(["energy"] if energy else [])]
+    rows = []
+    for total in totals.to_dict("records"):
+        flops = [si(total[f"flops_{stage}"]) for stage in STAGES]
+        both = [si(total["flops_total"]), si(total["flops_total_without_ancestor"])]
+        other = [si(total["images_total"]), hours(total["device_hours_total"])]
+        other += [si(total["energy_joules_total"], "J")] if energy else []
+        rows.append(_row(total["method"], str(total["targets"]), str(total["n"]), *flops, *both, *other))
+    caption = (
+        "Cost of serving all sizes, mean over n seeds: ancestor and learngene once per identity, initialisation and "
+        "training for every size. Parts and totals in FLOPs (1 MAC = 2 FLOPs). Device time: wall time x devices / "
+        "workers that shared the device; on the CPU, core time. Evaluation is not counted."
+    )
+    return Table(f"{section.title}: cost", header, rows, caption)
+
+
+def storage(section: Section, totals: DataFrame) -> Table:
+    header = [
+        "method",
+        "learngenes",
+        "stored",
+        "of which head",
+        "bytes",
+        "one model per size",
+        "bytes of these",
+        "ratio",
+    ]
+    rows = []
+    for total in totals.to_dict("records"):
+        stored, head = total["stored_params"], total["stored_params_head"]
+        ratio = "stores nothing" if stored + head == 0 else f"{number(total['storage_ratio'])}x"
+        rows.append(
+            _row(
+                total["method"],
+                str(total["learngenes"]),
+                si(stored + head),
+                si(head),
+                si(total["stored_bytes"], "B"),
+                si(total["models_params"]),
+                si(total["models_bytes"], "B"),
+                ratio,
+            )
+        )
+    caption = "Parameters that are stored to serve all sizes, heads included, against one trained fp32 model per size."
+    return Table(f"{section.title}: storage", header, rows, caption)
+
+
+def break_even(section: Section, frame: DataFrame) -> Table:
+    """Break-even in FLOPs."""
+    header = ["method", "fixed", "per size", "from scratch per size", "with ancestor", "without ancestor"]
+    rows = []
+    flops = frame[frame["unit"] == "flops"] if len(frame) else frame
+    for method in flops["method"].drop_duplicates() if len(flops) else []:
+        both = flops[flops["method"] == method].set_index("ancestor")
+        whole = both.loc["with"]
+        scratch = si(whole["scratch_per_size"])
+        scratch = f"> {scratch}" if whole["scratch_is_bound"] and scratch != UNKNOWN else scratch
+        verdicts = both.loc[["with", "without"], "verdict"]
+        rows.append(_row(method, si(whole["fixed"]), si(whole["per_size"]), scratch, *verdicts))
+    caption = (
+        "From how many sizes on a method is cheaper than training each from scratch to the same accuracy, in FLOPs. "
+        "fixed = ancestor + learngene where one serves all sizes. From scratch: what random initialisation needs to "
+        "reach the method's accuracy, along its learning curves, mean over sizes; '>' where no run of it does: then "
+        "its whole training is counted, a lower bound, and what follows from it is 'at most' or cannot be told."
+    )
+    return Table(f"{section.title}: break-even", header, rows, caption)
+
+
+def reach(section: Section, frame: DataFrame) -> Table:
+    """Cost to reach random's accuracy: a column per size."""
+    header = ["method", "times", *section.targets]
+    rows = []
+    for (factor, method), group in frame.groupby(["factor", "method"], sort=False) if len(frame) else []:
+        cells = group.set_index("target")
+        texts = [_reached(cells.loc[t].to_dict()) if t in cells.index else "" for t in section.targets]
+        rows.append((factor, section.methods.index(method), _row(method, f"{factor:g}", *texts)))
+    rows.sort(key=lambda row: row[:2])
+    caption = (
+        "Training that it takes to reach the accuracy that random initialisation reaches at its end, and multiples "
+        "of it (times): epochs, FLOPs, and how many times fewer FLOPs than random takes. Upper medians over seeds, "
+        "first evaluation at or above what random reached with the same seed; in brackets how many runs reach it, "
+        "where not all do. Initialisation and preparation are not in it: see reach.csv."
+    )
+    return Table(
+        f"{section.title}: cost to reach random's accuracy", header, [row[2] for row in rows], caption, fixed=2
+    )
+
+
+def _reached(cell: dict) -> str:
+    counts = "" if cell["reached"] == cell["n"] else f" ({cell['reached']}/{cell['n']})"
+    if math.isinf(cell["epochs"]):
+        return f"never{counts}"
+    if cell["epochs"] == 0:
+        return f"at the start{counts}"
+    speedup = f", {cell['speedup']:.1f}x" if math.isfinite(cell["speedup"]) else ""
+    return f"{cell['epochs']:.3g} ep, {si(cell['flops'])}{speedup}{counts}"

@@ -1,0 +1,48 @@
+"""What a table is: plain text in cells, which markdown.py, latex.py, terminal.py and the page render and escape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Header and rows of equal length; the first `fixed` columns stay when it is split. Text may come from suites."""
+
+    title: str
+    header: list[str]
+    rows: list[list[Cell]]
+    caption: str = ""
+    notes: list[str] = field(default_factory=list)
+    fixed: int = 1
+
+    def split(self, room: int, padding: int = 3) -> list[Table]:
+        """This table in parts of at most `room` characters, `padding` for each column; each has the fixed columns."""
+        columns = zip(self.header, *([cell.text for cell in row] for row in self.rows), strict=True)
+        widths = [max(map(len, column)) + padding for column in columns]
+        parts: list[list[int]] = [[]]
+        used = sum(widths[: self.fixed])
+        for column, width in list(enumerate(widths))[self.fixed :]:
+            if parts[-1] and used + width > room:
+                parts.append([])
+                used = sum(widths[: self.fixed])
+            parts[-1].append(column)
+            used += width
+        return [self._part(columns, i, len(parts)) for i, columns in enumerate(parts, start=1)]
+
+    def _part(self, columns: list[int], number: int, of: int) -> Table:
+        if of == 1:
+            return self
+        keep = [*range(self.fixed), *columns]
+        return replace(
+            self,
+            title=f"{self.title} (part {number} of {of})",
+            header=[self.header[k] for k in keep],
+            rows=[[row[k] for k in keep] for row in self.rows],
+        )

@@ -1,0 +1,186 @@
+"""Cost is counted once where it is shared, and the break-even of a three-method example comes out as by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.report.breakeven import break_even, crossing, verdict
+from bench.report.cost import totals, with_units
+from bench.report.frames import conform_runs
+from bench.report.reach import reach
+from bench.report.sections import sections
+
+
+def analysed(runs, curves):
+    (section,) = sections(runs)
+    own = curves.merge(section.done[["run", "method", "target", "seed"]], on="run")
+    return section, own, totals(section)
+
+
+def of(runs):
+    (section,) = sections(runs)
+    return totals(section).set_index("method")
+
+
+def test_shared_cost_is_counted_once(make_frames):
+    runs, _ = make_frames(depths=(2, 4, 6), seeds=3)
+    wave = of(runs).loc["wave"]
+    train = runs[(runs["method"] == "wave") & (runs["seed"] == 0)]["train_flops"].sum()
+    assert (wave["ancestors"], wave["learngenes"], wave["targets"], wave["n"]) == (1, 1, 3, 3)
+    assert (wave["flops_ancestor"], wave["flops_learngene"], wave["flops_init"]) == (4e12, 4e12, 3e10)
+    assert wave["flops_train"] == pytest.approx(train)
+    assert wave["flops_total"] == pytest.approx(8e12 + 3e10 + train)
+    assert wave["flops_total_without_ancestor"] == pytest.approx(wave["flops_total"] - 4e12)
+
+
+def test_made_anew_per_seed_costs_one_per_seed(make_frames):
+    runs, _ = make_frames(methods=("random", "wave"))
+    wave = runs["method"] == "wave"
+    runs.loc[wave, "ancestor"] = "ancestor-" + runs.loc[wave, "seed"].astype(str)
+    runs.loc[wave, "ancestor_flops"] = 1e12 * (1 + runs.loc[wave, "seed"].astype(float))
+    assert of(runs).loc["wave", ["ancestors", "flops_ancestor"]].tolist() == [1, 2e12]  # mean of 1, 2, 3
+
+
+def test_one_learngene_per_size_costs_one_per_size(make_frames):
+    runs, _ = make_frames(methods=("random", "mixture_growth"), depths=(2, 4))
+    grown = runs["method"] == "mixture_growth"
+    runs.loc[grown, "learngene"] = "seed-" + runs.loc[grown, "target"]
+    row = of(runs).loc["mixture_growth"]
+    assert (row["learngenes"], row["flops_learngene"], row["stored_params"]) == (2, 4e12, 320_000)
+
+
+def test_an_unknown_cost_stays_unknown(make_frames):
+    runs, _ = make_frames(methods=("random", "wave"))
+    runs.loc[runs["method"] == "wave", "ancestor_flops"] = np.nan
+    row = of(runs).loc["wave"]
+    assert math.isnan(row["flops_total"])
+    assert row["flops_total_without_ancestor"] > 0
+    assert math.isnan(row["energy_joules_total"])  # never measured here
+
+
+def test_device_hours_share_gpus_not_cores(make_frames):
+    runs, _ = make_frames(methods=("wave",), depths=(2,), seeds=1)
+    runs["train_seconds"], runs["workers_on_device"], runs["threads"] = 3600.0, 4, 2
+    assert with_units(runs)["train_device_hours"].tolist() == [2.0]  # two cores for an hour
+    runs["device"] = "cuda"
+    assert with_units(runs)["train_device_hours"].tolist() == [0.25]  # a quarter of one GPU
+    runs["devices"] = 8
+    runs["ancestor_workers"], runs["ancestor_seconds"] = 1, 7200.0
+    assert with_units(runs)[["train_device_hours", "ancestor_device_hours"]].iloc[0].tolist() == [2.0, 16.0]
+
+
+def test_storage_against_one_model_per_size(make_frames):
+    runs, _ = make_frames(methods=("random", "wave"), depths=(2, 4))
+    costs = of(runs)
+    params = runs.drop_duplicates("target")["params"].sum()
+    assert costs.loc["wave", ["stored_params", "models_params", "models_bytes"]].tolist() == [
+        40_000,
+        params,
+        4 * params,
+    ]
+    assert costs.loc["wave", "storage_ratio"] == pytest.approx(params / 40_650)
+    assert math.isnan(costs.loc["random", "storage_ratio"])
+
+
+def example(make_frames):
+    """Two sizes. Random gains 9 points an epoch for 100 FLOPs, 10 epochs, so it ends at 90%. Beside it:
+    a: ancestor 2000, learngene 1000, init 50 + training 150, ends at 72% (random: 8 epochs)
+    b: ancestor 2000, no learngene, training 200, ends at 36% (random: 4 epochs)
+    c: learngene 1200 per size, training 400, ends at 99% (random: never; it spends 1000)
+    """
+    runs, curves = make_frames(methods=("random", "wave", "weight_selection", "mixture_growth"), depths=(2, 4))
+    parts = {  # top1, ancestor, learngene, init, train
+        "random": (90.0, 0.0, 0.0, 0.0, 1000.0),
+        "wave": (72.0, 2000.0, 1000.0, 50.0, 150.0),
+        "weight_selection": (36.0, 2000.0, 0.0, 0.0, 200.0),
+        "mixture_growth": (99.0, 0.0, 1200.0, 0.0, 400.0),
+    }
+    columns = ["top1", "ancestor_flops", "learngene_flops", "init_flops", "train_flops"]
+    runs[columns] = [parts[method] for method in runs["method"]]
+    grown = runs["method"] == "mixture_growth"
+    runs.loc[grown, "learngene"] = "seed-" + runs.loc[grown, "target"]
+    curve = pd.DataFrame(
+        [
+            {"run": run, "epoch": e, "step": e, "images": e, "flops": 100.0 * e, "seconds": e, "top1": 9.0 * e}
+            for run in runs.loc[runs["method"] == "random", "run"]
+            for e in range(11)
+        ]
+    )
+    return conform_runs(runs), curve
+
+
+def test_break_even_by_hand(make_frames):
+    section, curves, costs = analysed(*example(make_frames))
+    frame = break_even(section, curves, costs)
+    flops = frame[frame["unit"] == "flops"].set_index(["method", "ancestor"])
+    columns = ["fixed", "per_size", "scratch_per_size", "scratch_is_bound", "break_even", "verdict"]
+    expected = {
+        # 3000 + 200 n = 800 n at n = 5; without the ancestor 1000 + 200 n = 800 n at 1.67
+        ("wave", "with"): [3000, 200, 800, False, 5.0, "from 5 sizes"],
+        ("wave", "without"): [1000, 200, 800, False, 1000 / 600, "from 2 sizes"],
+        # 2000 + 200 n = 400 n at n = 10; without it nothing is fixed
+        ("weight_selection", "with"): [2000, 200, 400, False, 10.0, "from 10 sizes"],
+        ("weight_selection", "without"): [0, 200, 400, False, 0.0, "from 1 size"],
+        # a learngene per size: 1600 a size against more than 1000, which tells nothing
+        ("mixture_growth", "with"): [0, 1600, 1000, True, math.nan, "cannot tell"],
+        ("mixture_growth", "without"): [0, 1600, 1000, True, math.nan, "cannot tell"],
+    }
+    assert sorted(flops.index) == sorted(expected)
+    for key, row in expected.items():
+        found = flops.loc[key, columns].tolist()
+        assert found[:4] == row[:4]
+        assert found[4] == pytest.approx(row[4], nan_ok=True)
+        assert found[5] == row[5]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "per_size", "scratch", "bound", "sizes", "words"),
+    [
+        (1200, 400, 1000, True, 2.0, "from at most 2 sizes"),
+        (100, 50, 50, False, math.inf, "never"),
+        (0, 50, 50, False, 0.0, "from 1 size"),
+        (0, 60, 50, False, math.inf, "never"),
+        (math.nan, 60, 50, False, math.nan, "cannot tell"),
+    ],
+)
+def test_crossing(fixed, per_size, scratch, bound, sizes, words):
+    found = crossing(fixed, per_size, scratch, bound)
+    assert found == pytest.approx(sizes, nan_ok=True)
+    assert verdict(found, bound) == words
+
+
+def test_reach_by_hand(make_frames):
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2,), seeds=3, epochs=4)
+    random, wave = (curves["run"].str.startswith(m) for m in ("random", "wave"))
+    curves.loc[random, "top1"] = np.tile([10.0, 20, 30, 40, 50], 3)
+    # goal 50: seed 0 has it at the start, seed 1 after one epoch, seed 2 never: the median is one epoch
+    curves.loc[wave, "top1"] = [60.0, 70, 80, 80, 80, 40, 50, 60, 60, 60, 1, 2, 3, 4, 5]
+    runs.loc[runs["method"] == "random", "top1"] = 50.0
+    section, own, _ = analysed(runs, curves)
+    frame = reach(section, own).set_index(["method", "factor"])
+    epoch = runs["train_flops"][0] / 4
+    assert frame.loc[("random", 1.0), ["goal", "n", "reached", "epochs", "speedup"]].tolist() == [50, 3, 3, 4, 1]
+    row = frame.loc[("wave", 1.0)]
+    assert row[["n", "reached", "epochs"]].tolist() == [3, 2, 1]
+    assert (row["flops"], row["speedup"]) == (pytest.approx(epoch), pytest.approx(4.0))
+    assert row["flops_with_init"] == pytest.approx(epoch + 1e10)
+    assert row["flops_alone"] == pytest.approx(epoch + 1e10 + 8e12)
+    assert frame.loc[("random", 1.5), ["reached", "epochs"]].tolist() == [0, math.inf]
+    assert frame.loc[("wave", 1.5), ["goal", "reached", "epochs"]].tolist() == [75, 1, math.inf]
+
+
+def test_no_random_no_goal(make_frames):
+    section, own, costs = analysed(*make_frames(methods=("sws", "wave")))
+    assert len(reach(section, own)) == 0
+    frame = break_even(section, own, costs)
+    assert frame["scratch_per_size"].isna().all()
+    assert set(frame["verdict"]) == {"cannot tell"}
+
+
+def test_a_control_is_not_from_scratch(make_frames):
+    runs, curves = make_frames(methods=("random", "wave"))
+    runs["control"] = runs["method"].map({"random": "taught", "wave": ""})
+    section, own, _ = analysed(runs, curves)
+    assert len(reach(section, own)) == 0
