@@ -1,9 +1,9 @@
-"""All cores, or all GPUs, of this machine: `jobs` warm workers, each doing one job at a time."""
+"""All cores, or all GPUs, of this machine: up to `jobs` jobs at once, forked from one warm process."""
 
 import contextlib
 import json
 import os
-import selectors
+import select
 import signal
 import subprocess
 import sys
@@ -11,12 +11,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.errors import BenchError
+from bench.launch.pool import to_outcome
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
+from bench.plan import Job
 from bench.worker import Outcome, job_to_json
 
 INTERVAL = 0.5  # seconds between looks at progress
-GRACE = 30.0  # seconds for workers to save and leave before they are killed
+GRACE = 30.0  # seconds for jobs to save and leave before they are killed
+RESTARTS = 3  # times that a warm process that dies is replaced
 
 
 def gpus() -> list[str]:
@@ -33,54 +37,47 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Worker:
-    """One warm worker process and the job that it does."""
-
-    def __init__(self, gpu: str | None, shared_by: int) -> None:
-        self.gpu, self.shared_by, self.job_id, self.ready = gpu, shared_by, None, False
-        environment = dict(os.environ)
-        environment["CUDA_VISIBLE_DEVICES"] = gpu or ""
-        environment.setdefault("OMP_NUM_THREADS", "1")
-        environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.launch.pool"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
-            bufsize=0,  # or a second line would hide in a buffer from select
-        )  # fmt: skip
-
-    def give(self, job: Any, root: Path) -> None:
-        self.job_id = job.id
-        order = {"job": job_to_json(job), "root": str(root), "shared_by": self.shared_by}
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # its end is noticed where its output is read
-            self.process.stdin.write((json.dumps(order) + "\n").encode())
-
-
 def run(schedule: Schedule, root: Path, progress: Progress, *, jobs: int | None, device: str) -> bool:
     """Run all jobs. Returns whether it was interrupted."""
     devices = gpus() if device != "cpu" else []
-    count = jobs or (len(devices) or cores())
-    return _Local(schedule, root, progress, devices, count).run()
+    return _Local(schedule, root, progress, devices, jobs or len(devices) or cores()).run()
 
 
 class _Local:
-    def __init__(self, schedule: Schedule, root: Path, progress: Progress, devices: list[str], count: int) -> None:
-        self.schedule, self.root, self.progress = schedule, root, progress
-        self.devices, self.count = devices, count
-        self.workers: list[Worker] = []
-        self.selector = selectors.DefaultSelector()
-        self.interrupted = 0
+    def __init__(self, schedule: Schedule, root: Path, progress: Progress, devices: list[str], slots: int) -> None:
+        self.schedule, self.root, self.progress, self.devices = schedule, root, progress, devices
+        self.free = list(reversed(range(slots)))  # slots without a job
+        self.shared_by = -(-slots // len(devices)) if devices else 1
+        self.running: dict[str, int] = {}  # slot of each job
+        self.interrupted, self.lost = 0, 0
+        self.pool = self.start_pool()
+
+    def start_pool(self) -> subprocess.Popen[bytes]:
+        environment = dict(os.environ)
+        environment.setdefault("OMP_NUM_THREADS", "1")
+        if not self.devices:
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench.launch.pool"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            bufsize=0,  # or a second line would hide in a buffer from select
+        )
 
     def run(self) -> bool:
         before = {s: signal.signal(s, self.interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             while self.schedule.open and not self.interrupted:
                 self.assign()
-                self.wait(INTERVAL)
+                self.hear(INTERVAL)
                 self.progress.show()
             if self.interrupted:
                 self.schedule.stop("interrupted")
-                self.wind_down()
+            deadline = time.monotonic() + GRACE
+            while self.running and time.monotonic() < deadline:
+                self.hear(INTERVAL)
             return bool(self.interrupted)
         finally:
             for s, handler in before.items():
@@ -91,82 +88,63 @@ class _Local:
         self.interrupted += 1
         if self.interrupted == 1:
             self.progress.say("interrupted: saving what runs (again to stop at once)")
-        for worker in self.workers:
-            worker.process.send_signal(signal.SIGTERM if self.interrupted == 1 else signal.SIGKILL)
+        self.pool.send_signal(signal.SIGTERM if self.interrupted == 1 else signal.SIGKILL)
 
     def assign(self) -> None:
-        """Give free workers the next jobs; start workers only as long as there is work for them."""
-        while True:
-            free = next((w for w in self.workers if w.job_id is None), None)
-            if free is None and len(self.workers) >= self.count:
+        """Give every free slot a job, as long as there are any."""
+        while self.free and (job := self.schedule.next()) is not None:
+            slot = self.free.pop()
+            self.running[job.id] = slot
+            self.order(job, slot)
+
+    def order(self, job: Job, slot: int) -> None:
+        gpu = self.devices[slot % len(self.devices)] if self.devices else None
+        order = {"job": job_to_json(job), "root": str(self.root), "shared_by": self.shared_by, "gpu": gpu}
+        assert self.pool.stdin is not None
+        data = memoryview((json.dumps(order) + "\n").encode())
+        with contextlib.suppress(BrokenPipeError):  # its end is noticed where its output is read
+            while data:
+                data = data[self.pool.stdin.write(data) :]
+
+    def hear(self, seconds: float) -> None:
+        """Take in what the pool says, if it says anything within that time."""
+        assert self.pool.stdout is not None
+        while select.select([self.pool.stdout], [], [], seconds)[0]:
+            seconds = 0
+            line = self.pool.stdout.readline()
+            if not line:
+                self.replace_pool()
                 return
-            job = self.schedule.next()
-            if job is None:
-                return
-            (free or self.start_worker()).give(job, self.root)
-
-    def start_worker(self) -> Worker:
-        used = len(self.workers)
-        gpu = self.devices[used % len(self.devices)] if self.devices else None
-        shared_by = -(-self.count // len(self.devices)) if self.devices else 1
-        worker = Worker(gpu, shared_by)
-        self.workers.append(worker)
-        self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
-        return worker
-
-    def wait(self, seconds: float) -> None:
-        """Take in what workers say."""
-        if not self.workers:
-            time.sleep(min(seconds, 0.1))
-            return
-        for key, _ in self.selector.select(seconds):
-            self.hear(key.data)
-
-    def hear(self, worker: Worker) -> None:
-        line = worker.process.stdout.readline()
-        if not line:
-            self.lost(worker)
-            return
-        message = json.loads(line)
-        if "ready" in message:
-            worker.ready = True
-            return
-        id, worker.job_id = message["id"], None
-        damaged = message["damaged"]
-        self.finish(id, Outcome(message["state"], message["message"], tuple(damaged) if damaged else None))
+            message = json.loads(line)
+            if "id" in message:
+                self.finish(message["id"], to_outcome(message))
 
     def finish(self, id: str, outcome: Outcome) -> None:
+        self.free.append(self.running.pop(id))
         self.schedule.finish(id, outcome)
         self.progress.finished(self.schedule.entries[id].job, outcome)
 
-    def lost(self, worker: Worker) -> None:
-        """A worker process is gone. Its job died with it, and fails; another worker takes its place."""
-        self.selector.unregister(worker.process.stdout)
-        self.workers.remove(worker)
-        code = worker.process.wait()
-        if worker.job_id is not None:
-            state = "interrupted" if self.interrupted else "failed"
-            outcome = Outcome(state, f"its worker ended with status {code}")
-            folder = self.schedule.store.job(self.schedule.entries[worker.job_id].job)
-            if state == "failed":
-                folder.append_log("failed", error=outcome.message)
-                folder.write_failure({"error": outcome.message, "traceback": "", "kind": "died"})
-            self.finish(worker.job_id, outcome)
-        elif not worker.ready and not self.interrupted:
-            raise RuntimeError(f"a worker ended with status {code} before it was ready; its message is above")
-
-    def wind_down(self) -> None:
-        deadline = time.monotonic() + GRACE
-        while any(w.job_id for w in self.workers) and time.monotonic() < deadline:
-            self.wait(INTERVAL)
+    def replace_pool(self) -> None:
+        """The warm process is gone, and its children with it. Their jobs go on in another one."""
+        code = self.pool.wait()
+        jobs = list(self.running)
+        if self.interrupted:
+            for id in jobs:
+                self.finish(id, Outcome("interrupted", "killed"))
+            return
+        self.lost += 1
+        if self.lost > RESTARTS or (code > 0 and not jobs):
+            raise BenchError(f"the worker process ended with status {code}, {self.lost} times; its message is above")
+        self.progress.say(f"warning: the worker process ended with status {code}; starting another")
+        self.pool = self.start_pool()
+        for id in jobs:
+            self.finish(id, Outcome("busy", "its worker process ended"))
 
     def close(self) -> None:
-        for worker in self.workers:
-            assert worker.process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                worker.process.stdin.close()
-        for worker in self.workers:
-            try:
-                worker.process.wait(timeout=GRACE)
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
+        assert self.pool.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.pool.stdin.close()
+        try:
+            self.pool.wait(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            self.pool.kill()

@@ -1,0 +1,71 @@
+"""The forked process that does one job, and what is made of its death."""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import sys
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bench.plan import Job
+from bench.store import Store
+from bench.worker import Outcome, Stop, execute
+
+
+def child_main(job: Job, root: Path, order: dict[str, Any], results: int, parent: int) -> NoReturn:
+    """Execute, tell the outcome on the descriptor `results`, leave without the parent's exit handlers."""
+    code = 1
+    try:
+        stop = Stop()
+        signal.signal(signal.SIGTERM, stop)
+        die_with_parent(parent)
+        if order.get("gpu") is not None:  # CUDA reads it when it is first used, which is in this process
+            os.environ["CUDA_VISIBLE_DEVICES"] = order["gpu"]
+        folder = Store(root).job(job).path
+        folder.mkdir(parents=True, exist_ok=True)
+        output = os.open(folder / "output.txt", os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(0)
+        outcome = execute(job, root, stop=stop, shared_by=order.get("shared_by", 1))
+        os.write(results, json.dumps(asdict(outcome)).encode())
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def die_with_parent(parent: int) -> None:
+    """Where the system can (Linux): a pool that is killed stops its children, with a checkpoint."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def died(job: Job, root: Path, status: int) -> Outcome:
+    """A child that ended without a word: its job failed, unless its result is there."""
+    folder = Store(root).job(job)
+    with contextlib.suppress(ValueError):
+        if folder.result() is not None:
+            return Outcome("done")
+    message = describe_death(status)
+    with contextlib.suppress(OSError):
+        folder.append_log("failed", error=message)
+        folder.write_failure({"error": message, "traceback": "", "kind": "died"})
+    return Outcome("failed", message)
+
+
+def describe_death(status: int) -> str:
+    if not os.WIFSIGNALED(status):
+        return f"the worker exited with status {os.waitstatus_to_exitcode(status)}; see output.txt beside the log"
+    number = os.WTERMSIG(status)
+    why = " (out of memory, or killed by hand)" if number == signal.SIGKILL else ""
+    return f"the worker was killed by {signal.Signals(number).name}{why}"
