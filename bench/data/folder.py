@@ -84,9 +84,11 @@ def _list_part(folder: Path) -> dict[str, list[str]]:
 
 
 def _images(folder: str, below: str = "") -> Iterator[str]:
-    """Names of the images in a class folder and the folders below it."""
+    """Names of the images in a class folder and the folders below it, but for hidden ones."""
     with os.scandir(os.path.join(folder, below)) as entries:
         for entry in entries:
+            if entry.name.startswith("."):
+                continue
             if entry.name.lower().endswith(EXTENSIONS):
                 yield os.path.join(below, entry.name)
             elif entry.is_dir():

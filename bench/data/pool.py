@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from bench.data.counter import keys
 from bench.data.images import Images
 from bench.data.settings import AugmentSettings, DataSettings
-from bench.data.transforms import build, seeded
+from bench.data.transforms import build, own_generators
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,10 @@ class Samples(Dataset):
         transform = self._transforms[request.augment]
         where = chosen[request.indices].tolist()
         pixels = []
-        for key, index in zip(keys(request.seed, request.epoch, request.indices).tolist(), where, strict=True):
-            image = images.read(index, self.mode)
-            with seeded(key):
-                pixels.append(transform(image))
+        with own_generators() as seed:
+            for key, index in zip(keys(request.seed, request.epoch, request.indices).tolist(), where, strict=True):
+                seed(key)
+                pixels.append(transform(images.read(index, self.mode)))
         return torch.stack(pixels), images.labels[where]
 
 
@@ -94,7 +96,7 @@ class Pool:
             persistent_workers=self.workers > 0,
             collate_fn=_as_it_is,
             pin_memory=self.pin_memory,
-            worker_init_fn=_outlive_signals,
+            worker_init_fn=_obey_main_process_only,
             generator=torch.Generator(),  # else the loader draws from torch's global generator
         )
         return loader, feed
@@ -104,10 +106,16 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _outlive_signals(worker: int) -> None:
-    """Signals that a scheduler or a terminal sends to all processes are for the main one, which saves its state and
-    then ends the workers. One that is told to terminate gives it half a minute."""
+def _obey_main_process_only(worker: int) -> None:
+    """A scheduler or a terminal signals all processes of a job. That is for the main process, which saves its state,
+    for which it may want the batch under way, and ends the workers: they heed only SIGTERM, and only from it."""
     for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(30))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def wait() -> None:
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+            pass
+        os._exit(0)
+
+    Thread(target=wait, daemon=True).start()

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def survey(settings: DataSettings) -> Survey:
     """From what is known of the set; only whether its folder is there is looked up. `open_part` checks the counts."""
     known = TORCH_SETS[settings.known]
-    if not settings.download and not (settings.path / known.folder).exists():
+    root = settings.path
+    if not settings.download and not (root / known.folder).exists():
         raise DataMissing(
-            f"{settings.name}: no {known.folder} in {settings.path}; put torchvision's {known.cls} there, "
+            f"{settings.name}: no {known.folder} in {root}; put torchvision's {known.cls} there, "
             f"or let it be fetched: {{name: {settings.name}, download: true}}"
         )
     classes = known.classes or tuple(f"{settings.known}/{i}" for i in range(len(known.train)))

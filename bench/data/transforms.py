@@ -51,15 +51,18 @@ def build(data: DataSettings, augment: AugmentSettings | None) -> Callable[[Imag
 
 
 @contextmanager
-def seeded(key: int) -> Iterator[None]:
-    """Python's, numpy's and torch's CPU generators seeded with `key` inside, and as they were afterwards."""
+def own_generators() -> Iterator[Callable[[int], None]]:
+    """Gives a function that seeds Python's, numpy's and torch's CPU generators; afterwards they are as they were."""
     states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
     try:
-        random.seed(key)
-        np.random.seed(key % 2**32)
-        torch.default_generator.manual_seed(key)
-        yield
+        yield _seed
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.default_generator.set_state(states[2])
+
+
+def _seed(key: int) -> None:
+    random.seed(key)
+    np.random.seed(key % 2**32)
+    torch.default_generator.manual_seed(key)

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from bench.data import DataSettings
 
 COUNTS = {"train": {"ant": 9, "bee": 30, "cat2": 4}, "val": {"ant": 3, "bee": 5, "cat2": 2}}
 
@@ -19,6 +22,16 @@ def write_folder(root, counts, seed=0):
                 shape = {"RGB": pixels[..., :3], "L": pixels[..., 0], "RGBA": pixels}[mode]
                 Image.fromarray(shape).save(folder / f"{i}.{suffix}")
     return root
+
+
+def settings(root, **fields):
+    return DataSettings.model_validate(
+        {"name": "tiny", "source": "folder", "root": str(root), "img_size": 16, "val_fraction": 0.2, **fields}
+    )
+
+
+def batches(split, order, **kwargs):
+    return [torch.cat(x) for x in zip(*split.batches(order, **kwargs), strict=True)]
 
 
 @pytest.fixture(scope="session")

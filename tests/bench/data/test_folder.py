@@ -5,23 +5,13 @@ import random
 import numpy as np
 import pytest
 import torch
-from conftest import COUNTS, write_folder
+from conftest import COUNTS, batches, settings, write_folder
 from PIL import Image
 
-from bench.data import AugmentSettings, DataError, DataMissing, DataSettings, describe, load
+from bench.data import AugmentSettings, DataError, DataMissing, describe, load
 
 STRONG = AugmentSettings(crop="rrc", hflip=0.5, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.5, re_mode="pixel")
 MILD = AugmentSettings(crop="rkrc", hflip=0.5, color_jitter=0.3)
-
-
-def settings(root, **fields):
-    return DataSettings.model_validate(
-        {"name": "tiny", "source": "folder", "root": str(root), "img_size": 16, "val_fraction": 0.2, **fields}
-    )
-
-
-def batches(split, order, **kwargs):
-    return [torch.cat(x) for x in zip(*split.batches(order, **kwargs), strict=True)]
 
 
 def test_two_parts_give_three(folder):
@@ -54,6 +44,7 @@ def test_three_parts_other_names_and_nested_files(tmp_path):
     nested.mkdir()
     (tmp_path / "train" / "a" / "0.JPEG").rename(nested / "0.JPEG")
     (tmp_path / "train" / "a" / "notes.txt").write_text("no image")
+    (tmp_path / "train" / "a" / "._0.JPEG").write_text("left by a file manager")
     assert describe(settings(tmp_path)).counts == {"train": 4, "val": 2, "test": 3}
     named = settings(tmp_path, splits={"train": "train", "val": "test", "test": "odd"})
     assert describe(named).counts == {"train": 4, "val": 3, "test": 2}
@@ -124,28 +115,6 @@ def test_the_same_pixels_for_any_workers_batches_and_start(folder, augment):
     assert not torch.equal(batches(base, order.split(8), epoch=3, seed=8, augment=augment)[0], images)
     assert random.getstate() == states[0] and torch.equal(torch.get_rng_state(), states[2])
     assert np.random.get_state()[1].tolist() == states[1]
-
-
-def test_workers_change_nothing_and_are_kept(folder):
-    order, kwargs = torch.arange(34).flip(0).split(5), {"epoch": 2, "seed": 1, "augment": STRONG}
-    alone = batches(load(settings(folder, workers=0)).train, order, **kwargs)
-    before = torch.get_rng_state()
-    for workers in (1, 2):
-        dataset = load(settings(folder, workers=workers))
-        assert all(map(torch.equal, batches(dataset.train, order, **kwargs), alone))
-        first = [w.pid for w in dataset.pool._idle[0][0]._iterator._workers]
-        left_early = dataset.train.batches(order, **kwargs)
-        assert torch.equal(next(left_early)[0], alone[0][:5])
-        meanwhile = batches(dataset.test, [torch.arange(10)], epoch=0, seed=0)[0]  # while the first is under way
-        assert torch.equal(next(left_early)[0], alone[0][5:10])
-        left_early.close()
-        assert torch.equal(meanwhile, batches(dataset.test, torch.arange(10).split(3), epoch=0, seed=0)[0])
-        assert all(map(torch.equal, batches(dataset.train, order, **kwargs), alone))
-        assert first in [[w.pid for w in loader._iterator._workers] for loader, _ in dataset.pool._idle]
-        processes = [w for loader, _ in dataset.pool._idle for w in loader._iterator._workers]
-        dataset.close()
-        assert not any(w.is_alive() for w in processes)
-    assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("workers", [0, 1])
