@@ -18,6 +18,8 @@ from bench.data.pool import Pool, Request, Samples
 from bench.data.settings import AugmentSettings, DataError, DataSettings
 from bench.data.stratify import stratified_fraction
 
+PARTS = ("train", "val", "test")
+
 
 class Split(Protocol):
     """One part of a data set."""
@@ -104,15 +106,16 @@ def load(settings: DataSettings, device: torch.device | str = "cpu") -> Dataset:
     parts = {part: (images, torch.arange(len(images.labels))) for part, images in opened.items()}
     if "val" not in parts:
         parts["val"] = _cut(parts, settings)
-    found = {part: len(parts[part][1]) for part in description.counts}
+    found = {part: len(parts[part][1]) for part in PARTS}
     if found != dict(description.counts):
         raise DataError(f"{settings.name} has {found} images, expected {dict(description.counts)}")
+    pool = None
     if settings.in_memory:
-        splits = {part: _hold(*parts[part], settings, device) for part in found}
-        return Dataset(**splits, description=description, settings=settings)
-    pool = Pool(Samples(parts, settings), _workers(settings, device), pin_memory=device.type == "cuda")
-    splits = {part: DecodedSplit(part, pool, device) for part in found}
-    return Dataset(**splits, description=description, settings=settings, pool=pool)
+        splits: dict[str, Split] = {part: _hold(*parts[part], settings, device) for part in PARTS}
+    else:
+        pool = Pool(Samples(parts, settings), _workers(settings, device), pin_memory=device.type == "cuda")
+        splits = {part: DecodedSplit(part, pool, device) for part in PARTS}
+    return Dataset(splits["train"], splits["val"], splits["test"], description, settings, pool)
 
 
 def _cut(parts: dict[str, tuple[Images, Tensor]], settings: DataSettings) -> tuple[Images, Tensor]:

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.description import Survey, some
+from bench.data.parts import choose_parts
 from bench.data.settings import DataError, DataMissing, DataSettings
 
 if TYPE_CHECKING:
     from bench.data.images import FileImages
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
-TRAIN, VALIDATION, TEST = ("train", "training"), ("val", "validation", "valid"), ("test",)
 LAYOUT = "expected part/class/image, such as train/cat/1.jpg and val/cat/2.jpg, with parts train, val and test"
 
 
@@ -48,28 +48,11 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> FileImages:
 
 
 def _parts(settings: DataSettings) -> dict[str, Path]:
-    """part -> its folder. Without `splits`, the usual names; with no test part, val is the test part."""
     root = settings.path
     if not root.is_dir():
         raise DataMissing(f"{settings.name}: {root} is not a folder; {LAYOUT}")
-    found = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
-    if settings.splits:
-        names: dict[str, str | None] = dict(settings.splits)
-    else:
-        names = {
-            part: next((n for n in usual if n in found), None)
-            for part, usual in (("train", TRAIN), ("val", VALIDATION), ("test", TEST))
-        }
-        if not names["test"]:
-            names = {"train": names["train"], "test": names["val"]}
-    missing = [part for part in ("train", "test") if not names.get(part)]
-    missing += [name for name in names.values() if name and name not in found]
-    if missing:
-        raise DataMissing(
-            f"{settings.name}: no {' and no '.join(missing)} part in {root} (folders: {some(found, 8) or 'none'}); "
-            f"{LAYOUT}. Other names: splits: {{train: NAME, test: NAME}}"
-        )
-    return {part: root / name for part, name in names.items() if name}
+    found = [entry.name for entry in os.scandir(root) if entry.is_dir()]
+    return {part: root / name for part, name in choose_parts(settings, found, LAYOUT).items()}
 
 
 def _list_part(folder: Path) -> dict[str, list[str]]:

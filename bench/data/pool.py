@@ -91,7 +91,7 @@ class Pool:
         feed = _Feed()
         loader = DataLoader(
             self.samples,
-            batch_sampler=feed,
+            batch_sampler=feed,  # type: ignore[arg-type]  # a request stands for a list of indices
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             collate_fn=_as_it_is,

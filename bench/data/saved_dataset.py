@@ -8,24 +8,29 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from bench.data.description import Survey, some
+from bench.data.description import Survey
+from bench.data.parts import choose_parts
 from bench.data.settings import DataError, DataMissing, DataSettings
 
 if TYPE_CHECKING:
     from bench.data.images import IndexedImages
-
-VALIDATION = ("val", "validation", "valid")
 
 
 def survey(settings: DataSettings) -> Survey:
     import numpy as np
 
     parts = _parts(settings)
-    labels = _labels(parts["train"], settings)
+    labels = {part: _labels(data, settings) for part, data in parts.items()}
     names = getattr(parts["train"].features[settings.label_column], "names", None)
-    classes = names or [f"{settings.name}/{i}" for i in range(int(labels.max()) + 1)]
+    classes = names or [f"{settings.name}/{i}" for i in range(int(labels["train"].max()) + 1)]
+    for part, values in labels.items():
+        if values.min() < 0 or values.max() >= len(classes):
+            raise DataError(
+                f"{settings.name}: {part} has labels from {values.min()} to {values.max()} for {len(classes)} classes "
+                "(-1 stands for unlabelled); choose other parts: splits: {train: NAME, test: NAME}"
+            )
     sizes = {part: len(data) for part, data in parts.items()}
-    return Survey(classes, sizes, np.bincount(labels, minlength=len(classes)).tolist(), found=parts)
+    return Survey(classes, sizes, np.bincount(labels["train"], minlength=len(classes)).tolist(), found=parts)
 
 
 def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImages:
@@ -62,17 +67,7 @@ def _parts(settings: DataSettings) -> dict[str, Any]:
             "datasets.load_dataset(NAME).save_to_disk(ROOT)"
         )
     saved = datasets.load_from_disk(str(root))
-    names = settings.splits or {
-        "train": "train",
-        "val": next((n for n in VALIDATION if n in saved), None),
-        "test": "test" if "test" in saved else None,
-    }
-    if not names["test"]:
-        names = {"train": names["train"], "test": names["val"]}
-    names = {part: name for part, name in names.items() if name or part != "val"}
-    missing = [name or part for part, name in names.items() if name not in saved]
-    if missing:
-        raise DataMissing(f"{settings.name}: no {', '.join(missing)} in {root} (there are: {some(list(saved), 8)})")
+    names = choose_parts(settings, list(saved), "expected parts train, val and test")
     parts = {part: saved[name] for part, name in names.items()}
     for column in (settings.image_column, settings.label_column):
         if column not in parts["train"].features:

@@ -15,6 +15,13 @@ from bench.data.known import DEFAULTS, IMAGENET_MEAN, IMAGENET_STD, STREAMED, TO
 Part = Literal["train", "val", "test"]
 Source = Literal["builtin", "folder", "torch", "hfds"]
 Probability = Annotated[float, Field(ge=0, le=1)]
+FIELDS_OF_SOURCE = {
+    "splits": ("folder", "hfds"),
+    "class_map": ("folder",),
+    "image_column": ("hfds",),
+    "label_column": ("hfds",),
+    "download": ("torch",),
+}
 Channels = Annotated[tuple[float, ...], Field(strict=False)]  # YAML and JSON have lists
 Range = Annotated[tuple[float, float], Field(strict=False)]
 
@@ -35,26 +42,24 @@ class DataSettings(Frozen):
     """A data set. A known name alone will do: `digits`, `cifar10`, ...; its defaults can be overridden."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="what it is called in tables and identities")
-    base: str | None = Field(None, description="the known data set it is a variant of; default: name")
-    source: Source = Field(
-        "folder", description="folder of class folders, torch(vision), hfds (a saved Hugging Face dataset)"
-    )
-    root: str | None = Field(None, description="where it is; $VARIABLES are filled in when it is read")
-    splits: dict[Part, str] | None = Field(None, description="name of each part at the source; no val: cut from train")
-    class_map: str | None = Field(None, description="folder: a file that lists the classes in label order, one a line")
-    image_column: str = Field("image", description="hfds: column of the images")
-    label_column: str = Field("label", description="hfds: column of the labels")
-    download: bool = Field(False, description="torch: fetch it if it is not there")
-    img_size: int = Field(224, ge=1, description="pixels, height and width")
-    in_chans: Literal[1, 3] = Field(3, description="images are converted to grey or RGB")
-    num_classes: int | None = Field(None, ge=2, description="checked against the data")
-    mean: Channels = Field(IMAGENET_MEAN, description="per channel, of values in 0..1")
-    std: Channels = Field(IMAGENET_STD, description="per channel, of values in 0..1")
+    base: str | None = Field(default=None, description="the known data set it is a variant of; default: name")
+    source: Source = Field(default="folder", description="hfds: a Hugging Face data set that was saved to disk")
+    root: str | None = Field(default=None, description="where it is; $VARIABLES are filled in when it is read")
+    splits: dict[Part, str] | None = Field(default=None, description="part -> its name at the source")
+    class_map: str | None = Field(default=None, description="folder: file of the classes in label order, one a line")
+    image_column: str = Field(default="image", description="hfds: column of the images")
+    label_column: str = Field(default="label", description="hfds: column of the labels")
+    download: bool = Field(default=False, description="torch: fetch it if it is not there")
+    img_size: int = Field(default=224, ge=1, description="pixels, height and width")
+    in_chans: Literal[1, 3] = Field(default=3, description="images are converted to grey or RGB")
+    num_classes: int | None = Field(default=None, ge=2, description="checked against the data")
+    mean: Channels = Field(default=IMAGENET_MEAN, description="per channel, of values in 0..1")
+    std: Channels = Field(default=IMAGENET_STD, description="per channel, of values in 0..1")
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    crop_pct: float = Field(0.875, gt=0, le=1, description="evaluation: centre crop of this part of the shorter side")
-    val_fraction: float = Field(0.02, gt=0, le=0.5, description="cut from train where there is no validation part")
-    in_memory: bool = Field(False, description="decode once to img_size and hold as one tensor on the device")
-    workers: int | None = Field(None, ge=0, description="decoding processes; default: none on a CPU, up to 8 on a GPU")
+    crop_pct: float = Field(default=0.875, gt=0, le=1, description="evaluation: centre crop of this part of the image")
+    val_fraction: float = Field(default=0.02, gt=0, le=0.5, description="cut from train where there is no val")
+    in_memory: bool = Field(default=False, description="decode once to img_size and hold as one tensor on the device")
+    workers: int | None = Field(default=None, ge=0, description="decoding processes; default: CPU 0, GPU up to 8")
 
     @model_validator(mode="before")
     @classmethod
@@ -62,9 +67,9 @@ class DataSettings(Frozen):
         given = {"name": given} if isinstance(given, str) else given
         if not isinstance(given, dict):
             return given
-        known = given.get("base") or given.get("name")
+        known = str(given.get("base") or given.get("name"))
         if known not in DEFAULTS and (given.get("base") or "source" not in given):
-            near = difflib.get_close_matches(str(known), DEFAULTS, n=1)
+            near = difflib.get_close_matches(known, DEFAULTS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"unknown data set {known!r}{hint} (known: {', '.join(DEFAULTS)}; others need `source`)")
         if given.get("source") in STREAMED:
@@ -95,6 +100,10 @@ class DataSettings(Frozen):
             raise ValueError(f"no torchvision data set {self.known!r} (there are: {', '.join(TORCH_SETS)})")
         if self.source == "builtin" and (self.img_size, self.in_chans, self.in_memory) != (8, 1, True):
             raise ValueError("digits are 8x8 in one channel, held in memory")
+        changed = self.model_dump(exclude_defaults=True)
+        for name, sources in FIELDS_OF_SOURCE.items():
+            if name in changed and self.source not in sources:
+                raise ValueError(f"{name} is for source {' and '.join(sources)}, not for {self.source}")
         if self.splits is not None and not {"train", "test"} <= self.splits.keys():
             raise ValueError("splits must name at least train and test")
         return self
@@ -124,30 +133,31 @@ class AugmentSettings(Frozen):
     are arguments of `timm.data.create_transform`.
     """
 
-    shift: int = Field(0, ge=0, description="in memory: moved by up to so many pixels each way, zeros move in")
-    hflip: Probability = Field(0.0, description="probability of a left-right flip")
-    crop: Literal["rrc", "rkrc", "rkrr"] | None = Field(None, description="timm's train_crop_mode; none: as evaluation")
-    scale: Range | None = Field(None, description="area range of the random crop; none: timm's")
-    ratio: Range | None = Field(None, description="aspect range of the random crop; none: timm's")
-    interpolation: Literal["bilinear", "bicubic", "random"] | None = Field(None, description="none: the data set's")
+    shift: int = Field(default=0, ge=0, description="in memory: pixels each way, zeros move in")
+    hflip: Probability = Field(default=0.0, description="probability of a left-right flip")
+    crop: Literal["rrc", "rkrc", "rkrr"] | None = Field(default=None, description="timm's train_crop_mode")
+    scale: Range | None = Field(default=None, description="area range of the random crop; default: timm's")
+    ratio: Range | None = Field(default=None, description="aspect range of the random crop; default: timm's")
+    interpolation: Literal["bilinear", "bicubic", "random"] | None = None  # default: the data set's
     color_jitter: float | Channels | None = None
-    auto_augment: str | None = Field(None, description="timm's policy string, such as rand-m9-mstd0.5-inc1")
-    re_prob: Probability = Field(0.0, description="probability of random erasing")
+    auto_augment: str | None = Field(
+        default=None,
+        pattern=r"^(rand|augmix|original|originalr|v0|v0r|3a)(-.+)?$",
+        description="timm's policy string, such as rand-m9-mstd0.5-inc1",
+    )
+    re_prob: Probability = Field(default=0.0, description="probability of random erasing")
     re_mode: Literal["const", "rand", "pixel"] = "pixel"
-    re_count: int = Field(1, ge=1)
+    re_count: int = Field(default=1, ge=1)
 
     def check(self, data: DataSettings) -> None:
         """Raise ValueError for a setting that the data set cannot honour: nothing is silently left out."""
-        default, fitting = (
-            type(self)(),
-            {"shift", "hflip"} if data.in_memory else type(self).model_fields.keys() - {"shift"},
-        )
-        wrong = [f for f in type(self).model_fields if f not in fitting and getattr(self, f) != getattr(default, f)]
-        if wrong and data.in_memory:
-            raise ValueError(
-                f"{', '.join(wrong)}: not for {data.name}, which is held in memory; or set in_memory: false"
+        if data.in_memory:
+            fitting, instead = {"shift", "hflip"}, "is held in memory (in_memory: false decodes it each time)"
+        else:
+            fitting, instead = (
+                set(type(self).model_fields) - {"shift"},
+                "is decoded each time (in_memory: true holds it)",
             )
+        wrong = [name for name in self.model_dump(exclude_defaults=True) if name not in fitting]
         if wrong:
-            raise ValueError(
-                f"shift: not for {data.name}, which is decoded from files; use crop, or set in_memory: true"
-            )
+            raise ValueError(f"{', '.join(wrong)}: not for {data.name}, which {instead}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ def build(data: DataSettings, augment: AugmentSettings | None) -> Callable[[Imag
     from timm.data import create_transform
     from torchvision.transforms import Compose
 
-    size = {"input_size": data.img_size, "mean": data.mean, "std": data.std}
+    size: dict[str, Any] = {"input_size": data.img_size, "mean": data.mean, "std": data.std}
     evaluation = create_transform(**size, interpolation=data.interpolation, crop_pct=data.crop_pct, use_prefetcher=True)
     if augment is None or augment == AugmentSettings():
         return evaluation
@@ -38,7 +38,7 @@ def build(data: DataSettings, augment: AugmentSettings | None) -> Callable[[Imag
         ratio=augment.ratio,
         interpolation=augment.interpolation or data.interpolation,
         hflip=augment.hflip,
-        color_jitter=augment.color_jitter,
+        color_jitter=augment.color_jitter,  # type: ignore[arg-type]  # None is allowed, and means none
         auto_augment=augment.auto_augment,
         re_prob=augment.re_prob,
         re_mode=augment.re_mode,

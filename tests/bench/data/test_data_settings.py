@@ -45,6 +45,9 @@ def test_a_known_name_from_another_source_is_the_users_own():
         ({"name": "a", "source": "torch"}, "no torchvision data set 'a'"),
         ({"name": "a", "source": "wds", "root": "x"}, "save_to_disk"),
         ({"name": "a", "source": "folder", "splits": {"train": "a"}}, "at least train and test"),
+        ({"name": "cifar10", "class_map": "x"}, "class_map is for source folder, not for torch"),
+        ({"name": "cifar10", "splits": {"train": "a", "test": "b"}}, "splits is for source folder and hfds"),
+        ({"name": "a", "source": "folder", "download": True}, "download is for source torch"),
         ({"name": "a/b", "source": "folder"}, "pattern"),
         ({"source": "folder"}, "name"),
         (3, "dictionary"),
@@ -71,10 +74,26 @@ def test_augmentation_that_the_data_cannot_honour_is_refused(folder):
     files = DataSettings.model_validate({"name": "f", "source": "folder", "root": str(folder)})
     AugmentSettings(shift=1, hflip=0.5).check(digits)
     AugmentSettings(hflip=0.5, crop="rrc", auto_augment="rand-m9").check(files)
+    AugmentSettings(shift=0, crop=None).check(files)
+    AugmentSettings(crop=None, re_prob=0.0).check(digits)
     with pytest.raises(ValueError, match="crop, auto_augment: not for digits"):
         AugmentSettings(crop="rrc", auto_augment="rand-m9").check(digits)
     with pytest.raises(ValueError, match="shift: not for f"):
         AugmentSettings(shift=1).check(files)
+
+
+@pytest.mark.parametrize("wrong", [{"crop": "rcc"}, {"hflip": 2.0}, {"auto_augment": "randaugment"}, {"flip": 0.5}])
+def test_wrong_augmentation(wrong):
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        AugmentSettings.model_validate(wrong)
+
+
+@pytest.mark.parametrize("policy", ["rand-m9-mstd0.5-inc1", "augmix-m5-w4", "originalr-mstd0.5", "v0", "3a"])
+def test_the_policies_that_are_let_through_are_timms(policy, folder):
+    from bench.data.transforms import build
+
+    files = DataSettings.model_validate({"name": "f", "source": "folder", "root": str(folder)})
+    build(files, AugmentSettings(auto_augment=policy))
 
 
 def test_describing_digits_needs_neither_torch_nor_sklearn():

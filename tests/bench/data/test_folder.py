@@ -71,8 +71,8 @@ def test_what_is_missing_is_said(folder, tmp_path):
             describe(settings(root, **fields))
 
     says("not a folder; expected part/class/image", root=tmp_path / "none")
-    says("no train and no test part in .*folders: none")
-    says("no nope part in .*folders: train, val", root=folder, splits={"train": "train", "test": "nope"})
+    says("no train and no test part in .*there: nothing")
+    says("no nope part in .*there: train, val", root=folder, splits={"train": "train", "test": "nope"})
     says("3 classes, not num_classes: 4", root=folder, num_classes=4, error=DataError)
     write_folder(tmp_path, {"train": {"a": 1, "b": 2}, "val": {"a": 1, "c": 1}})
     says("has classes that train has not: c", error=DataError)

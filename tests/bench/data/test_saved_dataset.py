@@ -65,7 +65,7 @@ def test_counts_classes_and_pixels(saved):
 def test_what_is_missing_is_said(saved, tmp_path):
     with pytest.raises(DataMissing, match="no dataset_dict.json .*save_to_disk"):
         describe(settings(tmp_path))
-    with pytest.raises(DataMissing, match="no nope in .*train, validation"):
+    with pytest.raises(DataMissing, match="no nope part in .*train, validation"):
         describe(settings(saved, splits={"train": "train", "test": "nope"}))
     with pytest.raises(DataError, match="no column 'cls' .columns: image, label"):
         describe(settings(saved, label_column="cls"))

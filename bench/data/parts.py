@@ -1,0 +1,31 @@
+"""Which of the parts that a source has are train, val and test."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bench.data.description import some
+from bench.data.settings import DataMissing, DataSettings
+
+USUAL = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test",)}
+
+
+def choose_parts(settings: DataSettings, found: Collection[str], expected: str) -> dict[str, str]:
+    """part -> its name at the source: that of `splits`, else the usual one. Without a test part, val is the test part.
+
+    Raises DataMissing saying what was `expected` and what was found.
+    """
+    if settings.splits:
+        names: dict[str, str | None] = {str(part): name for part, name in settings.splits.items()}
+    else:
+        names = {part: next((n for n in usual if n in found), None) for part, usual in USUAL.items()}
+        if not names["test"]:
+            names = {"train": names["train"], "test": names["val"]}
+    missing = [part for part in ("train", "test") if not names.get(part)]
+    missing += [name for name in names.values() if name and name not in found]
+    if missing:
+        raise DataMissing(
+            f"{settings.name}: no {' and no '.join(missing)} part in {settings.path} (there: "
+            f"{some(sorted(found), 8) or 'nothing'}); {expected}. Other names: splits: {{train: NAME, test: NAME}}"
+        )
+    return {part: name for part, name in names.items() if name}
