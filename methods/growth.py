@@ -48,13 +48,16 @@ class CoefficientRule:
     generator: torch.Generator
     crowded: int = 0
 
-    def __call__(self, base: Tensor, used: Sequence[Tensor]) -> Tensor:
-        """A new vector [T] beside those in `used` (each [T]); `base` [T] is the one that `copy` starts from."""
-        rows = torch.stack(list(used))
-        scale = self.scale * (rows.norm(dim=1).mean() if self.norm == "mean" else 1.0)
+    def __call__(self, base: Tensor, trained: Tensor, added: Sequence[Tensor] = ()) -> Tensor:
+        """A new vector [T] beside those in use: `trained` [n, T], whose norms count, and `added` ones (each [T]).
+
+        `base` [T] is what `copy` starts from.
+        """
+        scale = self.scale * (trained.norm(dim=1).mean() if self.norm == "mean" else 1.0)
         if self.mode == "zero":
             return torch.zeros_like(base)
         if self.mode == "orthogonal":
+            rows = torch.stack([*trained, *added])
             self.crowded += len(rows) >= base.numel()
             return scale * least_covered(rows)
         positive = torch.rand(base.numel(), generator=self.generator).to(base)  # uniform and positive: the reference's
@@ -63,12 +66,13 @@ class CoefficientRule:
 
 def depth_coefficients(seed: Tensor, sources: Sequence[int], group_size: int, rule: CoefficientRule) -> Tensor:
     """Coefficients [n, T] of the new blocks, in order, from the seed's [L, T]."""
-    used = {bank: list(rows) for bank, rows in enumerate(seed.split(group_size))}
+    trained = seed.split(group_size)
+    added: list[list[Tensor]] = [[] for _ in trained]
     grown = []
     for block in new_blocks(sources):
-        in_use = used[sources[block] // group_size]
-        grown.append(rule(seed[sources[block]], in_use))
-        in_use.append(grown[-1])
+        bank = sources[block] // group_size
+        grown.append(rule(seed[sources[block]], trained[bank], added[bank]))
+        added[bank].append(grown[-1])
     return torch.stack(grown) if grown else seed.new_zeros(0, seed.shape[1])
 
 
@@ -79,15 +83,14 @@ def width_coefficients(members: Tensor, group_size: int, rule: CoefficientRule) 
     at most), also the other ones of the same layer, which the reference counts.
     """
     _, depth, templates = members.shape
-    used = [{bank: list(rows) for bank, rows in enumerate(member.split(group_size))} for member in members]
     grown = torch.zeros_like(members)
     for block in range(depth):
+        start = block // group_size * group_size
         others = [members[1, block]]
         for member in (0, 1):
-            own = used[member][block // group_size]
-            room = max(0, templates - 1 - len(own))
-            grown[member, block] = rule(members[member, block], own + others[:room])
-            own.append(grown[member, block])
+            trained, added = members[member, start : start + group_size], list(grown[member, start:block])
+            room = max(0, templates - 1 - len(trained) - len(added))
+            grown[member, block] = rule(members[member, block], trained, added + others[:room])
             others = [members[0, block], grown[0, block]]
     return grown
 
@@ -95,7 +98,7 @@ def width_coefficients(members: Tensor, group_size: int, rule: CoefficientRule) 
 def reference_coefficients(members: Tensor, skipped: Tensor, rule: CoefficientRule) -> Tensor:
     """As `width_coefficients` by the reference's rule: top-right keeps `skipped` [L, T], what it was built with.
 
-    Only bottom-left is drawn, against the three others of its layer, whichever bank they belong to.
+    Only bottom-left is made, against the three others of its layer, whichever bank they belong to.
     """
-    drawn = [rule(c1, [c0, c1, c2]) for c0, c1, c2 in zip(*members, skipped, strict=True)]
-    return torch.stack([skipped, torch.stack(drawn)])
+    made = [rule(pair[1], pair, [kept]) for pair, kept in zip(members.unbind(1), skipped, strict=True)]
+    return torch.stack([skipped, torch.stack(made)])

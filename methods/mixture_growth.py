@@ -39,8 +39,8 @@ class MixtureGrowth(Initializer):
                   direction, with a warning; copy: that of the seed's block plus noise; random; zero. The noise of
                   copy is a unit vector, random is uniform in [0, 1), both of positive entries, as in the reference.
     noise_scale:  multiplies new vectors (orthogonal, random) or the noise (copy).
-    norm:         mean: new vectors and noise are also multiplied by the mean norm of the vectors in use; unit: not;
-                  auto: mean in depth growth, unit (the reference) in width growth.
+    norm:         mean: new vectors and noise are also multiplied by the mean norm of the bank's trained vectors; unit:
+                  not; auto: mean in depth growth, unit (the reference) in width growth.
     reference:    width growth by the released rule: the four vectors of a layer are drawn together (orthogonal; normal
                   where blocks share a bank), top-right keeps the one it was drawn, and only bottom-left is made new,
                   against the three others of its layer.
