@@ -152,11 +152,11 @@ class AugmentSettings(Frozen):
     def check(self, data: DataSettings) -> None:
         """Raise ValueError for a setting that the data set cannot honour: nothing is silently left out."""
         if data.in_memory:
-            fitting, instead = {"shift", "hflip"}, "is held in memory (in_memory: false decodes it each time)"
+            fitting, instead = {"shift", "hflip"}, "is held in memory (or in_memory: false)"
         else:
             fitting, instead = (
                 set(type(self).model_fields) - {"shift"},
-                "is decoded each time (in_memory: true holds it)",
+                "is decoded each time (or in_memory: true)",
             )
         wrong = [name for name in self.model_dump(exclude_defaults=True) if name not in fitting]
         if wrong:
