@@ -96,14 +96,17 @@ def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_b
     stop.session = session
     session.stop = stop.requested
     seed_all(job.settings.get("seed", 0), job.kind)
+    context = Context(job, Store(root), session)
     try:
-        result, artifacts = WORK[job.kind](Context(job, Store(root), session))
+        result, artifacts = WORK[job.kind](context)
     except Interrupted as error:
         folder.append_log("interrupted", message=str(error))
         return Outcome("interrupted", str(error))
     except ArtifactDamaged as error:
         folder.append_log("waiting", message=str(error))
         return Outcome("damaged", str(error), (error.kind, error.id))
+    finally:
+        context.close()
     if not lock.held():
         return Outcome("busy", "the lock was taken over while this process was stopped")
     result |= {

@@ -54,6 +54,11 @@ class Context:
         seed_all(self.seed, "target")
         return build_vit(spec).to(self.session.device)
 
+    def close(self) -> None:
+        """End what decodes images."""
+        if "data" in self.__dict__:
+            self.data.close()
+
     def job_seed(self) -> int:
         """The seed of what this job draws; equal for all methods of a cell."""
         return derive_seed(self.seed, self.job.kind)

@@ -1,5 +1,6 @@
 """Suite files: `load` reads, validates whole and resolves one; any problem is a SuiteError, before anything starts."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ RESERVED_NAMES = ("jobs", "reference", "cache")  # folders of the results direct
 def load(path: Path, settings: list[str] | None = None) -> Suite:
     """Read the suite at `path` with `--set` settings applied. Raises SuiteError or UsageError."""
     data, lines = yaml_lines.load(path)
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:  # methods from outside may lie beside the suite
+        sys.path.append(beside)
     if not isinstance(data, dict):
         raise SuiteError(
             [f"{path}:1: expected a mapping with keys such as name, dataset, targets, methods, found {_kind(data)}"]

@@ -85,7 +85,7 @@ class Fit:
         if self.recipe.drop_path:
             task.set_drop_path(self.module, self.recipe.drop_path)
         compiled = torch.compile(self.module) if self.recipe.compile else self.module
-        stats = {name: tuple(self.data.description.fingerprint[name]) for name in ("mean", "std")}
+        stats = {"mean": self.data.mean, "std": self.data.std}
         self.task = task.make_task(compiled, self.loss, self.recipe, self.teacher, stats, device)
         self.optimizer = task.make_optimizer(self.module, self.recipe)
         self.schedule = task.make_schedule(self.optimizer, self.recipe, self.total, self.per_epoch)

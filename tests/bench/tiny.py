@@ -1,0 +1,68 @@
+"""A suite that takes seconds, and how to run it."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.cli import main
+
+SUITE = """
+name: tiny
+dataset: digits
+ancestor:
+  model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}
+  train: {epochs: 1, batch_size: 64, augment: {shift: 1}}
+targets:
+  - {embed_dim: 16, num_heads: 2, depth: [1, 3]}
+methods:
+  random: {}
+  weight_selection: {}
+  sws: {stages: 2}
+  mixture_growth: {templates: 4}
+  wave: {templates: 2, template_size: 8, scaler_steps: 5}
+train: {epochs: 2, batch_size: 64}
+seeds: 2
+checkpoint: {seconds: 0.2}
+"""
+
+# what may differ between two runs of the same work: times, dates, and where it was done
+INCIDENTAL = {"peak_memory_bytes", "started_at", "restarts", "workers_on_device", "git_sha", "git_dirty", "host"}
+
+
+def write(folder: Path, text: str = SUITE) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(text)
+    return path
+
+
+def bench(*arguments: object) -> int:
+    """Run a command in this process; returns its exit code."""
+    return main([str(a) for a in arguments])
+
+
+def process(*arguments: object, **options: object) -> subprocess.Popen:
+    """Start a command in a process group of its own."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=environment,
+        **options,
+    )
+
+
+def rows(results: Path, suite: str = "tiny") -> list[dict[str, str]]:
+    with (results / suite / "runs.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def numbers(results: Path, suite: str = "tiny") -> list[dict[str, str]]:
+    """runs.csv without what may differ."""
+    keep = [{k: v for k, v in row.items() if k not in INCIDENTAL and not k.endswith("seconds")} for row in rows(results, suite)]
+    assert keep and "top1" in keep[0] and "train_flops" in keep[0]
+    return keep
