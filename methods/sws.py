@@ -76,14 +76,16 @@ class StageWiseSharing(Initializer):
 
     Source: Xia et al., Exploring Learngene via Stage-wise Weight Sharing for Initializing Variable-sized Models, IJCAI
     2024 (arXiv 2404.16897), and its released code.
-    Verified: stages, sharing, 3,3,4,3,3, alpha 1 and temperature 1, and the map of 12 blocks as released; stored
-    parameters of DeiT-Ti/S/B widths with 5 stages: 2,409,984 / 9,243,648 / 36,182,016.
+    Verified: stages, sharing, 3,3,4,3,3, alpha 1 and temperature 1, and the map of 12 blocks as read in the released
+    code; stored parameters of DeiT-Ti/S/B widths with 5 stages: 2,409,984 / 9,243,648 / 36,182,016; a target laid out
+    as the auxiliary network computes the same.
     Assumed: the map for other depths; it is published for 12 blocks only. Fewer blocks than stages: block i takes
     stage i (S-1)/(L-1), rounded half up; one block takes stage 0. Remainders of more than one layer in the auxiliary
     network go to the stages around the middle.
     Declared differences: the released code divides the KL by batch * classes instead of the batch; it trains its
     384-wide auxiliary network with 12 heads for targets of 6 (`aux_heads: 12`); its teacher is LeViT-384; its
-    auxiliary network normalises before the pooling, ours after, as the targets do.
+    auxiliary network normalises before the pooling, ours after, as the targets do; stochastic depth, where a recipe
+    asks for it, has one rate per stage here, one per layer there.
     """
 
     stages: int = 5

@@ -70,9 +70,10 @@ class WeightSelection(Initializer):
     Stored: all of the ancestor but its head (with it where `head: transfer`); the choice is made per target.
 
     Source: Xu et al., Initializing Models with Larger Ones, ICLR 2024 (arXiv 2311.18823), and its released code.
-    Verified: with the defaults each tensor equals the released rule bit for bit: per dimension a stride where it
-    divides, else float32 linspace and round; block i from block i; every key with `head` left out; the fused qkv
-    taken as one dimension (so for some widths that do not divide q, k and v rows come from different channels).
+    Verified: with the defaults each tensor equals, bit for bit, the rule read in the released code and written down a
+    second time in the tests: per dimension a stride where it divides, else torch's float32 linspace and round; block i
+    from block i; every key with `head` left out; the fused qkv taken as one dimension (so for some widths that do not
+    divide, q, k and v rows come from different channels).
     Assumed: the code has the uniform rule only. The paper's other rules are known second-hand, so these are ours:
     consecutive and random treat q, k and v apart (the first rows of the fused tensor would be q alone); spaced layers
     use the uniform rule; whole heads; random keeps the class token's position first. Patch pixels, input channels and

@@ -1,56 +1,18 @@
-"""Weight selection: the reference rule bit for bit, and what the other rules promise."""
+"""Weight selection: the reference rule bit for bit, the head, layers, and the sizes that it can serve."""
 
 from fractions import Fraction
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from selection_tools import BIG, SMALL, chosen, coded, selected
 from tinylab import SPEC, TinyLab
 
 import methods
 from methods.testing import perturbed, same, state
 from methods.vit import build_vit, spec_of
 from methods.weight_selection import uniform
-
-BIG = SPEC.replace(embed_dim=30, num_heads=5, depth=4, mlp_ratio=2.0)
-SMALL = SPEC.replace(embed_dim=12, num_heads=3, depth=3, mlp_ratio=1.5)
-RULES = ("uniform", "consecutive", "random")
-
-
-def coded(spec):
-    """A model in which each tensor counts its own entries, so that indices can be read off the selected values."""
-    model = build_vit(spec)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.copy_(torch.arange(p.numel()).view(p.shape))
-    return model
-
-
-def selected(ancestor, target_spec, lab=None, **options):
-    """The state of a target of that size after weight selection."""
-    init, target = methods.get("weight_selection", **options), perturbed(target_spec, seed=5)
-    init.initialize(target, init.condense(ancestor, lab), lab)
-    return state(target)
-
-
-def indices(tensor, shape):
-    """The index set of each dimension that gives `tensor` out of an arange of `shape`; asserts that it is such."""
-    places = torch.unravel_index(tensor.long(), shape)
-    result = []
-    for dim, place in enumerate(places):
-        rows = place.movedim(dim, -1).reshape(-1, tensor.shape[dim])
-        assert (rows == rows[0]).all(), "not a sub-tensor"
-        result.append(rows[0].tolist())
-    return result
-
-
-def chosen(spec, target_spec, **kwargs):
-    """name -> index set per dimension."""
-    ancestor = coded(spec)
-    shapes = {name: t.shape for name, t in ancestor.state_dict().items()}
-    weights = selected(ancestor, target_spec, **kwargs)
-    return {n: indices(t, shapes[n]) for n, t in weights.items() if not n.startswith("head")}
 
 
 def by_the_reference(teacher, student_shapes):
@@ -146,71 +108,6 @@ def test_the_head_is_selected_on_its_inputs():
     assert got["head.bias"].equal(ancestor.head.bias)
     without_lab = selected(ancestor, target, head="transfer")
     assert without_lab["head.weight"].equal(state(perturbed(target, seed=5))["head.weight"])
-
-
-def check_aligned(sets, spec, target_spec):
-    """Channels that meet in the computation come from the same channels of the ancestor."""
-    stream = {tuple(sets["pos_embed"][2]), tuple(sets["patch_embed.proj.weight"][0]), tuple(sets["fc_norm.weight"][0])}
-    for i in range(target_spec.depth):
-        block = {name.removeprefix(f"blocks.{i}."): s for name, s in sets.items() if name.startswith(f"blocks.{i}.")}
-        stream |= {tuple(block[n][0]) for n in ("norm1.weight", "norm2.bias", "attn.proj.weight", "mlp.fc2.bias")}
-        stream |= {tuple(block[n][1]) for n in ("attn.qkv.weight", "mlp.fc1.weight")}
-        assert block["mlp.fc1.weight"][0] == block["mlp.fc1.bias"][0] == block["mlp.fc2.weight"][1]
-        attention = block["attn.proj.weight"][1]
-        thirds = [[part * spec.embed_dim + c for c in attention] for part in range(3)]
-        assert block["attn.qkv.weight"][0] == block["attn.qkv.bias"][0] == sum(thirds, [])
-    assert len(stream) == 1
-
-
-def check_whole_heads(sets, spec, target_spec):
-    """Each head of the target lies within one head of the ancestor, at the same places in every head."""
-    attention = torch.tensor(sets["blocks.0.attn.proj.weight"][1]).view(target_spec.num_heads, target_spec.head_dim)
-    heads, within = attention // spec.head_dim, attention % spec.head_dim
-    assert (heads == heads[:, :1]).all() and len(heads[:, 0].unique()) == target_spec.num_heads
-    assert (within == within[:1]).all()
-
-
-sizes = st.builds(
-    lambda heads, dims, depths, hidden: (
-        SPEC.replace(num_heads=heads[1], embed_dim=heads[1] * dims[1], depth=depths[1], mlp_ratio=2.0),
-        SPEC.replace(num_heads=heads[0], embed_dim=heads[0] * dims[0], depth=depths[0], mlp_ratio=hidden),
-    ),
-    *[st.tuples(st.integers(1, 5), st.integers(1, 5)).map(sorted) for _ in range(3)],
-    st.sampled_from((1.0, 1.5, 2.0)),
-)
-
-
-@settings(max_examples=25, deadline=None)
-@given(sizes, st.sampled_from(RULES), st.sampled_from(("first", "spaced")))
-def test_whole_heads_stay_aligned_at_any_size(pair, rule, layers):
-    sets = chosen(*pair, rule=rule, heads="whole", layers=layers)
-    check_aligned(sets, *pair)
-    check_whole_heads(sets, *pair)
-
-
-@pytest.mark.parametrize("rule", ["consecutive", "random"])
-def test_flat_channels_stay_aligned(rule):
-    check_aligned(chosen(BIG, SMALL, rule=rule), BIG, SMALL)
-
-
-@settings(max_examples=25, deadline=None)
-@given(sizes, st.sampled_from(RULES), st.booleans(), st.sampled_from(("flat", "whole")))
-def test_every_rule_takes_a_sub_tensor_in_order(pair, rule, consistent, heads):
-    sets = chosen(*pair, rule=rule, consistent=consistent, heads=heads)  # asserts sub-tensors
-    assert all(s == sorted(set(s)) for per_tensor in sets.values() for s in per_tensor)
-
-
-def test_heads_that_do_not_divide():
-    whole = chosen(BIG, SMALL, heads="whole")["blocks.0.attn.proj.weight"][1]
-    assert whole == [head * 6 + c for head in (0, 2, 4) for c in (0, 2, 3, 5)]
-    first = chosen(BIG, SMALL, heads="whole", rule="consecutive")["blocks.0.attn.proj.weight"][1]
-    assert first == [head * 6 + c for head in (0, 1, 2) for c in (0, 1, 2, 3)]
-
-
-def test_inconsistent_sets_differ_between_tensors():
-    sets = chosen(BIG, SMALL, rule="random", consistent=False)
-    columns = {tuple(s[1]) for n, s in sets.items() if n.endswith(("qkv.weight", "fc1.weight"))}
-    assert len(columns) == 2 * SMALL.depth
 
 
 def test_random_choices_come_from_the_lab():

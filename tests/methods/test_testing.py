@@ -1,0 +1,211 @@
+"""The checks of the contract let a sound class through and catch each way to break it."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+import torch
+from tinylab import SPEC, TinyLab
+
+from methods.base import HEAD, Initializer, Learngene, fill
+from methods.testing import check_documented, check_initializer, check_light
+
+ANCESTOR, TARGET = SPEC.replace(depth=6), SPEC.replace(depth=2)
+
+
+def test_torch_at_the_top_of_a_module_is_noticed():
+    with pytest.raises(AssertionError, match="torch"):
+        check_light("import torch")
+    with pytest.raises(AssertionError, match="ModuleNotFoundError"):
+        check_light("import no_such_module")
+
+
+def test_the_checks_need_no_pytest():
+    code = "import sys, methods.testing; print('pytest' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+@dataclass
+class Copy(Initializer):
+    """Copies the first blocks; each class below breaks one thing of it."""
+
+    noise: float = 0.0
+
+    def condense(self, ancestor, lab):
+        tensors = {n: t.clone() for n, t in ancestor.state_dict().items()}
+        if self.head == "fresh":
+            tensors = {n: t for n, t in tensors.items() if n not in HEAD}
+        return Learngene(tensors, {"classes": lab.classes})
+
+    def initialize(self, target, learngene, lab):
+        fresh = () if self.head_transfers(learngene, lab) else HEAD
+        fill(target, {n: learngene.tensors[n] for n in target.state_dict() if n not in fresh}, fresh)
+
+
+@dataclass
+class Halved(Initializer):
+    """timm's own draw, scaled."""
+
+    scale: float = 0.5
+
+    def condense(self, ancestor, lab):
+        return Learngene(tensors={}, meta={})
+
+    def initialize(self, target, learngene, lab):
+        with torch.no_grad():
+            for p in target.parameters():
+                p.mul_(self.scale)
+
+
+@pytest.mark.parametrize("cls", [Copy, Halved])
+def test_a_class_from_outside_passes(cls):
+    check_initializer(cls(), ANCESTOR, TARGET, TinyLab)
+
+
+@dataclass
+class NoDefault(Initializer):
+    """An option without a default."""
+
+    scale: float
+
+
+class NoDataclass(Copy):
+    """Options that nobody sees."""
+
+
+@dataclass
+class ModifiesAncestor(Copy):
+    """Writes into the ancestor."""
+
+    def condense(self, ancestor, lab):
+        with torch.no_grad():
+            ancestor.pos_embed.add_(1)
+        return super().condense(ancestor, lab)
+
+
+@dataclass
+class FreezesAncestor(Copy):
+    """Leaves the ancestor frozen."""
+
+    def condense(self, ancestor, lab):
+        return super().condense(ancestor.requires_grad_(False), lab)
+
+
+@dataclass
+class UnseededCondense(Copy):
+    """Draws from torch's global generator."""
+
+    def condense(self, ancestor, lab):
+        learngene = super().condense(ancestor, lab)
+        learngene.tensors["pos_embed"] += torch.randn(1)
+        return learngene
+
+
+@dataclass
+class UnseededInitialize(Copy):
+    """Draws from torch's global generator."""
+
+    def initialize(self, target, learngene, lab):
+        super().initialize(target, learngene, lab)
+        target.pos_embed.data += torch.randn(1)
+
+
+@dataclass
+class Forgetful(Copy):
+    """Fills a tensor in part."""
+
+    def initialize(self, target, learngene, lab):
+        kept = target.pos_embed[:, 0].clone()
+        super().initialize(target, learngene, lab)
+        target.pos_embed.data[:, 0] = kept
+
+
+@dataclass
+class ModifiesLearngene(Copy):
+    """Changes the learngene while it is used."""
+
+    def initialize(self, target, learngene, lab):
+        super().initialize(target, learngene, lab)
+        learngene.tensors["pos_embed"] *= 2
+
+
+@dataclass
+class NotJson(Copy):
+    """Metadata that changes on the way through a file."""
+
+    def condense(self, ancestor, lab):
+        learngene = super().condense(ancestor, lab)
+        learngene.meta["sizes"] = (1, 2)
+        return learngene
+
+
+@dataclass
+class AlwaysHead(Copy):
+    """Transfers the head whatever the classes are."""
+
+    def head_transfers(self, learngene, lab):
+        return "head.weight" in learngene.tensors
+
+
+@dataclass
+class NeverHead(Copy):
+    """Stores the head and does not use it."""
+
+    def head_transfers(self, learngene, lab):
+        return False
+
+
+@dataclass
+class Dead(Copy):
+    """A target through which no gradient flows."""
+
+    def initialize(self, target, learngene, lab):
+        super().initialize(target, learngene, lab)
+        target.blocks[0].requires_grad_(False)
+
+
+@dataclass
+class Refuses(Copy):
+    """Cannot serve the size."""
+
+    def supports(self, ancestor, target):
+        return "not this one"
+
+
+@dataclass
+class ResolvesAgain(Copy):
+    """Resolves to something else each time."""
+
+    def resolve(self, ancestor, targets):
+        return type(self)(noise=self.noise + 1)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (NoDefault(1.0), "option scale has no default"),
+        (NoDataclass(), "is no dataclass"),
+        (ModifiesAncestor(), "modified the ancestor|condensing twice"),
+        (FreezesAncestor(), "froze the ancestor"),
+        (UnseededCondense(), "condensing twice"),
+        (UnseededInitialize(), "pos_embed: neither given"),
+        (Forgetful(), "pos_embed: neither given"),
+        (ModifiesLearngene(), "modified the learngene|initializing twice"),
+        (NotJson(), "saving changed the metadata"),
+        (AlwaysHead(), "head: transfer, other classes"),
+        (NeverHead(), "head: transfer, same classes"),
+        (Dead(), "no gradient reaches .*blocks.0"),
+        (Refuses(), "not this one"),
+        (ResolvesAgain(), "resolve changes"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Initializer) else "",
+)
+def test_a_broken_method_is_caught(broken, message):
+    with pytest.raises(AssertionError, match=message):
+        check_initializer(broken, ANCESTOR, TARGET, TinyLab)
+
+
+def test_a_docstring_without_sources_is_caught():
+    with pytest.raises(AssertionError, match="has no Source:, Verified:, Assumed:"):
+        check_documented(Copy)
