@@ -45,6 +45,14 @@ def test_two_seeds_are_trained_apart(trained):
     assert learngene.meta["seed"]["embed_dim"] == HALF and learngene.meta["seed"]["num_heads"] == 1
 
 
+def test_the_two_seeds_start_from_draws_of_their_own():
+    _, learngene, _ = condensed(DEPTH, grow="width", steps=0)
+    drawn = ["pos_embed", "patch_embed.proj.weight", "head.weight"]
+    for name in drawn + [f"{kind}.{role}" for kind in ("templates", "coefficients") for role in ROLES]:
+        one, two = learngene.tensors[name]
+        assert one.isclose(two).float().mean() < 0.01, name
+
+
 def test_diagonal_blocks_are_the_members_and_the_others_mix_their_banks(trained):
     init, learngene, _, target, members = trained
     for role in ROLES:
