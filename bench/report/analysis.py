@@ -10,6 +10,7 @@ from bench.report.comparisons import compare, winners
 from bench.report.cost import totals
 from bench.report.reach import reach
 from bench.report.sections import Section, sections
+from bench.report.standing import Standing, standing
 from bench.report.summary import summarise
 
 if TYPE_CHECKING:
@@ -29,15 +30,20 @@ class Analysis:
     totals: DataFrame
     reach: DataFrame
     break_even: DataFrame
+    standing: Standing  # over all sections of the suite, the same for each
     best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
 
 
 def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:
-    """An analysis per section, in the order of the runs."""
-    return [_analyse(section, curves) for section in sections(runs)]
+    """An analysis per section, suite by suite."""
+    suites: dict[str, list[Section]] = {}
+    for section in sections(runs):
+        suites.setdefault(section.suite, []).append(section)
+    standings = {suite: standing(members) for suite, members in suites.items()}
+    return [_analyse(section, curves, standings[suite]) for suite, members in suites.items() for section in members]
 
 
-def _analyse(section: Section, curves: DataFrame) -> Analysis:
+def _analyse(section: Section, curves: DataFrame, standing: Standing) -> Analysis:
     import pandas as pd
 
     of_runs = section.done[["run", "method", "target", "seed"]]
@@ -52,6 +58,7 @@ def _analyse(section: Section, curves: DataFrame) -> Analysis:
         totals=costs,
         reach=reach(section, curves),
         break_even=break_even(section, curves, costs),
+        standing=standing,
         best={metric: winners(section, comparisons, metric) for metric in COMPARED},
     )
 

@@ -94,7 +94,7 @@ def _scratch(runs: DataFrame, curves: DataFrame, labels: list[str], method: str)
     goals = runs[runs["method"] == method].set_index(["target", "seed"])["top1"]
     targets = goals.index.unique("target")
     used = first_reaching(curves[curves["method"].isin(labels)], goals)
-    medians = used.groupby(["target", "method"])[list(UNITS)].agg(upper_median)
+    medians = upper_median(used.groupby(["target", "method"])[list(UNITS)])
     cheapest = medians.groupby("target").min().reindex(targets)
     random = runs[runs["method"].isin(labels) & runs["target"].isin(targets)]
     whole = random.groupby(["target", "method"])[[f"train_{u}" for u in UNITS]].mean().groupby("target").max()

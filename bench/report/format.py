@@ -62,3 +62,9 @@ def counts(values: list[int]) -> str:
 def one_line(text: str) -> str:
     """Text from outside without line breaks and control characters (a terminal would obey these)."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+
+
+def short(text: str, most: int = 28) -> str:
+    """A label for a picture: one line, cut in the middle where it is longer."""
+    text = one_line(text)
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most - most // 2 - 1) :]}"

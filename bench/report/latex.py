@@ -37,7 +37,7 @@ def table(table: Table) -> str:
 
 
 def _part(table: Table, last: bool) -> str:
-    columns = "l" + "r" * (len(table.header) - 1)
+    columns = "l" * table.left + "r" * (len(table.header) - table.left)
     notes = [table.title + ".", *([table.caption, *(f"{note}." for note in table.notes)] if last else [])]
     lines = [
         r"\begin{table}",

@@ -17,7 +17,7 @@ def escape(text: str) -> str:
 def table(table: Table) -> str:
     """A pipe table with its title, caption and notes."""
     lines = [f"### {escape(table.title)}", "", "| " + " | ".join(map(escape, table.header)) + " |"]
-    lines.append("| " + " | ".join([":--", *["--:"] * (len(table.header) - 1)]) + " |")
+    lines.append("| " + " | ".join([":--"] * table.left + ["--:"] * (len(table.header) - table.left)) + " |")
     for row in table.rows:
         cells = (f"**{escape(cell.text)}**" if cell.bold else escape(cell.text) for cell in row)
         lines.append("| " + " | ".join(cells) + " |")

@@ -14,8 +14,10 @@ from bench.report.sections import Section
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+    from pandas.api.typing import DataFrameGroupBy
 
 FACTORS = (1.0, 1.25, 1.5)  # times the accuracy that random reaches at its end
+COSTS = ["epochs", "images", "flops", "device_hours", "flops_with_init", "flops_alone"]
 AXES = ("epoch", "images", "flops", "device_hours")  # what a learning curve can be read against
 
 
@@ -66,34 +68,31 @@ def reach(section: Section, curves: DataFrame) -> DataFrame:
     final = section.done[section.done["method"] == label].set_index(["target", "seed"])["top1"]
     curves = with_hours(section, curves)
     runs = with_units(section.done).set_index("run")
-    parts = []
-    for factor in FACTORS:
-        goals = factor * final[factor * final <= 100]
-        used = first_reaching(curves, goals)
-        init = used["flops"] + runs["init_flops"].reindex(used.index)
-        shared = sum(runs[f"{stage}_flops"].reindex(used.index) for stage in SHARED)
-        used = used.assign(flops_with_init=init, flops_alone=init + shared, reached=np.isfinite(used["epoch"]), n=1)
-        groups = used.groupby(["target", "method"], sort=False)
-        costs = [*AXES, "flops_with_init", "flops_alone"]
-        row = (
-            groups[costs]
-            .agg(upper_median)
-            .join(groups.agg(n=("n", "sum"), reached=("reached", "sum"), goal=("goal", "mean")))
-        )
-        parts.append(row.reset_index().assign(factor=factor))
-    frame = pd.concat(parts, ignore_index=True).rename(columns={"epoch": "epochs"})
+    goals = {factor: factor * final[factor * final <= 100] for factor in FACTORS}
+    parts = [_costs(first_reaching(curves, goal), runs).assign(factor=factor) for factor, goal in goals.items()]
+    frame = pd.concat(parts, ignore_index=True)
     own = frame[frame["method"] == label].set_index(["factor", "target"])["flops"]
     keys = pd.MultiIndex.from_frame(frame[["factor", "target"]])
     with np.errstate(divide="ignore", invalid="ignore"):
         frame["speedup"] = own.reindex(keys).to_numpy() / frame["flops"].to_numpy()
-    order = {name: i for i, name in enumerate([*section.targets, *section.methods])}
-    frame = frame.sort_values(["target", "factor", "method"], key=lambda c: c.map(order).fillna(c), ignore_index=True)
-    frame.insert(0, "suite", section.suite)
-    frame.insert(1, "dataset", section.dataset)
-    front = ["suite", "dataset", "target", "method", "factor", "goal", "n", "reached"]
-    return frame[[*front, *(c for c in frame if c not in front)]]
+    orders = {"target": section.targets, "method": section.methods}
+    places = {f"{name} place": frame[name].map(order.index) for name, order in orders.items()}
+    frame = frame.assign(**places).sort_values(["target place", "factor", "method place"], ignore_index=True)
+    front = {"suite": section.suite, "dataset": section.dataset}
+    columns = ["target", "method", "factor", "goal", "n", "reached", *COSTS, "speedup"]
+    return frame[columns].assign(**front)[[*front, *columns]]
 
 
-def upper_median(values: Series) -> float:
-    """The upper of two middle values, so that infinite ones never average with finite ones; unknown if any is."""
-    return float("nan") if values.isna().any() else float(np.sort(values.to_numpy(dtype=float))[len(values) // 2])
+def _costs(used: DataFrame, runs: DataFrame) -> DataFrame:
+    """Of what each run had used when it reached its goal: medians, counts and mean goal per target and method."""
+    init = used["flops"] + runs["init_flops"].reindex(used.index)
+    shared = sum(runs[f"{stage}_flops"].reindex(used.index) for stage in SHARED)
+    used = used.assign(flops_with_init=init, flops_alone=init + shared, reached=np.isfinite(used["epoch"]), n=1)
+    groups = used.rename(columns={"epoch": "epochs"}).groupby(["target", "method"], sort=False)
+    counts = groups.agg(n=("n", "sum"), reached=("reached", "sum"), goal=("goal", "mean"))
+    return upper_median(groups[COSTS]).join(counts).reset_index()
+
+
+def upper_median(groups: DataFrameGroupBy) -> DataFrame:
+    """The upper of two middle values, so that infinite ones never average with finite ones."""
+    return groups.quantile(0.5, interpolation="higher")

@@ -18,6 +18,7 @@ LEVEL = 0.95
 FEW = 3  # with fewer seeds nothing is claimed
 BOOTSTRAP_FROM = 30  # below, the bootstrap's intervals are too narrow (n = 10: 90% instead of 95%); t holds its level
 RESAMPLES = 1999
+TINY = 1e-9  # relative spread that is rounding, not chance
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,13 @@ def intervals(scores: ArrayLike) -> Intervals:
     low, high = mean - half, mean + half
     method = np.where(n >= 2, "t", "").astype(object)
     for size in np.unique(n[n >= BOOTSTRAP_FROM]):
-        columns = np.flatnonzero((n == size) & (std > 0))
+        columns = np.flatnonzero((n == size) & (std > TINY * np.abs(mean)))
         if len(columns):
             data = np.stack([column[~np.isnan(column)] for column in scores.T[columns]])
-            low[columns], high[columns] = _bca(data)
-            method[columns] = "BCa"
+            bca = np.stack(_bca(data))
+            known = ~np.isnan(bca).any(axis=0)  # degenerate samples have no BCa interval: t stays
+            low[columns[known]], high[columns[known]] = bca[:, known]
+            method[columns[known]] = "BCa"
     return Intervals(n, mean, std, low, high, method)
 
 
@@ -74,17 +77,19 @@ def _bca(data: NDArray) -> tuple[NDArray, NDArray]:
     """BCa limits of the row means of [columns, n]."""
     from scipy import stats
 
-    result = stats.bootstrap(
-        (data,),
-        np.mean,
-        axis=1,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=100,
-        method="BCa",
-        confidence_level=LEVEL,
-        rng=np.random.default_rng(0),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of degenerate samples, whose limits are NaN
+        result = stats.bootstrap(
+            (data,),
+            np.mean,
+            axis=1,
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            batch=100,
+            method="BCa",
+            confidence_level=LEVEL,
+            rng=np.random.default_rng(0),
+        )
     return result.confidence_interval.low, result.confidence_interval.high
 
 

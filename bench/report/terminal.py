@@ -45,7 +45,7 @@ def _rich(table: Table) -> RichTable:
 
     rich = RichTable(title=Text(one_line(table.title), style="bold"), title_justify="left")
     for i, name in enumerate(table.header):
-        rich.add_column(Text(name), justify="left" if i == 0 else "right", overflow="fold")
+        rich.add_column(Text(name), justify="left" if i < table.left else "right", overflow="fold")
     for row in table.rows:
         texts = [Text(c.text, style="bold" if c.bold else STATE_STYLE.get(c.text, "")) for c in row]
         rich.add_row(*texts)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from bench.report import latex, markdown, tables
 from bench.report.analysis import Analysis, analyse, by_suite
 from bench.report.frames import conform_curves, conform_runs, write_atomically, write_csv
+from bench.report.html import Picture, page
 from bench.report.plots import draw_all
 from bench.report.style import Look, looks
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+PIXELS_PER_INCH = 110  # of a picture on the page
 
 
 def write(runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any]) -> list[Path]:
@@ -24,8 +27,11 @@ def write(runs: DataFrame, curves: DataFrame, out: Path, title: str, context: di
     analyses = analyse(runs, curves)
     paths += [*_frames(analyses, out), *_tables(analyses, out)]
     uses = {label: use for a in analyses for label, use in a.section.use.items()}
-    pictures = _pictures(by_suite(analyses), looks(uses), out)
-    return paths + [path for files in pictures.values() for path in files]
+    styles = looks(uses)
+    pictures = _pictures(by_suite(analyses), styles, out)
+    paths += [path for picture in pictures for path in picture.files]
+    html = page(runs, analyses, pictures, styles, title, context)
+    return [*paths, write_atomically(out / "report.html", html)]
 
 
 def _frames(analyses: list[Analysis], out: Path) -> list[Path]:
@@ -37,6 +43,7 @@ def _frames(analyses: list[Analysis], out: Path) -> list[Path]:
         "cost": [a.totals for a in analyses],
         "break_even": [a.break_even for a in analyses],
         "reach": [a.reach for a in analyses],
+        "ranking": [members[0].standing.frame() for members in by_suite(analyses).values()],
     }
     return [write_csv(pd.concat(parts or [pd.DataFrame()]), out / f"{name}.csv") for name, parts in frames.items()]
 
@@ -59,13 +66,14 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip(".") or "_"
 
 
-def _pictures(suites: dict[str, list[Analysis]], styles: dict[str, Look], out: Path) -> dict[str, list[Path]]:
-    """Name -> files of each picture; with several suites the name starts with the suite's."""
+def _pictures(suites: dict[str, list[Analysis]], styles: dict[str, Look], out: Path) -> list[Picture]:
+    """The pictures of every suite, as files; with several suites the names start with the suite's."""
     from bench.report.plots.canvas import save
 
-    found = {}
+    found = []
     for suite, analyses in suites.items():
-        for name, _, figure in draw_all(analyses, styles):
+        for name, caption, figure in draw_all(analyses, styles):
             full = name if len(suites) == 1 else f"{slug(suite)}_{name}"
-            found[full] = save(figure, out, full)
+            width = round(figure.get_figwidth() * PIXELS_PER_INCH)
+            found.append(Picture(suite, name, caption, save(figure, out, full), width))
     return found

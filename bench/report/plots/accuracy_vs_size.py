@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.report.format import one_line
-from bench.report.plots.canvas import legend, line, panels, seeds
+import numpy as np
+
+from bench.report.format import short
+from bench.report.plots.canvas import ANCESTOR, legend, line, panels, pick, seeds
+from bench.report.published import matching
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +22,7 @@ AXIS_LABELS = {"depth": "depth (blocks)", "embed_dim": "width (embed_dim)", "tar
 
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
-    parts = [part for analysis in analyses for part in _parts(analysis)]
+    parts = pick([part for analysis in analyses for part in _parts(analysis)])
     if not parts:
         return None
     figure, axes = panels(len(parts))
@@ -38,11 +41,11 @@ def _parts(analysis: Analysis) -> list[tuple[str, Analysis, DataFrame]]:
     if summary.empty:
         return []
     if section.axis == "target":
-        return [(one_line(section.dataset), analysis, summary)]
+        return [(short(section.dataset), analysis, summary)]
     other = "embed_dim" if section.axis == "depth" else "depth"
     letter = "width" if other == "embed_dim" else "depth"
     groups = summary.groupby(other)
-    return [(f"{one_line(section.dataset)}, {letter} {value}", analysis, part) for value, part in groups]
+    return [(f"{short(section.dataset)}, {letter} {value}", analysis, part) for value, part in groups]
 
 
 def _panel(axis: Axes, analysis: Analysis, summary: DataFrame, looks: dict[str, Look]) -> None:
@@ -50,11 +53,11 @@ def _panel(axis: Axes, analysis: Analysis, summary: DataFrame, looks: dict[str, 
     names = summary[section.axis].drop_duplicates().tolist()
     names = [t for t in section.targets if t in names] if section.axis == "target" else sorted(names)
     methods = [m for m in section.methods if m in set(summary["method"])]
-    step = 0.02 * (max(names) - min(names) or 1) if section.axis != "target" else 0.05
+    gap = 1.0 if section.axis == "target" else min(np.diff(np.array(names, dtype=float)), default=1.0)
     for i, method in enumerate(methods):
         rows = summary[summary["method"] == method].set_index(section.axis).reindex(names).dropna(subset="top1_mean")
         x = [names.index(n) if section.axis == "target" else float(n) for n in rows.index]
-        shift = step * (i - (len(methods) - 1) / 2) / max(1, len(methods) - 1) * 2
+        shift = 0.24 * gap * (i / max(1, len(methods) - 1) - 0.5)  # side by side, so that no bar hides another
         line(
             axis,
             [value + shift for value in x],
@@ -62,11 +65,16 @@ def _panel(axis: Axes, analysis: Analysis, summary: DataFrame, looks: dict[str, 
             rows["top1_low"],
             rows["top1_high"],
             looks[method],
-            one_line(method),
+            short(method),
         )
     ancestor = section.done["ancestor_top1"].dropna().unique()
     if len(ancestor) == 1:
-        axis.axhline(ancestor[0], color="#999999", linestyle=(0, (1, 1)), linewidth=1, label="ancestor", zorder=0)
+        axis.axhline(ancestor[0], color="#999999", linestyle=(0, (1, 1)), linewidth=1, label=ANCESTOR, zorder=0)
+    for row in matching(section).to_dict("records") if section.axis != "target" else []:
+        shown = summary[(summary["method"] == row["method"]) & (summary["depth"] == row["depth"])]
+        if (shown["embed_dim"] == row["embed_dim"]).any():
+            label = f"published: {short(row['method'])}"
+            axis.plot(row[section.axis], row["value"], "x", color=looks[row["method"]].colour, label=label)
     ticks = range(len(names)) if section.axis == "target" else [float(n) for n in names]
     axis.set_xticks(list(ticks), [str(n) for n in names], rotation=30 if section.axis == "target" else 0)
     axis.set_xlabel(AXIS_LABELS[section.axis])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.format import one_line, tick
-from bench.report.plots.canvas import legend, line, panels, seeds
+from bench.report.format import short, tick
+from bench.report.plots.canvas import legend, line, panels, pick, seeds
 from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
-    analyses = [a for a in analyses if len(a.totals)]
+    analyses = pick([a for a in analyses if len(a.totals)])
     if not analyses:
         return None
     figure, axes = panels(len(analyses))
     for axis, analysis in zip(axes, analyses, strict=True):
         _panel(axis, analysis, looks)
-        axis.set_title(f"{one_line(analysis.section.dataset)} ({seeds(analysis.summary)})")
+        axis.set_title(f"{short(analysis.section.dataset)} ({seeds(analysis.summary)})")
     axes[0].set_ylabel("mean test top-1 (%)")
     legend(figure, axes, columns=3)
     return figure
@@ -45,7 +45,7 @@ def _panel(axis: Axes, analysis: Analysis, looks: dict[str, Look]) -> None:
         values = intervals(scores[:, covered].mean(axis=1, keepdims=True))  # seeds that have all covered targets
         if not values.n[0]:
             continue
-        label = one_line(method) + ("" if covered.all() else f" ({covered.sum()} of {len(covered)} targets)")
+        label = short(method) + ("" if covered.all() else f" ({covered.sum()} of {len(covered)} targets)")
         x = stored[method] if stored[method] > 0 else nothing
         line(axis, [x], values.mean, values.low, values.high, looks[method], label)
     axis.set_xscale("log")

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.report.format import counts
 from bench.report.frames import write_atomically
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 COLUMNS = 3  # panels side by side
 PANEL = (3.1, 2.5)  # inches
-MOST_PANELS = 12
-LAST = "ancestor"  # a reference, not a method
+MOST_PANELS = 9  # the tables have the rest
+ANCESTOR = "ancestor's accuracy"  # in legends last: a reference, not a method
 FORMATS = ("png", "pdf", "svg")
+T = TypeVar("T")
 
 
 def theme() -> AbstractContextManager[Any]:
@@ -95,7 +96,9 @@ def legend(figure: Figure, axes: Iterable[Axes], columns: int = 4) -> None:
     """One legend below all panels, each label once."""
     entries: dict[str, Any] = {}
     for axis in axes:
-        for handle, label in sorted(zip(*axis.get_legend_handles_labels(), strict=True), key=lambda e: e[1] == LAST):
+        for handle, label in sorted(
+            zip(*axis.get_legend_handles_labels(), strict=True), key=lambda e: e[1] == ANCESTOR
+        ):
             entries.setdefault(label, handle)
     if entries:
         longest = max(map(len, entries))
@@ -111,11 +114,11 @@ def seeds(summary: DataFrame) -> str:
     return f"n = {counts(values)} seed{'' if max(values, default=0) == 1 else 's'}"
 
 
-def shorten(names: Sequence[str], most: int = MOST_PANELS) -> list[str]:
-    """At most `most` of the names, evenly picked, first and last among them."""
-    if len(names) <= most:
-        return list(names)
-    return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
+def pick(parts: Sequence[T], most: int = MOST_PANELS) -> list[T]:
+    """At most `most` of the parts, evenly picked, first and last among them."""
+    if len(parts) <= most:
+        return list(parts)
+    return [parts[round(i * (len(parts) - 1) / (most - 1))] for i in range(most)]
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
@@ -123,7 +126,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     from matplotlib import pyplot
 
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once, the same in every format
+    figure.set_layout_engine(None)  # laid out once, the same in every format
     paths = []
     for kind in FORMATS:
         buffer = io.BytesIO()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.columns import STAGES
-from bench.report.format import UNKNOWN, one_line, si, tick
-from bench.report.plots.canvas import legend, panels
+from bench.report.format import UNKNOWN, short, si, tick
+from bench.report.plots.canvas import legend, panels, pick
 from bench.report.style import STAGE_LOOKS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NAMES = {"ancestor": "ancestor", "learngene": "learngene", "init": "initialisati
 
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
-    analyses = [a for a in analyses if len(a.totals)]
+    analyses = pick([a for a in analyses if len(a.totals)])
     if not analyses:
         return None
     most = max(len(a.totals) for a in analyses)
@@ -46,11 +46,11 @@ def _panel(axis: Axes, analysis: Analysis) -> None:
         text = si(total) if total == total else f"{si(end)} + {UNKNOWN}"
         axis.annotate(text, (end, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
     axis.set_xlim(0, max(left.max(), 1) * 1.16)
-    axis.set_yticks(y, [one_line(m) for m in totals["method"]])
+    axis.set_yticks(y, [short(m) for m in totals["method"]])
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", length=0)
     axis.xaxis.set_major_formatter(lambda value, _: tick(value))
     sizes = totals["targets"].max()
-    axis.set_title(f"{one_line(analysis.section.dataset)}, {sizes} target size{'s' if sizes > 1 else ''}")
+    axis.set_title(f"{short(analysis.section.dataset)}, {sizes} target size{'s' if sizes > 1 else ''}")
     axis.set_xlabel("FLOPs, mean over seeds")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from bench.report.format import one_line
-from bench.report.plots.canvas import legend, panels, shorten
+from bench.report.format import counts, short
+from bench.report.plots.canvas import legend, panels, pick
 from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from bench.report.style import Look
 
 
+LONGER = 3  # a run that is so many times longer than the shortest bends the axis
+
+
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     parts = [
         (analysis, target, rows)
@@ -25,22 +29,23 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     ]
     order = {(id(a), t): i for a in analyses for i, t in enumerate(a.section.targets)}
     parts.sort(key=lambda part: (analyses.index(part[0]), order[id(part[0]), part[1]]))
-    chosen = [parts[int(i)] for i in shorten([str(i) for i in range(len(parts))])]
+    chosen = pick(parts)
     if not chosen:
         return None
     figure, axes = panels(len(chosen), sharey=True)
     for axis, (analysis, target, rows) in zip(axes, chosen, strict=True):
         _panel(axis, analysis.section.methods, rows, looks)
         many = len(analyses) > 1
-        axis.set_title(one_line(f"{analysis.section.dataset}, {target}" if many else str(target)))
-    for axis in axes[-min(3, len(axes)) :]:
-        axis.set_xlabel("epoch")
+        where = f"{short(analysis.section.dataset)}, " if many else ""
+        n = counts(rows.groupby("method")["seed"].nunique().tolist())
+        axis.set_title(f"{where}{short(target)} (n = {n})")
     axes[0].set_ylabel("test top-1 (%)")
     legend(figure, axes)
     return figure
 
 
 def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, Look]) -> None:
+    lengths: list[float] = []
     for method in methods:
         rows = curves[curves["method"] == method]
         if rows.empty:
@@ -57,6 +62,16 @@ def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, L
             marker=look.marker,
             markevery=sparse,
             markerfacecolor="white" if look.hollow else look.colour,
-            label=one_line(method),
+            label=short(method),
         )
+        lengths.append(x[-1])
         axis.fill_between(x, values.low, values.high, color=look.colour, alpha=0.18, linewidth=0)
+    axis.set_xlabel("epoch")
+    shortest, longest = min(lengths), max(lengths)
+    if 0 < shortest * LONGER < longest:
+        axis.set_xscale("symlog", linthresh=shortest)
+        doublings = range(1, int(math.log2(longest / shortest)) + 1)
+        ticks = [0, *(shortest * 2**k for k in (0, *doublings))]
+        axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axis.set_xticks([], minor=True)
+        axis.set_xlabel(f"epoch (logarithmic beyond {shortest:g})")

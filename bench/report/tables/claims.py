@@ -28,7 +28,7 @@ def differences(section: Section, comparisons: DataFrame) -> Table:
         "Difference of test top-1 between two methods at the same targets and seeds: mean over the cells that both "
         "have finished, paired t-test over seeds, p-values Holm-corrected over all pairs."
     )
-    return Table(f"{section.title}: paired differences", header, rows, caption, fixed=2)
+    return Table(f"{section.title}: paired differences", header, rows, caption, fixed=2, left=2)
 
 
 def _p(p: float) -> str:

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Cell:
+    """What a cell shows; on the page also a number to sort by and lines to unfold."""
+
     text: str
     bold: bool = False
+    value: float | None = None
+    details: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """Header and rows of equal length; the first `fixed` columns stay when it is split. Text may come from suites."""
+    """Header and rows of equal length; its parts all have the first `fixed` columns. Text may come from suites."""
 
     title: str
     header: list[str]
@@ -21,6 +25,7 @@ class Table:
     caption: str = ""
     notes: list[str] = field(default_factory=list)
     fixed: int = 1
+    left: int = 1  # leading columns of words, the rest are figures
 
     def split(self, room: int, padding: int = 3) -> list[Table]:
         """This table in parts of at most `room` characters, `padding` for each column; each has the fixed columns."""
@@ -45,4 +50,5 @@ class Table:
             title=f"{self.title} (part {number} of {of})",
             header=[self.header[k] for k in keep],
             rows=[[row[k] for k in keep] for row in self.rows],
+            left=sum(k < self.left for k in keep),
         )

@@ -112,3 +112,13 @@ def test_performance_profile_is_the_share_above_each_threshold():
     profile = statistics.performance_profile(scores, [0, 60, 80, 95])
     assert profile.mean.tolist() == [1.0, 0.75, 0.5, 0.0]
     assert profile.n.tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.filterwarnings("error")
+def test_degenerate_samples_keep_an_interval_without_noise():
+    almost = np.full(40, 90.0) + 1e-13 * np.arange(40)
+    one_off = np.full(40, 99.0)
+    one_off[3] = 98.0
+    values = statistics.intervals(np.stack([almost, one_off], axis=1))
+    assert np.isfinite(values.low).all()
+    assert (values.low <= values.mean).all()

@@ -1,0 +1,70 @@
+"""Break-even: total cost against the number of target sizes, one panel per method."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.report.format import short, tick
+from bench.report.plots.canvas import legend, panels, pick
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bench.report.analysis import Analysis
+    from bench.report.style import Look
+
+MOST_SIZES = 40
+DASHES = {"with": ("-", "with the ancestor"), "without": ("--", "without the ancestor")}
+
+
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+    parts = [
+        (f"{short(analysis.section.dataset)}: " if len(analyses) > 1 else "", method, rows)
+        for analysis in analyses
+        if len(analysis.break_even)
+        for method, rows in analysis.break_even.query("unit == 'flops'").groupby("method", sort=False)
+        if rows[["per_size", "fixed"]].notna().all(axis=None)
+    ]
+    chosen = pick(parts)
+    if not chosen:
+        return None
+    figure, axes = panels(len(chosen))
+    for axis, (where, method, rows) in zip(axes, chosen, strict=True):
+        rows = rows.set_index("ancestor").to_dict("index")
+        _panel(axis, rows, looks[method])
+        axis.set_title(f"{where}{short(method)}: {rows['with']['verdict']}")
+        axis.set_xlabel("target sizes")
+        axis.yaxis.set_major_formatter(lambda value, _: tick(value))
+    for dash, name in DASHES.values():
+        axes[0].plot([], [], dash, color="#333333", label=f"method, {name}")
+    axes[0].set_ylabel("FLOPs in all")
+    legend(figure, axes, columns=2)
+    return figure
+
+
+def _panel(axis: Axes, rows: dict[str, dict], look: Look) -> None:
+    crossings = [row["break_even"] for row in rows.values() if math.isfinite(row["break_even"])]
+    last = min(MOST_SIZES, max(1.5 * max(crossings, default=0), rows["with"]["targets"], 4))
+    sizes = np.linspace(0, math.ceil(last), 100)
+    for key, (dash, _) in DASHES.items():
+        axis.plot(sizes, rows[key]["fixed"] + sizes * rows[key]["per_size"], dash, color=look.colour)
+    scratch = rows["with"]["scratch_per_size"]
+    if scratch == scratch:
+        axis.plot(sizes, sizes * scratch, ":", color="#333333", label="each from scratch, same accuracy")
+        if rows["with"]["scratch_is_bound"]:
+            top = axis.get_ylim()[1]
+            axis.fill_between(
+                sizes, sizes * scratch, top, color="#333333", alpha=0.07, linewidth=0, label="from scratch: at least"
+            )
+            axis.set_ylim(0, top)
+        for n in crossings:
+            if 0 < n <= sizes[-1]:
+                axis.plot([n], [n * scratch], "o", color="#333333", markerfacecolor="white")
+                axis.annotate(f"{n:.1f}", (n, n * scratch), xytext=(4, -9), textcoords="offset points", fontsize=8)
+    axis.set_xlim(0, sizes[-1])
+    axis.set_ylim(bottom=0)
+    axis.xaxis.get_major_locator().set_params(integer=True)

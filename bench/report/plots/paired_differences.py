@@ -1,0 +1,83 @@
+"""Paired differences of all methods to random initialisation, and of neighbours in the order of accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.report.comparisons import ALL
+from bench.report.format import short
+from bench.report.plots.canvas import panels, pick
+from bench.report.reach import reference
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+    from bench.report.analysis import Analysis
+    from bench.report.style import Look
+
+
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+    parts = [(analysis, chosen(analysis)) for analysis in analyses]
+    parts = pick([(analysis, rows) for analysis, rows in parts if len(rows)])
+    if not parts:
+        return None
+    most = max(len(rows) for _, rows in parts)
+    figure, axes = panels(len(parts), columns=2, size=(4.8, 0.9 + 0.24 * most))
+    for axis, (analysis, rows) in zip(axes, parts, strict=True):
+        _panel(axis, rows, looks)
+        axis.set_title(short(analysis.section.dataset))
+        axis.set_xlabel("difference of test top-1 (points)")
+    return figure
+
+
+def chosen(analysis: Analysis) -> DataFrame:
+    """Rows of comparisons over all targets, turned so that the better method comes first: each method against
+    random, and each against the next better one."""
+    rows = analysis.comparisons
+    rows = rows[(rows["target"] == ALL) & (rows["metric"] == "top1")].copy()
+    turn = rows["difference"] < 0
+    rows.loc[turn, ["method_a", "method_b"]] = rows.loc[turn, ["method_b", "method_a"]].to_numpy()
+    rows.loc[turn, ["low", "high"]] = -rows.loc[turn, ["high", "low"]].to_numpy()
+    rows["difference"] = rows["difference"].abs()
+    summary = analysis.summary.groupby("method")["top1_mean"].mean().dropna().sort_values(ascending=False)
+    order = summary.index.tolist()
+    base = reference(analysis.section)
+    neighbours = set(zip(order, order[1:], strict=False))
+    pairs = list(zip(rows["method_a"], rows["method_b"], strict=True))
+    keep = [base in pair or pair in neighbours or pair[::-1] in neighbours for pair in pairs]
+    rows = rows[keep]
+    place = {method: i for i, method in enumerate(order)}
+    versus = rows[["method_a", "method_b"]].eq(base).any(axis=1)
+    first = rows["method_a"].map(place)
+    return rows.assign(versus=versus, first=first).sort_values(["versus", "first"], ascending=[False, True])
+
+
+def _panel(axis: Axes, rows: DataFrame, looks: dict[str, Look]) -> None:
+    y = np.arange(len(rows))
+    for place, row in zip(y, rows.to_dict("records"), strict=True):
+        look = looks[row["method_a"]]
+        known = row["low"] == row["low"]
+        bars = [[row["difference"] - row["low"]], [row["high"] - row["difference"]]] if known else None
+        axis.errorbar(
+            row["difference"],
+            place,
+            xerr=bars,
+            color=look.colour,
+            marker=look.marker,
+            markerfacecolor=look.colour if row["holds"] else "white",
+            capsize=2,
+            elinewidth=1,
+        )
+    axis.axvline(0, color="#333333", linewidth=0.8)
+    names = [
+        f"{short(a)} vs {short(b)} (n = {n})"
+        for a, b, n in zip(rows["method_a"], rows["method_b"], rows["n"], strict=True)
+    ]
+    axis.set_yticks(y, names)
+    axis.invert_yaxis()
+    axis.margins(y=0.08)
+    axis.tick_params(axis="y", length=0)

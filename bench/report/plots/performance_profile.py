@@ -1,0 +1,54 @@
+"""Performance profile: the share of cells in which a method reaches at least a given accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.report.format import short
+from bench.report.plots.canvas import legend, panels
+from bench.report.statistics import performance_profile
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bench.report.analysis import Analysis
+    from bench.report.style import Look
+
+POINTS = 401
+BAND_FROM = 10  # seeds: with fewer, intervals of shares are too coarse to draw
+
+
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+    standing = analyses[0].standing
+    if not standing.methods or not standing.cells:
+        return None
+    lowest, highest = np.nanmin(standing.scores), np.nanmax(standing.scores)
+    thresholds = np.linspace(max(0, lowest - 2), min(100, highest + 2), POINTS)
+    figure, (axis,) = panels(1)
+    for i, method in enumerate(standing.methods):
+        scores = standing.scores[:, :, i]
+        complete = scores[~np.isnan(scores).any(axis=1)]
+        if not len(complete):
+            continue
+        profile, look = performance_profile(complete, thresholds), looks[method]
+        axis.step(
+            thresholds,
+            profile.mean,
+            where="post",
+            color=look.colour,
+            linestyle=look.dash,
+            marker=look.marker,
+            markevery=[int(np.argmin(np.abs(profile.mean - 0.5)))],
+            markerfacecolor="white" if look.hollow else look.colour,
+            label=f"{short(method)} (n = {len(complete)})",
+        )
+        if len(complete) >= BAND_FROM:
+            low, high = np.clip(profile.low, 0, 1), np.clip(profile.high, 0, 1)
+            axis.fill_between(thresholds, low, high, step="post", color=look.colour, alpha=0.15, linewidth=0)
+    axis.set_xlabel("test top-1 (%), at least")
+    axis.set_ylabel(f"share of {len(standing.cells)} cells")
+    axis.set_ylim(-0.02, 1.04)
+    legend(figure, [axis], columns=3)
+    return figure
