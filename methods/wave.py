@@ -14,12 +14,54 @@ from methods.weights import check_choices, fresh_vit, generator, named_as_in
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from methods.templates import Group
     from methods.wave_model import TemplatedVit
 
 
 @dataclass
 class Wave(Initializer):
-    """WAVE: weight templates shared by layers and sizes are distilled once; a target first trains its scalers."""
+    """WAVE: weight templates shared by layers and sizes are distilled once; a target first trains its scalers.
+
+    Matrix W of layer l of a group (qkv, proj, fc1, fc2) is sum_t kron(S_l,t , T_t): template T_t [a, a] belongs to all
+    layers and sizes, scaler S_l,t [rows / a, columns / a] to one layer of one size. Condense trains an auxiliary
+    network of the ancestor's size under this rule on kl * temperature^2 * KL(ancestor || auxiliary) + ce * cross
+    entropy, both averaged over the batch. Initialize freezes the templates, trains scalers, and writes dense weights.
+
+    templates:       templates N per group, a number or one for each of qkv, proj, fc1, fc2.
+    template_size:   a, which has to divide every width and hidden width; full: whole matrices, for one width only.
+    kron_order:      tile: kron(S, T), blocks of weighted templates; interleave: kron(T, S).
+    kl, ce, temperature: of the distillation.
+    scaler_norm:     root of the sum over t of the squares of the auxiliary scalers at their start; templates start with
+                     std 0.02 / scaler_norm, so that weights have timm's 0.02.
+    scalers:         aux: a target's scalers start from those of the auxiliary network, which are stored; random: normal,
+                     so that weights have std 0.02.
+    scaler_steps, scaler_fraction, scaler_lr: training of a target's scalers, on a stratified part of the training set;
+                     0 steps: none. Otherwise the recipe is `train`, without warm-up.
+    scaler_kl:       weight of the KL divergence to the teacher in that stage, beside cross entropy.
+    scaler_noise:    relative noise on the carried scalers of matrices that get wider.
+    widths:          one: only depth and heads vary; many: width too; auto: as the suite's targets need.
+    head, train:     whether the classifier transfers; recipe of the auxiliary network and, but for steps and lr, of the
+                     scalers.
+
+    widths one: patch embedding, positions, class token, final norm and head are single tensors of the learngene, frozen
+    in the scaler stage; norms and biases of blocks belong to the size: they start at 1 and 0 and train with the scalers.
+    widths many: every other tensor that grows with the width has templates (1-D for vectors, else of full extent in the
+    dimension that does not grow) and scalers too: the largest N, but no more than its tiles in the ancestor.
+    Carrying scalers over: linear in the relative depth l / (L - 1), a single layer takes the first; along the width they
+    are repeated from the start (within q, k, v apart) and cut at the end, and where columns are summed over, each is
+    divided by its number of replicas. So a whole multiple of the width computes what the auxiliary network computes, if
+    tiled and without noise. A head that does not transfer is drawn anew, trained beside the scalers, and then dropped:
+    the target keeps its own fresh head.
+
+    Source: Feng et al., WAVE: Weight Templates for Adaptive Initialization of Variable-sized Models, CVPR 2025 (arXiv
+    2406.17503). Only its abstract and third-party summaries of the method could be read: no hyper-parameter table, no
+    result table, no code. Our numbers can therefore not be compared with the paper's.
+    Verified: the rule, against torch.kron; layer copying and TLEG's linear expansion as special cases, exactly, with
+    template_size full; dense weights against the model under the rule; counts of what is stored.
+    Assumed: everything above that is no formula: the order of the Kronecker product, N, a, loss weights and
+    temperature, all starts, the treatment of norms, biases, embeddings and head, how scalers carry over, and all of the
+    scaler stage but that templates are frozen, data are few and steps about a hundred.
+    """
 
     templates: int | dict[Literal["qkv", "proj", "fc1", "fc2"], int] = 4
     template_size: int | Literal["full"] = 64
@@ -116,28 +158,35 @@ class Wave(Initializer):
         fill(target, tensors, fresh=() if head else HEAD)
 
     def start(self, spec: VitSpec, learngene: Learngene, lab: Lab | None, head: bool) -> TemplatedVit:
-        """The target under the rule, before its scalers are trained."""
-        import torch
+        """The target under the rule of the learngene, before its scalers are trained."""
+        from methods.wave_model import TemplatedVit
 
-        from methods.wave_model import TemplatedVit, carry_scalers, random_scalers
-
-        meta, ancestor = learngene.meta, VitSpec(**learngene.meta["ancestor"])
+        meta, tensors = learngene.meta, learngene.tensors
         counts = {name: n for name, n in meta["templates"].items() if head or name != "head"}
-        groups = layout(spec, counts, meta["template_size"])
-        templates = {g.name: learngene.tensors[tensor_name("templates", g.name)] for g in groups}
-        if self.scalers == "random":
-            scalers = random_scalers(groups, templates, generator(lab, "random scalers"))
-        else:
-            sources, draw = layout(ancestor, counts, meta["template_size"]), generator(lab, "scaler noise")
-            scalers = {}
-            for source, group in zip(sources, groups, strict=True):
-                s = carry_scalers(learngene.tensors[tensor_name("scalers", group.name)], source, group)
-                if group.inputs and spec.embed_dim > ancestor.embed_dim:
-                    s = s * (1 + self.scaler_noise * torch.randn(s.shape, generator=draw))
-                scalers[group.name] = s
+        sources, groups = (layout(s, counts, meta["template_size"]) for s in (VitSpec(**meta["ancestor"]), spec))
+        templates = {group.name: tensors[tensor_name("templates", group.name)] for group in groups}
+        scalers = self.first_scalers(sources, groups, tensors, lab)
         model = TemplatedVit(fresh_vit(spec, generator(lab, "start")), groups, meta["kron_order"], templates, scalers)
-        fill_skeleton(model.skeleton, learngene.tensors, head=head)
+        fill_skeleton(model.skeleton, tensors, head=head)
         return model
+
+    def first_scalers(
+        self, sources: list[Group], groups: list[Group], tensors: dict[str, Tensor], lab: Lab | None
+    ) -> dict[str, Tensor]:
+        """Scalers of the target's `groups` before training, from those of the same groups of the ancestor's size."""
+        from methods.wave_model import carry_scalers, jittered, random_scalers
+
+        if self.scalers == "random":
+            templates = {group.name: tensors[tensor_name("templates", group.name)] for group in groups}
+            return random_scalers(groups, templates, generator(lab, "random scalers"))
+        if "scalers.qkv" not in tensors:
+            raise ValueError("this learngene was condensed with scalers: random and holds no scalers to start from")
+        draw, scalers = generator(lab, "scaler noise"), {}
+        for source, group in zip(sources, groups, strict=True):
+            carried = carry_scalers(tensors[tensor_name("scalers", group.name)], source, group)
+            replicated = group.inputs and group.grid[1] > source.grid[1]
+            scalers[group.name] = jittered(carried, self.scaler_noise, draw) if replicated else carried
+        return scalers
 
     def fit_scalers(self, model: TemplatedVit, lab: Lab, head: bool) -> None:
         """Train what belongs to this size, templates and everything else stored being frozen."""

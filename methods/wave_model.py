@@ -101,6 +101,11 @@ def carry_scalers(scalers: Tensor, source: Group, target: Group) -> Tensor:
     return out
 
 
+def jittered(scalers: Tensor, noise: float, draw: torch.Generator) -> Tensor:
+    """Relative normal noise: exact replicas would get equal gradients and stay equal for ever."""
+    return scalers * (1 + noise * torch.randn(scalers.shape, generator=draw))
+
+
 def at_depth(scalers: Tensor, depth: int) -> Tensor:
     """Linear interpolation of scalers [layers, ...] over the relative depth l / (layers - 1); a single layer is 0."""
     last, new_last = len(scalers) - 1, max(depth - 1, 1)
