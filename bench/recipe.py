@@ -9,6 +9,13 @@ from bench.data.settings import AugmentSettings
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+# timm's, without those that need another package or a second derivative
+Optimizer = Literal[
+    "adamw", "sgd", "adabelief", "adadelta", "adafactor", "adafactorbv", "adagrad", "adam", "adamax", "adamp", "adan",
+    "adanw", "adopt", "adoptw", "cadamw", "clion", "lamb", "lambw", "laprop", "larc", "lars", "lion", "madgrad",
+    "madgradw", "mars", "momentum", "muon", "nadam", "nadamw", "nesterov", "novograd", "radam", "rmsprop", "rmsproptf",
+    "sgdp", "sgdw",
+]  # fmt: skip
 
 
 class Distill(BaseModel):
@@ -34,11 +41,11 @@ class Recipe(BaseModel):
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: NonNegative = 0.0
     warmup_lr: NonNegative = 1e-6
-    optimizer: str = "adamw"
+    optimizer: Optimizer = "adamw"
     weight_decay: NonNegative = 0.05
-    betas: Annotated[tuple[float, float], Field(strict=False)] | None = None
-    eps: float | None = None
-    momentum: float = 0.9
+    betas: Annotated[tuple[Fraction, Fraction], Field(strict=False)] | None = None
+    eps: Annotated[float, Field(gt=0)] | None = None
+    momentum: Fraction = 0.9
     clip_grad: Annotated[float, Field(gt=0)] | None = None
     label_smoothing: Fraction = 0.0
     mixup: NonNegative = 0.0

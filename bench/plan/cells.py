@@ -11,7 +11,6 @@ from bench.plan.model import Cell
 from bench.plan.names import target_names
 from bench.recipe import Recipe
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite, TargetEntry
-from bench.suite.problems import field_names
 from bench.suite.sizes import spec
 from methods.vit import VitSpec
 
@@ -128,7 +127,7 @@ class Builder:
             recipe = method_recipe(cell.method, trained_like)
         except ValidationError as error:
             at = (*cell.method.position, "train")
-            raise self.suite.source.invalid(at, error, field_names(Recipe)) from None
+            raise self.suite.source.invalid(at, error, Recipe) from None
         data = (ancestors[0].data if ancestors else None) or cell.data
         self.check_augment(Recipe.model_validate(recipe), data, (*cell.method.position, "train"))
         teacher = self.teacher(cell, made_with)

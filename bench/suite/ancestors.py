@@ -1,16 +1,20 @@
 """Ancestors of a suite: one, or a mapping of named ones."""
 
+import re
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
 from bench.recipe import Recipe
 from bench.suite.method_entries import recipe
-from bench.suite.problems import Source, field_names, nearest
+from bench.suite.problems import Source, collect, field_names, nearest, shown
 from bench.suite.schema import Ancestor, AncestorModel
 from bench.suite.sizes import expand, spec
 from bench.suite.suite import AncestorEntry
 from methods.vit import VitSpec
+
+NAME = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
 def parse(raw: Any, source: Source, dataset: Any) -> dict[str, AncestorEntry]:
@@ -18,26 +22,34 @@ def parse(raw: Any, source: Source, dataset: Any) -> dict[str, AncestorEntry]:
     if raw is None:
         return {}
     if not isinstance(raw, dict) or not raw:
-        raise source.error(("ancestor",), f"expected a mapping with the key 'model', found {raw!r}")
+        raise source.error(("ancestor",), f"expected a mapping with the key 'model', found {shown(raw)}")
     if any(key in raw for key in field_names(Ancestor)):
         return {"ancestor": _entry("ancestor", raw, source, ("ancestor",), dataset)}
-    return {name: _entry(name, value, source, ("ancestor", name), dataset) for name, value in raw.items()}
+    names = [name for name in raw if not NAME.fullmatch(name)]
+    if names:
+        raise source.error(("ancestor", names[0]), f"{names[0]!r} is no name; expected letters, digits, _ . + and -")
+    entries = collect(*(partial(_entry, name, raw[name], source, ("ancestor", name), dataset) for name in raw))
+    return dict(zip(raw, entries, strict=True))
 
 
 def _entry(name: str, raw: Any, source: Source, at: tuple[str, ...], dataset: Any) -> AncestorEntry:
     if not isinstance(raw, dict):
         keys = field_names(Ancestor)
-        raise source.error(at, f"expected a mapping with the key 'model', found {raw!r}{nearest(at[-1], keys)}")
+        raise source.error(at, f"expected a mapping with the key 'model', found {shown(raw)}{nearest(at[-1], keys)}")
     for keys, model, value in ((at, Ancestor, raw), ((*at, "model"), AncestorModel, raw.get("model"))):
         try:
             if isinstance(value, dict):
                 model.model_validate(value)
             elif model is AncestorModel and value is not None:
-                raise source.error(keys, f"expected a mapping such as {{embed_dim: 64, depth: 8}}, found {value!r}")
+                expected = "a mapping such as {embed_dim: 64, depth: 8}"
+                raise source.error(keys, f"expected {expected}, found {shown(value)}")
         except ValidationError as error:
-            raise source.invalid(keys, error, field_names(model)) from None
+            raise source.invalid(keys, error, model) from None
     entry = Ancestor.model_validate(raw)
-    sizes = expand(entry.model)
+    try:
+        sizes = expand(entry.model)
+    except ValueError as error:
+        raise source.error((*at, "model"), str(error)) from None
     if len(sizes) != 1:
         raise source.error((*at, "model"), f"an ancestor is one size, found {len(sizes)}")
     elsewhere = {k: v for k, v in (("timm", entry.model.timm), ("checkpoint", entry.model.checkpoint)) if v is not None}

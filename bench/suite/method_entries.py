@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import inspect
+import sys
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 import methods
+from bench.identity import canonical
 from bench.recipe import Recipe
-from bench.suite.problems import Source, field_names, nearest
+from bench.suite.problems import Source, field_names, nearest, shown
 from bench.suite.schema import MethodKeys
 from methods import Initializer
 
@@ -59,21 +61,16 @@ def parse(
     at = ("methods", label)
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
-        raise source.error(at, f"expected a mapping of options, found {raw!r}")
+        raise source.error(at, f"expected a mapping of options, found {shown(raw)}")
     reserved = field_names(MethodKeys)
     try:
         keys = MethodKeys.model_validate({k: v for k, v in raw.items() if k in reserved})
     except ValidationError as error:
-        raise source.invalid(at, error, reserved) from None
+        raise source.invalid(at, error, MethodKeys) from None
     use = keys.use or label
-    try:
-        cls = methods.method_class(use)
-    except KeyError as error:
-        where = (*at, "use") if keys.use else at
-        raise source.error(where, error.args[0]) from None
-    except (ImportError, TypeError) as error:
-        raise source.error((*at, "use"), f"cannot be used: {error}") from None
+    cls = _class(use, source, (*at, "use") if keys.use else at)
     options = {k: v for k, v in raw.items() if k not in reserved}
+    recipe(Recipe(), keys.train, source, (*at, "train"))
     initializer = _construct(cls, options, keys.train, source, at)
     runs = recipe(suite_runs, keys.runs, source, (*at, "runs"))
     return keys, use, initializer, _source_hash(cls) if ":" in use else None, runs
@@ -82,30 +79,59 @@ def parse(
 def recipe(base: Recipe, changes: Any, source: Source, at: tuple[str, ...]) -> Recipe:
     """`base` with the changes a suite gives at the key `at`."""
     if not isinstance(changes, dict):
-        raise source.error(at, f"expected a mapping of recipe settings, found {changes!r}")
+        raise source.error(at, f"expected a mapping such as {{epochs: 5, lr: 1.0e-3}}, found {shown(changes)}")
     try:
         return base.merged(changes)
     except ValidationError as error:
-        raise source.invalid(at, error, field_names(Recipe)) from None
+        raise source.invalid(at, error, Recipe) from None
+
+
+def _class(use: str, source: Source, at: tuple[str, ...]) -> type[Initializer]:
+    """The class named by `use`; modules beside the suite file are found too."""
+    folder = str(source.path.parent.resolve())
+    if ":" in use and folder not in sys.path:
+        sys.path.append(folder)
+    try:
+        return methods.method_class(use)
+    except (KeyError, TypeError) as error:
+        raise source.error(at, error.args[0]) from None
+    except Exception as error:  # whatever a module from outside does on import
+        found = f"{type(error).__name__}: {error}"
+        message = f"{use} cannot be imported ({found}); looked beside the suite, in this folder and on PYTHONPATH"
+        raise source.error(at, message) from None
 
 
 def _construct(
     cls: type[Initializer], options: dict[str, Any], train: dict[str, Any], source: Source, at: Any
 ) -> Initializer:
-    hints = typing.get_type_hints(cls)
-    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init and f.name != "train"}
+    try:
+        adapters = option_types(cls)
+    except Exception as error:  # annotations of a class from outside
+        message = f"{cls.__name__}: its options cannot be read ({type(error).__name__}: {error})"
+        raise source.error(at, f"{message}; expected a dataclass whose fields have plain types") from None
+    checked = {}
     for name, value in options.items():
-        if name not in fields:
-            reserved = sorted(field_names(MethodKeys))
-            raise source.error((*at, name), f"unknown option {name!r}{nearest(name, [*fields, *reserved])}")
+        if name not in adapters:
+            valid = [*adapters, *sorted(field_names(MethodKeys))]
+            raise source.error((*at, name), f"unknown option {name!r}{nearest(name, valid)}")
         try:
-            options[name] = TypeAdapter(fields[name]).validate_python(value, strict=True)
+            checked[name] = adapters[name].validate_python(value, strict=True)
+            canonical(checked[name])
         except ValidationError as error:
             raise source.invalid((*at, name), error) from None
+        except TypeError:
+            message = f"{cls.__name__} reads it as {type(checked[name]).__name__}; options must be plain values"
+            raise source.error((*at, name), message) from None
     try:
-        return cls(**options, train=train)
+        return cls(**checked, train=train)
     except (ValueError, TypeError) as error:
         raise source.error(at, str(error)) from None
+
+
+def option_types(cls: type[Initializer]) -> dict[str, TypeAdapter[Any]]:
+    """What checks each option of a method, by name."""
+    hints = typing.get_type_hints(cls)
+    return {f.name: TypeAdapter(hints[f.name]) for f in dataclasses.fields(cls) if f.init and f.name != "train"}
 
 
 def _source_hash(cls: type) -> str:

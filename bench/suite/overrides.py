@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import yaml
-
-from bench.errors import UsageError
-from bench.suite.yaml_lines import KeyPath, parse_value
+from bench.errors import SuiteError, UsageError
+from bench.suite.yaml_lines import KeyPath, parse
 
 
 def apply(data: dict[str, Any], settings: list[str]) -> dict[KeyPath, str]:
@@ -13,32 +11,35 @@ def apply(data: dict[str, Any], settings: list[str]) -> dict[KeyPath, str]:
     origin: dict[KeyPath, str] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
-        if not equals or not key.strip():
+        parts = [part.strip() for part in key.split(".")]
+        if not equals or not all(parts):
             raise UsageError(f"--set {setting}: expected KEY=VALUE, for example --set train.epochs=1")
         try:
-            value = parse_value(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"--set {setting}: the value is not valid YAML: {str(error).splitlines()[0]}") from None
-        path = tuple(int(p) if p.isdigit() else p for p in key.strip().split("."))
-        _assign(data, path, value, setting)
-        origin[path] = f"--set {setting}"
+            value, _ = parse(text, "value")
+        except SuiteError as error:
+            raise UsageError(f"--set {setting}: {error.problems[0]}") from None
+        origin[_assign(data, parts, value, f"--set {setting}")] = f"--set {setting}"
     return origin
 
 
-def _assign(data: Any, path: KeyPath, value: Any, setting: str) -> None:
-    for i, part in enumerate(path):
-        last = i == len(path) - 1
-        where = ".".join(map(str, path[:i])) or "the suite"
+def _assign(data: Any, parts: list[str], value: Any, setting: str) -> KeyPath:
+    """Set the value at a dotted key, making mappings on the way; returns the key as a path."""
+    at: KeyPath = ()
+    for part in parts:
+        where = ".".join(map(str, at)) or "the suite"
+        key: str | int = part
         if isinstance(data, list):
-            if not isinstance(part, int) or part >= len(data):
-                raise UsageError(f"--set {setting}: {where} is a list of {len(data)}; expected an index below that")
-        elif isinstance(data, dict):
-            part = str(part)
-            if not last and data.get(part) is None:
-                data[part] = {}
+            if not (part.isascii() and part.isdecimal() and int(part) < len(data)):
+                expected = f"an index from 0 to {len(data) - 1}" if data else "no index"
+                raise UsageError(f"{setting}: {where} is a list of {len(data)}; expected {expected}, found {part!r}")
+            key = int(part)
+        elif not isinstance(data, dict):
+            raise UsageError(f"{setting}: {where} is {data!r}; it has no key {part!r}")
+        at = (*at, key)
+        if len(at) == len(parts):
+            data[key] = value
         else:
-            raise UsageError(f"--set {setting}: {where} is {data!r}; it has no key {part!r}")
-        if last:
-            data[part] = value
-        else:
-            data = data[part]
+            if isinstance(data, dict) and data.get(key) is None:
+                data[key] = {}
+            data = data[key]
+    return at

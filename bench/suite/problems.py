@@ -1,7 +1,9 @@
 """From what is wrong to a message that names file, line and key."""
 
 import difflib
-from collections.abc import Iterable
+import re
+import typing
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +12,48 @@ from pydantic import BaseModel, ValidationError
 from bench.errors import SuiteError
 from bench.suite.yaml_lines import KeyPath
 
+# pydantic's words for types, in those of a YAML file
+EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a string",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "too_short": "at least one entry",
+    "none_required": "nothing",
+    "finite_number": "a finite number",
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "above {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "below {lt:g}",
+    "string_pattern_mismatch": "a name that matches {pattern}",
+    "string_too_long": "at most {max_length} characters",
+}
+
 
 class Source:
     """Where the values of a suite come from: lines of its file, or `--set` options."""
 
-    def __init__(self, path: Path, lines: dict[KeyPath, int], origin: dict[KeyPath, str] | None = None) -> None:
-        self.path, self.lines, self.origin = path, lines, origin or {}
+    def __init__(
+        self, path: Path, lines: dict[KeyPath, int], origin: dict[KeyPath, str] | None = None, data: Any = None
+    ) -> None:
+        self.path, self.lines, self.origin, self.data = path, lines, origin or {}, data
 
     def place(self, at: KeyPath) -> str:
-        """`file:line`, or the `--set` option, of the nearest known key at or above `at`."""
+        """`file:line`, or the `--set` option, of the nearest known key at or above `at`; both where a `--set` changed
+        something below it."""
+        below = [text for key, text in self.origin.items() if at and key[: len(at)] == at]
         for end in range(len(at), -1, -1):
             if at[:end] in self.origin:
                 return self.origin[at[:end]]
             if at[:end] in self.lines:
-                return f"{self.path}:{self.lines[at[:end]]}"
+                line = f"{self.path}:{self.lines[at[:end]]}"
+                return ", ".join([line, *below]) if end == len(at) else (below or [line])[-1]
         return str(self.path)
 
     def problem(self, at: KeyPath, message: str) -> str:
@@ -33,13 +63,52 @@ class Source:
     def error(self, at: KeyPath, message: str) -> SuiteError:
         return SuiteError([self.problem(at, message)])
 
-    def invalid(self, at: KeyPath, error: ValidationError, valid: Iterable[str] = ()) -> SuiteError:
-        """All problems of a pydantic error below the key `at`."""
-        found = {}
+    def invalid(self, at: KeyPath, error: ValidationError, model: type[BaseModel] | None = None) -> SuiteError:
+        """All problems of a pydantic error below the key `at`, which should have been a `model`."""
+        found: dict[KeyPath, list[Any]] = {}
         for e in error.errors(include_url=False):
-            loc = tuple(part for part in e["loc"] if not _is_branch(part))
-            found.setdefault(loc, self.problem((*at, *loc), _describe(e, loc, list(valid))))
-        return SuiteError(list(found.values()))
+            found.setdefault(self._keys(at, e), []).append(e)
+        deepest = [loc for loc in found if not any(other[: len(loc)] == loc and other != loc for other in found)]
+        return SuiteError([self.problem((*at, *loc), _describe(found[loc], loc, model)) for loc in deepest])
+
+    def _keys(self, at: KeyPath, error: Any) -> KeyPath:
+        """Where the error is below `at`: pydantic's location without what is no key, such as a union's branches."""
+        value, keys = self.data, []
+        for part in at:
+            value = _child(value, part)
+        for part in error["loc"]:
+            child = _child(value, part)
+            if child is not _NOTHING or (
+                error["type"] in _KEY_ERRORS and part is error["loc"][-1] and isinstance(part, str)
+            ):
+                keys.append(part)
+                value = child
+        return tuple(keys)
+
+
+_NOTHING = object()
+_KEY_ERRORS = ("missing", "missing_argument", "extra_forbidden", "unexpected_keyword_argument")
+
+
+def _child(value: Any, part: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(part, _NOTHING)
+    if isinstance(value, list) and isinstance(part, int) and part < len(value):
+        return value[part]
+    return _NOTHING
+
+
+def collect(*parts: Callable[[], Any]) -> list[Any]:
+    """The results of all parts. Raises one SuiteError with the problems of all that have any."""
+    results, problems = [], []
+    for part in parts:
+        try:
+            results.append(part())
+        except SuiteError as error:
+            problems += error.problems
+    if problems:
+        raise SuiteError(problems)
+    return results
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -54,18 +123,39 @@ def field_names(model: type[BaseModel]) -> list[str]:
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
-def _is_branch(part: Any) -> bool:
-    """Whether pydantic put a union's branch, and not a key, into a location."""
-    return isinstance(part, str) and (part in ("int", "float", "str", "bool", "none") or "[" in part or "-" in part)
+def _model_at(model: type[BaseModel] | None, loc: KeyPath) -> type[BaseModel] | None:
+    """The model that describes what is at `loc` of a `model`, where it is one."""
+    for part in loc:
+        field = model.model_fields.get(str(part)) if model else None
+        inside = [field.annotation, *typing.get_args(field.annotation)] if field else []
+        model = next((t for t in inside if isinstance(t, type) and issubclass(t, BaseModel)), None)
+    return model
 
 
-def _describe(error: Any, loc: KeyPath, valid: list[str]) -> str:
-    kind, value = error["type"], error.get("input")
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"unknown key {loc[-1]!r}{nearest(str(loc[-1]), valid)}"
-    if kind in ("missing", "missing_argument"):
-        return "missing; this key is required"
-    text = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    expected = text if kind in ("value_error", "assertion_error") else f"expected {text}"
-    shown = repr(value)
-    return f"{expected}, found {shown if len(shown) < 80 else type(value).__name__}"
+def shown(value: Any) -> str:
+    """A value as messages show it."""
+    text = {True: "true", False: "false"}.get(value, repr(value)) if isinstance(value, bool) else repr(value)
+    return "nothing" if value is None else text if len(text) <= 80 else f"{text[:76]} ..."
+
+
+def _describe(errors: list[Any], loc: KeyPath, model: type[BaseModel] | None) -> str:
+    """What is wrong at one key; several errors are the branches of a union."""
+    error = errors[0]
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        inside = _model_at(model, loc[:-1])
+        return f"unknown key {loc[-1]!r}{nearest(str(loc[-1]), field_names(inside) if inside else [])}"
+    if error["type"] in ("missing", "missing_argument"):
+        few = isinstance(error["loc"][-1], int)  # a list of fixed length
+        return f"too few entries, found {shown(error['input'])}" if few else "missing; this key is required"
+    if error["type"] in ("value_error", "assertion_error"):
+        return error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    valid = re.findall(r"'([^']*)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
+    if valid:
+        return f"unknown value {shown(error['input'])}{nearest(str(error['input']), valid)}"
+    expected = [_expected(e) for e in errors]
+    return f"expected {' or '.join(dict.fromkeys(expected))}, found {shown(error.get('input'))}"
+
+
+def _expected(error: Any) -> str:
+    words = EXPECTED.get(error["type"])
+    return words.format(**error.get("ctx", {})) if words else error["msg"].removeprefix("Input should be ")

@@ -9,11 +9,14 @@ def as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Layers = Annotated[int, Field(ge=1, le=1000)]
 IntAxis = Annotated[list[Count], BeforeValidator(as_list), Field(min_length=1)]
-FloatAxis = Annotated[list[Annotated[float, Field(gt=0)]], BeforeValidator(as_list), Field(min_length=1)]
+DepthAxis = Annotated[list[Layers], BeforeValidator(as_list), Field(min_length=1)]
+FloatAxis = Annotated[list[Annotated[float, Field(gt=0, le=1000)]], BeforeValidator(as_list), Field(min_length=1)]
 NameAxis = Annotated[list[str], BeforeValidator(as_list), Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-][A-Za-z0-9_.+-]*$", max_length=100)]  # in tables and file names
 
 
 class Strict(BaseModel):
@@ -26,7 +29,7 @@ class ModelSize(Strict):
     arch: Literal["vit"] = "vit"
     preset: NameAxis | None = None
     embed_dim: IntAxis | None = None
-    depth: IntAxis | None = None
+    depth: DepthAxis | None = None
     num_heads: IntAxis | None = None
     head_dim: IntAxis | None = None
     patch_size: IntAxis | None = None
@@ -78,7 +81,7 @@ class SuiteFile(Strict):
     ancestor: Any = None
     teacher: str | None = None
     targets: Annotated[list[Any], Field(min_length=1)]
-    methods: Annotated[dict[str, Any], Field(min_length=1)]
+    methods: Annotated[dict[Label, Any], Field(min_length=1)]
     train: Any = Field(default={}, description="recipe of the runs")
     seeds: Any = 1
     replicate: Literal["run", "all"] = "run"

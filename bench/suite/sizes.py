@@ -1,6 +1,7 @@
 """From the sizes in a suite to model specs: axes, presets, and what is left to the ancestor."""
 
 import itertools
+import math
 from typing import Any
 
 from bench.models import PRESETS
@@ -12,9 +13,15 @@ AXES = ("preset", "embed_dim", "depth", "num_heads", "head_dim", "patch_size", "
 PLAIN = ("class_token", "global_pool", "num_classes")
 
 
+MAX_SIZES = 10_000
+
+
 def expand(size: ModelSize) -> list[dict[str, Any]]:
-    """Every combination of the axes, as mappings of what is given."""
+    """Every combination of the axes, as mappings of what is given. Raises ValueError where there are too many."""
     axes = {name: getattr(size, name) for name in AXES if getattr(size, name) is not None}
+    n = math.prod(map(len, axes.values()))
+    if n > MAX_SIZES:
+        raise ValueError(f"the axes make {n:,} sizes; expected at most {MAX_SIZES:,}")
     plain = {name: getattr(size, name) for name in PLAIN if getattr(size, name) is not None}
     return [dict(zip(axes, values, strict=True)) | plain for values in itertools.product(*axes.values())]
 
@@ -49,4 +56,7 @@ def spec(given: dict[str, Any], base: VitSpec, image: dict[str, Any]) -> VitSpec
     classes = given.pop("num_classes", None)
     if classes is not None and classes != image["num_classes"]:
         raise ValueError(f"num_classes {classes} contradicts the data set, which has {image['num_classes']} classes")
-    return base.replace(**given, **image)
+    size = base.replace(**given | image)
+    if size.hidden_dim < 1:
+        raise ValueError(f"mlp_ratio {size.mlp_ratio:g} leaves no hidden unit at embed_dim {size.embed_dim}")
+    return size

@@ -1,6 +1,6 @@
 """A suite, validated and resolved: what a plan is made from. Torch-free."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,6 @@ class Suite:
     ancestors: dict[str, AncestorEntry]
     targets: list[TargetEntry]
     methods: list[MethodEntry]
-    only: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
