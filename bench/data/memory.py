@@ -12,6 +12,8 @@ from bench.data.counter import uniform
 from bench.data.normalise import Normalise
 from bench.data.settings import AugmentSettings, DataSettings
 
+GROUP = 1 << 20  # values that are prepared at once, at least a batch
+
 
 class TensorSplit:
     """One part of a data set, held whole.
@@ -31,22 +33,34 @@ class TensorSplit:
         self, order: Sequence[Tensor], *, epoch: int, seed: int, augment: AugmentSettings | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """See `Split.batches`."""
-        sizes = [len(batch) for batch in order]
-        if not sizes:
-            return
-        index = torch.cat(list(order))
-        here = index.to(self._pixels.device)
-        labels = self._labels[here].split(sizes)
-        if augment is None or augment == AugmentSettings():
-            for i, y in zip(here.split(sizes), labels, strict=True):
-                yield self._normalise(self._pixels[i]), y
-            return
-        augment.check(self._settings)
-        padded = F.pad(self._pixels, [augment.shift] * 4)  # before normalisation: black moves in
-        rows, cols = (x.to(here.device).split(sizes) for x in self._places(index, epoch, seed, augment))
-        channels = torch.arange(padded.shape[1], device=here.device)[None, :, None, None]
-        for i, r, c, y in zip(here[:, None, None, None].split(sizes), rows, cols, labels, strict=True):
-            yield self._normalise(padded[i, channels, r, c]), y
+        if augment is not None:
+            augment.check(self._settings)
+        augment = augment if augment != AugmentSettings() else None
+        shift = augment.shift if augment else 0
+        padded = F.pad(self._pixels, [shift] * 4) if shift else self._pixels  # black moves in, before normalisation
+        for group in self._groups(order):
+            sizes, index = [len(batch) for batch in group], torch.cat(group)
+            here = index.to(padded.device)
+            if augment is None:
+                pixels = padded[here]
+            else:
+                rows, cols = (x.to(padded.device) for x in self._places(index, epoch, seed, augment))
+                channels = torch.arange(padded.shape[1], device=padded.device)[None, :, None, None]
+                pixels = padded[here[:, None, None, None], channels, rows, cols]
+            yield from zip(self._normalise(pixels).split(sizes), self._labels[here].split(sizes), strict=True)
+
+    def _groups(self, order: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+        """Consecutive batches that are prepared in one go: small images cost more in calls than in work."""
+        group: list[Tensor] = []
+        images = 0
+        for batch in order:
+            if group and (images + len(batch)) * self._pixels[0].numel() > GROUP:
+                yield group
+                group, images = [], 0
+            group.append(batch)
+            images += len(batch)
+        if group:
+            yield group
 
     def _places(self, index: Tensor, epoch: int, seed: int, augment: AugmentSettings) -> tuple[Tensor, Tensor]:
         """Rows [n, 1, height, 1] and columns [n, 1, 1, width] of the padded images that are seen, for a whole epoch."""

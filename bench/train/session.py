@@ -77,6 +77,13 @@ def seed_all(*parts: Any) -> None:
     torch.manual_seed(seed)
 
 
+def seed_step(seed: int, device: torch.device) -> None:
+    """Seed what a training step draws from (dropout, stochastic depth). torch.manual_seed takes 0.2 ms and more."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
+
+
 def deterministic(threads: int) -> None:
     """Arithmetic that depends on the machine and its libraries alone."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
