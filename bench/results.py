@@ -69,6 +69,7 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
     init = (start.get("cost") if cell.start else run.get("init_cost")) or {}
     train = run.get("train_cost") or {}
     teacher_params = start.get("teacher_params", 0) + (0 if cell.start else run.get("teacher_params", 0))
+    teacher = reader.result(cell.teacher) if uses_other_teacher(cell, gene, start, run) else None
     options = cell.method.options(cell.initializer) | ({"train": cell.method.train} if cell.method.train else {})
     return {
         "suite": suite.name,
@@ -84,7 +85,7 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
         "reason": reason,
         "params": models.params(spec),
         "macs": models.macs(spec),
-        "ancestor": " ".join(cell.ancestors),
+        "ancestor": " ".join([*cell.ancestors, *([cell.teacher or ""] if teacher is not None else [])]),
         "learngene": cell.learngene or "",
         "stored_params": gene["stored_params"] + teacher_params if gene else None,
         "stored_params_head": gene.get("stored_params_head"),
@@ -93,7 +94,9 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
         "epochs": run.get("epochs"),
         **{name: run.get(name) for name in ("top1_init", "top1", "top5", "best_top1", "loss")},
         "ancestor_top1": ancestors[0].get("top1") if ancestors else None,
-        **stage("ancestor", sum_costs([a.get("cost") for a in ancestors]) if ancestors else zero(cell)),
+        **stage(
+            "ancestor", sum_costs([a.get("cost") for a in [*ancestors, *([teacher] if teacher is not None else [])]])
+        ),
         **stage("learngene", gene.get("cost")),
         **stage("init", init),
         **stage("train", train),
@@ -121,17 +124,20 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
         "version": cell.initializer.version,
         "head": cell.initializer.head,
         "replicate": suite.file.replicate,
-        "budget": "epochs",
-        "lr": cell.recipe.lr,
+        "budget": suite.file.budget,
+        "control": cell.method.control,
+        "lr": run.get("tuned", {}).get("lr", cell.recipe.lr),
+        "tune": canonical(run["tuned"]) if "tuned" in run else "",
         "precision": cell.recipe.precision,
         "error": reason if status == "failed" else "",
         "log": f"jobs/run/{cell.run}/log.jsonl",
     }
 
 
-def zero(cell: Cell) -> dict[str, Any]:
-    """The cost of an ancestor that a method does not have."""
-    return {"images": 0, "flops": 0, "seconds": 0.0}
+def uses_other_teacher(cell: Cell, *results: dict[str, Any]) -> bool:
+    """Whether a teacher that is no ancestor of the method was used, so that its cost counts too."""
+    used = cell.recipe.distill is not None or any("teacher" in result.get("needs", []) for result in results)
+    return used and cell.teacher is not None and cell.teacher not in cell.ancestors
 
 
 def stage(name: str, cost: dict[str, Any] | None) -> dict[str, Any]:

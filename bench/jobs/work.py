@@ -11,7 +11,9 @@ import methods
 from bench import models
 from bench.jobs.artifacts import ANCESTOR_FILE, LEARNGENE_FILE, START_FILE, WEIGHTS_FILE, save_model
 from bench.jobs.context import Context
+from bench.jobs.fairness import choose_recipe
 from bench.jobs.watch import watched
+from bench.recipe import Recipe
 from bench.train.cost import Cost, total
 from bench.train.evaluate import evaluate
 from bench.train.lab import JobLab
@@ -75,29 +77,36 @@ def run(context: Context) -> Result:
         target, extra = initialized(context)
     init_costs = total(context.session.costs)
     needs = sorted(context.session.seen)
-    lab = make_lab(context)
+    recipe, chosen = choose_recipe(context, init_costs)
+    lab = make_lab(context, recipe)
 
     def scores(model: nn.Module) -> dict[str, float]:
-        validation = evaluate(model, context.data.val, device, lab.recipe.precision)
-        return evaluate(model, context.data.test, device, lab.recipe.precision) | {"val_top1": validation["top1"]}
+        validation = evaluate(model, context.data.val, device, recipe.precision)
+        if settings.get("part") == "val":  # a tuning run does not look at test
+            return validation | {"val_top1": validation["top1"]}
+        return evaluate(model, context.data.test, device, recipe.precision) | {"val_top1": validation["top1"]}
 
-    evals = lab.fit(target, name="run", loss="kd" if lab.recipe.distill else "ce", evaluate=scores)
+    evals = lab.fit(target, name="run", loss="kd" if recipe.distill else "ce", evaluate=scores)
     last = evals[-1]
     best = max(evals[1:] or evals, key=lambda e: e["val_top1"])  # the first of equals
     spec = VitSpec(**settings["target"])
-    result = extra | {
-        "params": sum(p.numel() for p in target.parameters()),
-        "macs": models.macs(spec),
-        "epochs": last["epoch"],
-        "top1_init": evals[0]["top1"],
-        "best_top1": best["top1"],
-        "best_epoch": best["epoch"],
-        **{name: last[name] for name in ("top1", "top5", "loss", "val_top1")},
-        "init_cost": init_costs.as_dict(),
-        "train_cost": context.session.costs["run"].as_dict(),
-        "needs": needs,
-        "evals": evals,
-    }
+    result = (
+        extra
+        | chosen
+        | {
+            "params": sum(p.numel() for p in target.parameters()),
+            "macs": models.macs(spec),
+            "epochs": last["epoch"],
+            "top1_init": evals[0]["top1"],
+            "best_top1": best["top1"],
+            "best_epoch": best["epoch"],
+            **{name: last[name] for name in ("top1", "top5", "loss", "val_top1")},
+            "init_cost": init_costs.as_dict(),
+            "train_cost": context.session.costs["run"].as_dict(),
+            "needs": needs,
+            "evals": evals,
+        }
+    )
     if not context.job.local.get("keep_weights"):
         return result, []
     save_model(target, context.session.folder.path / WEIGHTS_FILE)
@@ -143,7 +152,7 @@ def make_initializer(settings: dict[str, Any]) -> Initializer:
     return methods.get(method["use"], **method["options"])
 
 
-def make_lab(context: Context) -> JobLab:
+def make_lab(context: Context, recipe: Recipe | None = None) -> JobLab:
     local = context.job.local
     teacher = local.get("teacher")
     targets = [VitSpec(**t) for t in local.get("targets", [])] or [VitSpec(**context.job.settings.get("target", {}))]
@@ -151,7 +160,7 @@ def make_lab(context: Context) -> JobLab:
         context.session,
         context.data,
         seed=context.job_seed(),
-        recipe=context.recipe,
+        recipe=recipe or context.recipe,
         targets=targets,
         load_teacher=(lambda: context.ancestor(teacher)) if teacher else None,
     )

@@ -1,6 +1,6 @@
 """The runs of a suite: which ancestor serves which target, what is skipped, and which jobs each run takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,12 +33,13 @@ class Builder:
     def __init__(self, suite: Suite) -> None:
         self.suite, self.jobs = suite, Jobs(suite)
         self.cells: list[Cell] = []
+        self.recipes: dict[str, dict[str, Any]] = {}  # of what each method trains
         self._bases: dict[tuple[str | None, str], VitSpec] = {}
 
     def add(self, method: MethodEntry, data: DataEntry) -> None:
         """All runs of a method on a data set; one learngene per family of targets."""
         self.check_augment(method.runs, data, ("methods", method.label, "runs"))
-        served = self.served(method, data)
+        served, made = self.served(method, data), []
         for target in served:
             members = [s.spec for s in served if s.skipped is None and s.family == target.family]
             initializer = method.initializer
@@ -46,8 +47,12 @@ class Builder:
                 initializer = initializer.resolve(target.base, members)
             for seed in method.seeds:
                 cell = Cell(method, initializer, data, target.spec, target.name, seed, method.runs, target.skipped)
-                self.link(cell, target.ancestors, members)
-                self.cells.append(cell)
+                self.prepare(cell, target.ancestors, members)
+                made.append((cell, len(members)))
+        candidates = self.candidates(made)
+        for cell, sizes in made:
+            cell.run = self.jobs.skipped(cell) if cell.skipped else self.run(cell, sizes, candidates)
+        self.cells += [cell for cell, _ in made]
 
     def served(self, method: MethodEntry, data: DataEntry) -> list[Served]:
         found = []
@@ -115,12 +120,11 @@ class Builder:
             raise self.suite.source.error(method.position, message)
         return chosen
 
-    def link(self, cell: Cell, ancestors: list[AncestorEntry], members: list[VitSpec]) -> None:
-        """Give the cell its jobs and their identities."""
+    def prepare(self, cell: Cell, ancestors: list[AncestorEntry], members: list[VitSpec]) -> None:
+        """Give the cell the jobs before its run."""
         made_with = cell.seed if self.suite.file.replicate == "all" else 0
         cell.ancestors = [self.ancestor(a, cell.data, made_with) for a in ancestors]
         if cell.skipped:
-            cell.run = self.jobs.skipped(cell)
             return
         trained_like = ancestors[0] if ancestors else self.only_ancestor(None)
         try:
@@ -134,10 +138,47 @@ class Builder:
         cell.learngene = self.jobs.learngene(cell, data, recipe, members, teacher, made_with)
         if cell.initializer.trains_start:
             cell.start = self.jobs.start(cell, recipe, teacher)
-        distills = cell.recipe.distill is not None
-        if distills and teacher is None:
+        self.recipes[cell.method.label] = recipe
+        if cell.recipe.distill is not None and teacher is None:
             teacher = self.run_teacher(cell, made_with)
-        cell.run = self.jobs.run(cell, teacher, distills=distills)
+        cell.teacher = teacher
+
+    def run(self, cell: Cell, sizes: int, candidates: dict[str, list[str]]) -> str:
+        """The cell's run. `sizes` targets share its learngene; `candidates` are the tuning runs by learning rate."""
+        extra: dict[str, Any] = {}
+        if self.suite.file.budget == "total":
+            extra["budget"] = {"learngene": cell.learngene, "sizes": sizes}
+        if candidates:
+            cell.tuned_by = candidates
+            extra["tune"] = {"lr": candidates}
+        return self.jobs.run(cell, cell.teacher, **extra)
+
+    def candidates(self, made: list[tuple[Cell, int]]) -> dict[str, list[str]]:
+        """The runs that the learning rate of a method is chosen by: each rate on each target, at the tuning seed.
+
+        They start from what was made for the first seed, and see the validation part alone.
+        """
+        tune = self.suite.file.tune
+        if tune and any(tune.seed in cell.method.seeds for cell, _ in made):
+            raise self.suite.source.error(("tune", "seed"), f"expected a seed of no reported run, found {tune.seed}")
+        runs: dict[str, list[str]] = {}
+        for rate in tune.lr if tune else []:
+            for cell, sizes in made:
+                if cell.skipped or cell.seed != cell.method.seeds[0]:
+                    continue
+                recipe = cell.recipe.model_copy(update={"lr": rate})
+                trial = replace(cell, seed=tune.seed, recipe=recipe, start=None)
+                self.restart(trial)
+                extra = {"part": "val"}
+                if self.suite.file.budget == "total":
+                    extra["budget"] = {"learngene": cell.learngene, "sizes": sizes}
+                runs.setdefault(repr(rate), []).append(self.jobs.run(trial, cell.teacher, **extra))
+        return runs
+
+    def restart(self, trial: Cell) -> None:
+        """Give a tuning run a start of its own, where its method trains to initialise."""
+        if trial.initializer.trains_start:
+            trial.start = self.jobs.start(trial, self.recipes[trial.method.label], trial.teacher)
 
     def ancestor(self, entry: AncestorEntry, runs_on: DataEntry, seed: int) -> str:
         return self.jobs.ancestor(entry, self.base(entry, runs_on), entry.data or runs_on, seed)

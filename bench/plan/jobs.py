@@ -71,14 +71,20 @@ class Jobs:
         local = {"data": local, "teacher": teacher}
         return self.add("start", cell_prefix(cell), settings, [cell.learngene, teacher], local)
 
-    def run(self, cell: Cell, teacher: str | None, *, distills: bool) -> str:
-        """A target trained and evaluated. `teacher` is at hand, and part of the identity where the run distils."""
+    def run(self, cell: Cell, teacher: str | None, **extra: Any) -> str:
+        """A target trained and evaluated. `teacher` is at hand, and part of the identity where the run distils.
+
+        extra: further settings of the identity: `budget`, `tune`, `part`.
+        """
         fingerprint, local = self.data(cell.data)
-        settings = self.run_settings(cell, fingerprint)
-        if distills:
+        settings = self.run_settings(cell, fingerprint) | extra
+        if "tune" in extra:
+            settings["recipe"] = {k: v for k, v in settings["recipe"].items() if k != "lr"}
+        if cell.recipe.distill is not None:
             settings["teacher"] = teacher
         local = {"data": local, "teacher": teacher, "keep_weights": self.suite.file.keep_weights}
-        return self.add("run", cell_prefix(cell), settings, [cell.start or cell.learngene, teacher], local)
+        candidates = [run for runs in cell.tuned_by.values() for run in runs]
+        return self.add("run", cell_prefix(cell), settings, [cell.start or cell.learngene, teacher, *candidates], local)
 
     def run_settings(self, cell: Cell, fingerprint: dict[str, Any]) -> dict[str, Any]:
         settings: dict[str, Any] = {

@@ -38,6 +38,8 @@ class Cell:
     start: str | None = None
     learngene: str | None = None
     ancestors: list[str] = field(default_factory=list)
+    teacher: str | None = None  # what is distilled from, where that is no ancestor of the method
+    tuned_by: dict[str, list[str]] = field(default_factory=dict)  # candidate -> its tuning runs
 
     @property
     def name(self) -> str:

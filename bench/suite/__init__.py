@@ -155,4 +155,4 @@ def _method(
     if initializer.ancestors and not named:
         raise source.error(at, f"{label} needs an ancestor; expected a top-level key 'ancestor'")
     own = seeds if keys.seeds is None else _seeds(keys.seeds, source, (*at, "seeds"))
-    return MethodEntry(label, use, initializer, keys.train, own_runs, wanted, own, source_hash, at)
+    return MethodEntry(label, use, initializer, keys.train, own_runs, wanted, own, source_hash, keys.control, at)

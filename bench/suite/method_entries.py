@@ -31,6 +31,7 @@ class MethodEntry:
     ancestors: list[str] | None
     seeds: list[int]
     source_hash: str | None
+    control: str = ""
     position: tuple[str, ...] = field(default_factory=tuple)
 
     def options(self, initializer: Initializer | None = None, *, at_start: bool = True) -> dict[str, Any]:

@@ -62,9 +62,20 @@ class MethodKeys(Strict):
 
     use: str | None = None
     train: dict[str, Any] = {}
-    runs: dict[str, Any] = {}
+    runs: dict[str, Any] = Field(default={}, description="changes to the recipe of this method's runs")
     ancestor: str | list[str] | None = None
     seeds: Any = None
+    control: str = Field(default="", description="what this label controls for, where it is no method to compare")
+
+
+class Tune(Strict):
+    """Settings of the runs chosen per method by validation top-1, with the same candidates for all methods.
+
+    Every candidate is one run per target, at a seed that no reported run has.
+    """
+
+    lr: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2)]
+    seed: Annotated[int, Field(ge=0)] = 1000
 
 
 class Checkpoint(Strict):
@@ -83,6 +94,11 @@ class SuiteFile(Strict):
     targets: Annotated[list[Any], Field(min_length=1)]
     methods: Annotated[dict[Label, Any], Field(min_length=1)]
     train: Any = Field(default={}, description="recipe of the runs")
+    tune: Tune | None = None
+    budget: Literal["epochs", "total"] = Field(
+        default="epochs",
+        description="equal epochs for all, or a method's own stages are paid out of its runs' epochs, by FLOPs",
+    )
     seeds: Any = 1
     replicate: Literal["run", "all"] = "run"
     threads: Count = 1
