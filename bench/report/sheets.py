@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis import Analysis
-from bench.report.format import counts, interval, number, one_line, si
+from bench.report.format import counts, interval, number, one_line
 from bench.report.published import published
 from bench.report.standing import Standing
 from bench.report.style import Look
@@ -110,9 +110,10 @@ def _method(analysis: Analysis, label: str, look: Look, docs: Mapping[str, str])
     facts.append(("needs, as seen", first["needs"] or "not yet known"))
     versions = runs["version"].dropna().unique()
     facts.append(("version", ", ".join(map(str, versions)) or "not yet known"))
-    stored = first["stored_params"]
-    if stored == stored and stored is not None:
-        facts.append(("stores", f"{int(stored):,} parameters ({si(first['stored_params_head'])} more for the head)"))
+    stored = first[["stored_params", "stored_params_head"]]
+    if stored.notna().all():
+        body, head = map(int, stored)
+        facts.append(("stores", f"{body:,} parameters, and {head:,} for the head"))
     facts.append(("seeds", counts([int(n) for n in rows["n"]])))
     return {
         "label": label,

@@ -68,8 +68,8 @@ def standing(sections: list[Section], metric: str = "top1") -> Standing:
     kept = (served.sum(axis=0) == served.sum(axis=0).max()) & served.any(axis=0)
     complete = served[:, kept].all(axis=1) & kept.any()
     scores = scores[:, complete][:, :, kept]
-    means = np.nanmean(scores, axis=0) if scores.size else scores.reshape(-1, int(kept.sum()))
-    per_seed = interquartile_mean(scores.transpose(0, 2, 1)) if scores.size else np.empty((0, int(kept.sum())))
+    means = np.nanmean(scores, axis=0) if scores.size else np.empty(scores.shape[1:])
+    per_seed = interquartile_mean(scores.transpose(0, 2, 1)) if scores.size else np.empty((0, scores.shape[2]))
     return Standing(
         suite=sections[0].suite,
         methods=[m for m, k in zip(every, kept, strict=True) if k],

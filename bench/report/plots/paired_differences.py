@@ -49,7 +49,7 @@ def chosen(analysis: Analysis) -> DataFrame:
     neighbours = set(zip(order, order[1:], strict=False))
     pairs = list(zip(rows["method_a"], rows["method_b"], strict=True))
     keep = [base in pair or pair in neighbours or pair[::-1] in neighbours for pair in pairs]
-    rows = rows[keep]
+    rows = rows[np.array(keep, dtype=bool)]
     place = {method: i for i, method in enumerate(order)}
     versus = rows[["method_a", "method_b"]].eq(base).any(axis=1)
     first = rows["method_a"].map(place)
