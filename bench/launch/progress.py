@@ -5,11 +5,12 @@ import time
 from collections import Counter, defaultdict
 
 from bench.launch.schedule import Schedule
-from bench.plan import Job, Plan
+from bench.plan import Job, Plan, each_kind
 from bench.worker import Outcome
 
 REDRAW = 0.5  # seconds between two looks of the live table
 LINE_EVERY = 30.0  # seconds between two plain lines
+ALWAYS = ("done", "running", "pending")
 STATES = ("done", "running", "elsewhere", "pending", "failed", "skipped", "interrupted")
 
 
@@ -22,10 +23,13 @@ class Progress:
         self.wants_live = sys.stdout.isatty() if live is None else live
         self.total = sum(e.units for e in schedule.entries.values())
         self.before = self.units_done()
-        self.labels = defaultdict(set)
+        self.rows: dict[str, set[str]] = defaultdict(set)  # what is shared, then the runs of each method
+        for kind, jobs in each_kind(plan):
+            if kind != "run" and jobs:
+                self.rows[f"({kind}s)"] = {job.id for job in jobs}
         for cell in plan.cells:
             if not cell.skipped:
-                self.labels[cell.method.label].update(cell.jobs)
+                self.rows[cell.method.label].add(cell.run)
 
     def __enter__(self) -> "Progress":
         if self.wants_live and self.schedule.open:
@@ -78,12 +82,13 @@ class Progress:
         from rich.text import Text
 
         table = Table(title=f"{self.plan.suite.name}: {self.line()}", title_justify="left", expand=False)
-        table.add_column("method")
-        for state in STATES:
+        table.add_column("runs of")
+        shown = [s for s in STATES if s in ALWAYS or self.schedule.counts[s]]
+        for state in shown:
             table.add_column(state, justify="right")
-        for label, ids in self.labels.items():
+        for label, ids in self.rows.items():
             counts = Counter(self.schedule.entries[id].state for id in ids)
-            table.add_row(Text(label), *(str(counts[s] or "") for s in STATES))
+            table.add_row(Text(label), *(str(counts[s] or "") for s in shown))
         running = [e.job for e in self.schedule.entries.values() if e.state == "running"]
         return Group(table, *(Text(f"  {job.kind} {job.id}  {self.step(job)}", no_wrap=True) for job in running[:8]))
 
