@@ -13,7 +13,7 @@ from bench.store import Store
 def main(options: argparse.Namespace) -> int:
     began = time.monotonic()
     plan, store = plan_of(options)
-    store.require_writable()
+    store.require_writable(plan.suite.name)
     keep_suite(plan, store, options)
     schedule = Schedule(plan, store, fail_fast=options.fail_fast)
     interrupted = False

@@ -1,10 +1,10 @@
 """The results directory as a whole."""
 
-import os
 from pathlib import Path
 
 from bench.errors import UsageError
 from bench.plan import Job
+from bench.store import files
 from bench.store.job_dir import JobDir
 
 
@@ -23,14 +23,15 @@ class Store:
     def suite(self, name: str) -> Path:
         return self.root / name
 
-    def require_writable(self) -> None:
-        """Raises UsageError, before anything starts, where results could not be written."""
+    def require_writable(self, suite: str | None = None) -> None:
+        """Raises UsageError, before anything starts, where jobs, or the tables of `suite`, could not be written."""
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".writable.{os.getpid()}"
-            probe.write_bytes(b"")
-            probe.unlink()
-        except OSError as error:
-            raise UsageError(
-                f"--results {self.root}: cannot be written: {error.strerror}; expected a writable folder"
-            ) from None
+            for folder in (self.root / "jobs", *([self.suite(suite)] if suite else [])):
+                folder.mkdir(parents=True, exist_ok=True)
+                files.write_bytes(folder / ".writable", b"")
+                (folder / ".writable").unlink(missing_ok=True)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            where = getattr(error, "filename", None) or self.root
+            message = f"--results {self.root}: cannot be written: {where}: {reason}; expected a writable folder"
+            raise UsageError(message) from None

@@ -2,6 +2,7 @@
 
 import re
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -53,6 +54,9 @@ def _entry(name: str, raw: Any, source: Source, at: tuple[str, ...], dataset: An
     if len(sizes) != 1:
         raise source.error((*at, "model"), f"an ancestor is one size, found {len(sizes)}")
     elsewhere = {k: v for k, v in (("timm", entry.model.timm), ("checkpoint", entry.model.checkpoint)) if v is not None}
+    if "checkpoint" in elsewhere and not (at_file := Path(elsewhere["checkpoint"])).is_file():
+        message = f"{str(at_file)!r} is no file; expected a checkpoint (relative paths start at {Path.cwd()})"
+        raise source.error((*at, "model", "checkpoint"), message)
     trained = not elsewhere or "train" in raw
     model = sizes[0] | elsewhere | ({"pretrained": entry.model.pretrained} if "timm" in elsewhere else {})
     return AncestorEntry(
