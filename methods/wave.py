@@ -33,10 +33,11 @@ class Wave(Initializer):
     kl, ce, temperature: of the distillation.
     scaler_norm:     root of the sum over t of the squares of the auxiliary scalers at their start; templates start with
                      std 0.02 / scaler_norm, so that weights have timm's 0.02.
-    scalers:         aux: a target's scalers start from those of the auxiliary network, which are stored; random: normal,
+    scalers:         aux: a target's scalers start from those of the auxiliary network, which are stored; random: drawn,
                      so that weights have std 0.02.
-    scaler_steps, scaler_fraction, scaler_lr: training of a target's scalers, on a stratified part of the training set;
-                     0 steps: none. Otherwise the recipe is `train`, without warm-up.
+    scaler_steps:    training steps of a target's scalers, 0: none; their recipe is `train`, without warm-up.
+    scaler_fraction: stratified part of the training set that they are trained on.
+    scaler_lr:       their learning rate.
     scaler_kl:       weight of the KL divergence to the teacher in that stage, beside cross entropy.
     scaler_noise:    relative noise on the carried scalers of matrices that get wider.
     widths:          one: only depth and heads vary; many: width too; auto: as the suite's targets need.
@@ -44,11 +45,11 @@ class Wave(Initializer):
                      scalers.
 
     widths one: patch embedding, positions, class token, final norm and head are single tensors of the learngene, frozen
-    in the scaler stage; norms and biases of blocks belong to the size: they start at 1 and 0 and train with the scalers.
+    in the scaler stage; norms and biases of blocks belong to the size, start at 1 and 0 and train with the scalers.
     widths many: every other tensor that grows with the width has templates (1-D for vectors, else of full extent in the
     dimension that does not grow) and scalers too: the largest N, but no more than its tiles in the ancestor.
-    Carrying scalers over: linear in the relative depth l / (L - 1), a single layer takes the first; along the width they
-    are repeated from the start (within q, k, v apart) and cut at the end, and where columns are summed over, each is
+    Carrying scalers over: linear in the relative depth l / (L - 1), a single layer takes the first; along the width
+    they are repeated from the start (q, k and v each) and cut at the end, and where columns are summed over, each is
     divided by its number of replicas. So a whole multiple of the width computes what the auxiliary network computes, if
     tiled and without noise. A head that does not transfer is drawn anew, trained beside the scalers, and then dropped:
     the target keeps its own fresh head.
