@@ -53,8 +53,9 @@ class MixtureGrowth(Initializer):
     Source: Pham et al., MixtureGrowth: Growing Neural Networks by Recombining Learned Parameters, WACV 2024 (arXiv
     2311.04251), and its released code, which is for wide residual networks.
     Verified: the layout of the blocks, patch embedding as its first layer, head as its classifier, concatenated
-    vectors; the released rule and its modes; orthogonality to 1e-6 for T >= 4 and banks of at most two blocks; a
-    target of the seed's size equals the seed, and diagonal blocks equal the members, bit for bit.
+    vectors; the released rule and its modes, as described from the released code (ours was not run against it);
+    orthogonality to 1e-6 for T >= 4 and banks of at most two blocks; a target of the seed's size equals the seed, and
+    diagonal blocks equal the members, bit for bit.
     Assumed: growing *depth* is an extension of ours; the paper grows width only. There new blocks take norms and
     biases from the seed block whose bank they use, and embeddings, positions, final norm and head are the seed's.
     Declared differences: templates start with each layer's own initialiser (normal, std 0.02) instead of a Kaiming draw
