@@ -1,8 +1,8 @@
 """How a model is trained. Every field at its default stays out of identities, so new fields keep old results."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.data.settings import AugmentSettings
 
@@ -36,7 +36,9 @@ class Recipe(BaseModel):
     epochs: Annotated[int, Field(ge=0)] = 10
     steps: Annotated[int, Field(ge=0)] | None = None
     batch_size: Positive = 128
+    accumulate: Positive = Field(default=1, description="parts that a batch is computed in, one after the other")
     lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    lr_batch: Positive | None = Field(default=None, description="batch size that lr is for: lr * batch_size / lr_batch")
     min_lr: NonNegative = 0.0
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: NonNegative = 0.0
@@ -53,11 +55,25 @@ class Recipe(BaseModel):
     mixup_prob: Annotated[float, Field(ge=0, le=1)] = 1.0
     mixup_switch_prob: Annotated[float, Field(ge=0, le=1)] = 0.5
     drop_path: Fraction = 0.0
+    ema: Fraction | None = Field(default=None, description="decay of an average of the weights, after every step")
+    ema_eval: bool = Field(default=True, description="evaluate and keep the average; else it is only maintained")
+    repeats: Positive = Field(default=1, description="differently augmented draws of an image in an epoch, in a row")
     augment: AugmentSettings = AugmentSettings()
     distill: Distill | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
     eval_every: Positive = 1
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.accumulate > self.batch_size:
+            raise ValueError(f"accumulate {self.accumulate} is more than batch_size {self.batch_size}")
+        return self
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate after warm-up."""
+        return self.lr if self.lr_batch is None else self.lr * self.batch_size / self.lr_batch
 
     def merged(self, changes: dict[str, Any]) -> "Recipe":
         """This recipe with `changes` (nested mappings merge) applied and validated anew."""

@@ -35,6 +35,7 @@ class Split(Protocol):
         Images are normalised float32 [B, channels, size, size], labels int64 [B]. `augment` None means evaluation.
         An image's pixels depend on (seed, epoch, its index) and the settings only: not on the batch it is in, on the
         number of workers, or on where the iteration began. The global random generators are left as they are.
+        An index of n or more is another draw of the sample `index % n`: the same image, augmented differently.
         """
 
 

@@ -40,7 +40,7 @@ class TensorSplit:
         padded = F.pad(self._pixels, [shift] * 4) if shift else self._pixels  # black moves in, before normalisation
         for group in self._groups(order):
             sizes, index = [len(batch) for batch in group], torch.cat(group)
-            here = index.to(padded.device)
+            here = (index % self.n).to(padded.device)
             if augment is None:
                 pixels = padded[here]
             else:

@@ -24,7 +24,7 @@ class Request:
     """One batch: which images of which part, varied how. Says all that its pixels depend on."""
 
     part: str
-    indices: Tensor  # int64 [B], within the part
+    indices: Tensor  # int64 [B]: a sample of the part, plus a multiple of their number for a further draw of it
     epoch: int
     seed: int
     augment: AugmentSettings | None
@@ -44,7 +44,7 @@ class Samples(Dataset):
         if request.augment not in self._transforms:
             self._transforms[request.augment] = build(self.settings, request.augment)
         transform = self._transforms[request.augment]
-        where = chosen[request.indices].tolist()
+        where = chosen[request.indices % len(chosen)].tolist()
         pixels = []
         with own_generators() as seed:
             for key, index in zip(keys(request.seed, request.epoch, request.indices).tolist(), where, strict=True):

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy
@@ -14,7 +13,8 @@ from bench.identity import derive_seed
 from bench.recipe import Recipe
 from bench.train import flops, task
 from bench.train.cost import Cost
-from bench.train.session import Interrupted, NotFinite, Session, seed_all, seed_step
+from bench.train.session import Interrupted, NotFinite, Session, seed_all
+from bench.train.update import Update
 
 CUDA_CHECK_STEPS = 50  # between looks at the losses on a GPU, where every look waits for it
 
@@ -88,14 +88,14 @@ class Fit:
         compiled = torch.compile(self.module) if self.recipe.compile else self.module
         stats = {"mean": self.data.mean, "std": self.data.std}
         self.task = task.make_task(compiled, self.loss, self.recipe, self.teacher, stats, device)
-        self.optimizer = task.make_optimizer(self.module, self.recipe)
-        self.schedule = task.make_schedule(self.optimizer, self.recipe, self.total, self.per_epoch)
+        self.update = Update(
+            self.module, self.task, self.recipe, total=self.total, per_epoch=self.per_epoch, seed=self.seed
+        )
         self.mixup = task.make_mixup(self.recipe, len(self.data.classes))
-        self.trained = [p for group in self.optimizer.param_groups for p in group["params"]]
         current = self.session.current
         if current is not None and current["name"] == self.name:
             self.restore(current)
-            self.optimizer.load_state_dict(current["optimizer"])
+            self.update.load_state(current)
             self.session.log("resumed", fit=self.name, step=self.step)
         self.session.current = None
 
@@ -117,38 +117,29 @@ class Fit:
             self.check_losses()
             self.session.progress(fit=self.name, step=self.step, total=self.total)
             self.evaluate_if_due()
+        self.update.finish()
 
     def order(self, epoch: int) -> list[Tensor]:
-        """The batches of an epoch, as indices."""
+        """The batches of an epoch, as indices. Repeated augmentation: `repeats` draws of an image in a row, of as many
+        fewer images, so that an epoch keeps its length."""
         generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
         shuffled = self.indices[torch.randperm(len(self.indices), generator=generator)]
+        if self.recipe.repeats > 1:
+            draws = torch.arange(self.recipe.repeats) * self.data.train.n
+            shuffled = (shuffled[:, None] + draws).flatten()
         return list(shuffled[: self.per_epoch * self.batch].split(self.batch))
 
     def one_step(self, images: Tensor, labels: Tensor) -> None:
-        seed_step((self.seed + self.step) % 2**63, images.device)
-        self.schedule.step_update(self.step)
         if self.mixup is not None:
             numpy.random.seed(derive_seed(self.seed, "mix", self.step) % 2**32)
             images, labels = self.mixup(images, labels)
-        with self.precision():
-            loss = self.task(images, labels)["loss"]
-        for p in self.trained:  # what optimizer.zero_grad does, at a tenth of its cost
-            p.grad = None
-        loss.backward()
-        if self.recipe.clip_grad is not None:
-            nn.utils.clip_grad_norm_(self.trained, self.recipe.clip_grad)
-        self.optimizer.step()
+        loss = self.update(self.step, images, labels)
         self.step += 1
         self.cost.images += len(images)
         self.cost.flops += self.flops_of(images, labels)
-        self.losses.append(loss.detach())
+        self.losses.append(loss)
         if images.device.type == "cpu" or len(self.losses) >= CUDA_CHECK_STEPS:
             self.check_losses()
-
-    def precision(self) -> AbstractContextManager[object]:
-        if self.recipe.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.session.device.type, torch.bfloat16)
 
     def flops_of(self, images: Tensor, labels: Tensor) -> int:
         shape = tuple(images.shape)
@@ -175,7 +166,7 @@ class Fit:
         """Save where we are; stop here if asked to. Returns the clock to go on with."""
         self.cost.seconds += self.since(clock)
         self.check_losses()
-        self.session.save(self.state() | {"name": self.name, "optimizer": self.optimizer.state_dict()})
+        self.session.save(self.state() | {"name": self.name, **self.update.state()})
         if self.session.stop:
             raise Interrupted(f"stopped at step {self.step} of {self.total} of the fit {self.name!r}")
         self.session.progress(fit=self.name, step=self.step, total=self.total)
@@ -193,7 +184,7 @@ class Fit:
         if self.evaluate is None or not due or (self.evals and self.evals[-1]["step"] == self.step):
             return
         clock = time.perf_counter()
-        values = self.evaluate(self.module)
+        values = self.evaluate(self.update.evaluated)
         self.cost.eval_seconds += self.since(clock)
         self.task.train()
         cost = {"images": self.cost.images, "flops": self.cost.flops, "seconds": round(self.cost.seconds, 6)}

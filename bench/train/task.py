@@ -65,7 +65,7 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return timm.optim.create_optimizer_v2(
         module,
         opt=recipe.optimizer,
-        lr=recipe.lr,
+        lr=recipe.peak_lr,
         weight_decay=recipe.weight_decay,
         momentum=recipe.momentum,
         **options,
@@ -79,7 +79,7 @@ def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, total: int, 
     return CosineLRScheduler(
         optimizer,
         t_initial=max(total, 1),
-        lr_min=recipe.lr if constant else recipe.min_lr,
+        lr_min=recipe.peak_lr if constant else recipe.min_lr,
         warmup_t=warmup,
         warmup_lr_init=recipe.warmup_lr,
         warmup_prefix=False,

@@ -1,0 +1,80 @@
+"""One update of the weights: forward and backward, in as many parts as the recipe says, then the optimiser."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+
+from bench.recipe import Recipe
+from bench.train import task
+from bench.train.session import seed_step
+
+
+class Update:
+    """Everything that changes weights in a step. What is random in it depends on `seed` and the step alone.
+
+    module:    whose weights are trained; `training` computes their loss (timm's task around the module).
+    total:     steps in all; per_epoch: steps of an epoch. The learning rate is a function of them and the step.
+    """
+
+    def __init__(
+        self, module: nn.Module, training: nn.Module, recipe: Recipe, *, total: int, per_epoch: int, seed: int
+    ) -> None:
+        self.module, self.training, self.recipe, self.seed = module, training, recipe, seed
+        self.optimizer = task.make_optimizer(module, recipe)
+        self.schedule = task.make_schedule(self.optimizer, recipe, total, per_epoch)
+        self.trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.ema = None if recipe.ema is None else ModelEmaV3(module, decay=recipe.ema)
+
+    def __call__(self, step: int, images: Tensor, labels: Tensor) -> Tensor:
+        """Make the update of that step; returns the loss of the batch, a mean over its images, detached."""
+        seed_step((self.seed + step) % 2**63, images.device)
+        self.schedule.step_update(step)
+        for p in self.trained:  # what optimizer.zero_grad does, at a tenth of its cost
+            p.grad = None
+        loss = self.backward(images, labels)
+        if self.recipe.clip_grad is not None:
+            nn.utils.clip_grad_norm_(self.trained, self.recipe.clip_grad)
+        self.optimizer.step()
+        if self.ema is not None:
+            self.ema.update(self.module, step=step + 1)
+        return loss
+
+    def backward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Add the gradients of the batch's loss, which is returned detached; `accumulate` parts one after the other."""
+        n = len(images)
+        size = -(-n // self.recipe.accumulate)
+        losses = []
+        for x, y in zip(images.split(size), labels.split(size), strict=True):
+            with self.precision(images.device):
+                loss = self.training(x, y)["loss"]
+            if len(x) < n:
+                loss = loss * (len(x) / n)  # every loss is a mean over images
+            loss.backward()
+            losses.append(loss.detach())
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def precision(self, device: torch.device) -> AbstractContextManager[object]:
+        return nullcontext() if self.recipe.precision == "fp32" else torch.autocast(device.type, torch.bfloat16)
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The module as it is evaluated: with the averaged weights where the recipe says so."""
+        return self.ema.module if self.ema is not None and self.recipe.ema_eval else self.module
+
+    def finish(self) -> None:
+        """Leave in the module what was evaluated."""
+        if self.evaluated is not self.module:
+            self.module.load_state_dict(self.evaluated.state_dict())
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps besides the module."""
+        average = {} if self.ema is None else {"ema": self.ema.module.state_dict()}
+        return {"optimizer": self.optimizer.state_dict(), **average}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.ema is not None:
+            self.ema.module.load_state_dict(state["ema"])
