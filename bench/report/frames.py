@@ -80,8 +80,9 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
 
 
 def conform_curves(frame: DataFrame, source: str = "curves") -> DataFrame:
-    """As `conform_runs`, for curves: sorted by run and step."""
+    """As `conform_runs`, for curves: sorted by run and step, each point once (suites may share runs)."""
     frame = _conform(frame, CURVES, {"run", "epoch", "step", "top1"}, source)
+    frame = frame.drop_duplicates(["run", "step"])
     return frame.sort_values(["run", "step"], kind="stable", ignore_index=True)
 
 

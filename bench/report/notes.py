@@ -46,8 +46,10 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
         found.append(
             f"mixed numbers of workers on a device: {_some(sorted(map(str, shared)))}; compare FLOPs, not times"
         )
-    if (done["replicate"] == "run").any() and (done["learngene"] != "").any():
+    if ((done["replicate"] == "run") & done["stored_params"].gt(0).fillna(False)).any():
         found.append("ancestor and learngenes were made once: intervals are over training seeds, given one learngene")
+    if (done["tune"] != "").any():
+        found.append("learning rates were tuned on the validation split; the cost of the tuning runs is not counted")
     return [f"{suite}: {text}" for text in found]
 
 

@@ -114,6 +114,10 @@ def _method(analysis: Analysis, label: str, look: Look, docs: Mapping[str, str])
     if stored.notna().all():
         body, head = map(int, stored)
         facts.append(("stores", f"{body:,} parameters, and {head:,} for the head"))
+    rates = runs["lr"].dropna().unique()
+    if len(rates):
+        tuned = ", tuned on the validation split" if (runs["tune"] != "").any() else ""
+        facts.append(("learning rate", ", ".join(f"{rate:g}" for rate in sorted(rates)) + tuned))
     facts.append(("seeds", counts([int(n) for n in rows["n"]])))
     return {
         "label": label,

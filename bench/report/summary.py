@@ -58,7 +58,7 @@ def _counts(section: Section) -> DataFrame:
         missing=runs["status"].isin(["pending", "running", "interrupted"]),
         id=runs["run"].where(runs["status"] == "done"),
         why=runs["reason"].where(runs["status"] != "done", "").where(runs["reason"] != "", runs["error"]),
-        once=runs["replicate"].eq("run") & runs["learngene"].ne(""),
+        once=runs["replicate"].eq("run") & runs["stored_params"].gt(0).fillna(False),
     ).groupby(["target", "method"], sort=False)
     return groups.agg(
         planned=("run", "size"),
@@ -78,5 +78,5 @@ def _first(section: Section) -> DataFrame:
 
 
 def _note(n: int, once: bool) -> str:
-    notes = [f"too few seeds ({n} < {FEW})"] if n < FEW else []
+    notes = [f"too few seeds ({n} < {FEW})"] if 0 < n < FEW else []
     return "; ".join([*notes, MADE_ONCE] if once and n else notes)

@@ -65,7 +65,7 @@ def setting(section: Section, method: str) -> str:
     parts.append(
         "" if first["epochs"] != first["epochs"] or first["epochs"] in usual.tolist() else f"{first['epochs']:g} epochs"
     )
-    parts.append(f"tuned {first['tune']}" if first["tune"] else "")
+    parts.append("tuned lr" if first["tune"] else "")
     return one_line(", ".join(part for part in parts if part))
 
 

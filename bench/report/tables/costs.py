@@ -56,7 +56,7 @@ def storage(section: Section, totals: DataFrame) -> Table:
         rows.append(
             _row(
                 total["method"],
-                str(total["learngenes"]),
+                str(total["learngenes"] if stored + head else 0),
                 si(stored + head),
                 si(head),
                 si(total["stored_bytes"], "B"),
