@@ -16,11 +16,8 @@ import argparse
 import contextlib
 import getpass
 import os
-import random
 import re
 import shutil
-import socket
-import string
 import subprocess
 import sys
 import time
@@ -28,25 +25,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import accounting
+import configure
 import psutil
+from debian import SBIN, install, missing, needs
 
-PACKAGES = ("slurm-wlm", "munge")
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "munged")
-SBIN = "/usr/sbin:/sbin"  # daemons live here, which is not on every user's PATH
-DAEMONS = ("slurm", "munged")  # how the names of daemons begin
-
-
-def missing(programs: tuple[str, ...] = PROGRAMS) -> str | None:
-    """Why no cluster can be started on this machine, or None when one can."""
-    absent = [p for p in programs if shutil.which(p, path=f"{os.environ.get('PATH', '')}:{SBIN}") is None]
-    return f"{', '.join(absent)} not found (Debian: apt-get install {' '.join(PACKAGES)})" if absent else None
-
-
-def install(packages: tuple[str, ...] = PACKAGES) -> None:
-    """Installs Debian packages; needs root. Daemons that the packages bring are not started."""
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    subprocess.run(["apt-get", "update", "-q"], check=True, env=env)
-    subprocess.run(["apt-get", "install", "-qy", "--no-install-recommends", *packages], check=True, env=env)
+DAEMONS = ("slurm", "munged", "mariadbd")  # how the names of daemons begin
 
 
 @dataclass
@@ -59,6 +43,7 @@ class Cluster:
     memory: int = 4000  # megabytes per node
     gpus: int = 2  # per node, and only pretended
     max_array_size: int = 50
+    with_sacct: bool = False  # keep accounts (slurmdbd and a database), which takes some seconds longer to start
     extra: list[str] = field(default_factory=list)  # further lines for slurm.conf
 
     def __post_init__(self) -> None:
@@ -88,16 +73,25 @@ class Cluster:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(outer)}
         return {**kept, "PATH": f"{kept.get('PATH', '')}:{SBIN}", "SLURM_CONF": str(self.conf)}
 
-    def call(self, *command: str, timeout: float = 60, check: bool = True) -> str:
-        """Runs a command on the cluster and returns what it printed.
+    def call(self, *command: str, timeout: float = 60, check: bool = True, **env: str) -> str:
+        """Runs a command on the cluster, `env` added to its environment, and returns what it printed.
 
         Raises:
             RuntimeError: it failed (with its error output); not when `check` is false.
         """
-        done = subprocess.run(command, env=self.env(), capture_output=True, text=True, timeout=timeout, cwd=self.root)
+        done = subprocess.run(
+            command, env={**self.env(), **env}, capture_output=True, text=True, timeout=timeout, cwd=self.root
+        )
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}{done.stdout}")
         return done.stdout
+
+    def spawn(self, *command: str) -> None:
+        """Starts a daemon that does not go to the background by itself; its output goes to a log named after it."""
+        with (self.root / f"{command[0]}.log").open("ab") as log:
+            subprocess.Popen(
+                command, env=self.env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
 
     def up(self, tries: int = 3) -> Cluster:
         """Starts everything and waits until all nodes are idle; does nothing when the cluster is there already."""
@@ -106,11 +100,12 @@ class Cluster:
         for attempt in range(tries):
             self.down()
             try:
-                self._write()
+                configure.write(self)
                 self._start()
                 return self
             except (RuntimeError, TimeoutError):  # most likely a port that somebody took since we looked: other ports
-                if attempt == tries - 1:
+                self._kill()
+                if attempt == tries - 1:  # the folder stays, for its logs
                     raise
         raise AssertionError("unreachable")
 
@@ -169,7 +164,7 @@ class Cluster:
             for process in processes:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-            psutil.wait_procs(processes, timeout=5)
+            time.sleep(0.02)
 
     def start_node(self, node: str) -> None:
         self.call("slurmd", "-N", node)
@@ -180,57 +175,15 @@ class Cluster:
     def start_controller(self) -> None:
         self.call("slurmctld")
 
-    def _write(self) -> None:
-        """Makes the folder with the munge key, the pretended GPUs' files and the configuration, on free ports."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o755)  # munged insists that clients can reach its socket and nobody else can write here
-        (self.root / "state").mkdir()
-        key = self.root / "munge.key"
-        key.write_bytes(os.urandom(128))
-        key.chmod(0o600)
-        for index in range(self.gpus):
-            (self.root / f"gpu{index}").symlink_to("/dev/null")  # slurmd wants a device, and mknod would want root
-        nodes = f"n[1-{self.nodes}]"
-        (self.root / "gres.conf").write_text(f"NodeName={nodes} Name=gpu File={self.root}/gpu[0-{self.gpus - 1}]\n")
-        first = free_ports(1 + self.nodes)
-        template = string.Template(Path(__file__).with_name("slurm.conf.template").read_text())
-        text = template.substitute(
-            root=self.root,
-            name=self.name,
-            host=socket.gethostname().split(".")[0],
-            user=getpass.getuser(),
-            controller_port=first,
-            node_ports=f"[{first + 1}-{first + self.nodes}]",
-            nodes=nodes,
-            cpus=self.cpus,
-            memory=self.memory,
-            gpus=self.gpus,
-            max_array_size=self.max_array_size,
-            accounting="AccountingStorageType=accounting_storage/none",
-            extra="\n".join(self.extra),
-        )
-        self.conf.write_text(text)
-
     def _start(self) -> None:
         files = {"key-file": "key", "socket": "sock", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
         self.call("munged", "--force", *(f"--{option}={self.root}/munge.{end}" for option, end in files.items()))
+        if self.with_sacct:
+            accounting.start(self)
         self.start_controller()
         for node in self.node_names:
             self.start_node(node)
         self.wait(self.alive, seconds=30)
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` TCP ports in a row that nobody listens on, below the range of outgoing connections."""
-    while True:
-        first = random.randrange(20000, 32000)
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("", port))
-            return first
-        except OSError:
-            continue
 
 
 def main() -> int:
@@ -239,13 +192,18 @@ def main() -> int:
     parser.add_argument(
         "--dir", type=Path, default=Path(f"/tmp/slurm-{getpass.getuser()}"), help="default: %(default)s"
     )
+    parser.add_argument("--accounting", action="store_true", help="with slurmdbd and a database, so that sacct works")
     parser.add_argument("--install", action="store_true", help="install missing Debian packages first (root)")
     options = parser.parse_args()
-    cluster = Cluster(options.dir.absolute())
+    try:
+        cluster = Cluster(options.dir.absolute(), with_sacct=options.accounting)
+    except ValueError as error:
+        parser.error(str(error))
     if options.action == "up":
-        if missing() and options.install:
-            install()
-        if why := missing():
+        packages = needs(with_sacct=options.accounting)
+        if options.install and missing(packages):
+            install(packages)
+        if why := missing(packages):
             print(f"error: {why}", file=sys.stderr)
             return 2
         cluster.up()

@@ -1,14 +1,29 @@
-"""The cluster that the Slurm tests share."""
+"""The clusters that the Slurm tests share."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
-from cluster import Cluster, missing
+from cluster import Cluster
+from debian import missing, needs
+
+PREFIX = "slurm-pytest-"
+
+
+def _own(name: str, **settings: bool) -> Iterator[Cluster]:
+    """A cluster for this process only, which also clears away what killed test sessions have left."""
+    for folder in Path("/tmp").glob(f"{PREFIX}*"):
+        if not psutil.pid_exists(int(folder.name.removeprefix(PREFIX).split("-")[0])):
+            Cluster(folder).down()
+    own = Cluster(Path(f"/tmp/{PREFIX}{os.getpid()}-{name}"), **settings).up()
+    try:
+        yield own
+    finally:
+        own.down()
 
 
 @pytest.fixture(scope="session")
@@ -18,17 +33,19 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(f"no Slurm here: {why}")
     if shared := os.environ.get("TEST_SLURM_DIR"):
         yield Cluster(Path(shared)).up()
-        return
-    own = Cluster(Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp")))
-    try:
-        yield own.up()
-    finally:
-        own.down()
+    else:
+        yield from _own("a")
 
 
-@pytest.fixture
-def slurm(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """The cluster, empty, and this process's environment set so that client commands and submitit find it."""
+@pytest.fixture(scope="session")
+def cluster_with_sacct() -> Iterator[Cluster]:
+    """One with accounting, which takes some seconds to start."""
+    if why := missing(needs(with_sacct=True)):
+        pytest.skip(f"no Slurm with accounting here: {why}")
+    yield from _own("b", with_sacct=True)
+
+
+def _lend(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     env = cluster.env()
     for name in os.environ.keys() - env.keys():
         monkeypatch.delenv(name)
@@ -36,3 +53,15 @@ def slurm(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         monkeypatch.setenv(name, value)
     yield cluster.up()
     cluster.clear()
+
+
+@pytest.fixture
+def slurm(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """The cluster, empty, and this process's environment set so that client commands and submitit find it."""
+    yield from _lend(cluster, monkeypatch)
+
+
+@pytest.fixture
+def slurm_with_sacct(cluster_with_sacct: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """As `slurm`, with accounting."""
+    yield from _lend(cluster_with_sacct, monkeypatch)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, missing
+from cluster import Cluster
+from debian import missing
 
 pytestmark = pytest.mark.slurm
 
@@ -79,7 +82,7 @@ def test_a_dead_node_comes_back(slurm: Cluster, tmp_path: Path) -> None:
     slurm.wait(lambda: submit(slurm, "true", tmp_path / "again", "--nodelist=n2", "--wait"))
 
 
-def test_two_clusters_side_by_side_and_nothing_left(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_two_clusters_side_by_side_and_nothing_left(slurm: Cluster) -> None:
     other = Cluster(Path(f"{slurm.root}-b"))
     try:
         assert other.up().alive()
@@ -96,10 +99,27 @@ def test_two_clusters_side_by_side_and_nothing_left(slurm: Cluster, tmp_path_fac
     assert slurm.alive()
 
 
-def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:
-    assert missing(("no-such-program",)) == "no-such-program not found (Debian: apt-get install slurm-wlm munge)"
-    (tmp_path / "precious").touch()
-    script = Path(__file__).with_name("cluster.py")
-    done = subprocess.run([sys.executable, script, "down", "--dir", tmp_path], capture_output=True, text=True)
-    assert done.returncode != 0
-    assert (tmp_path / "precious").exists()
+def test_accounts_are_kept_where_they_are_asked_for(slurm_with_sacct: Cluster, tmp_path: Path) -> None:
+    job = submit(slurm_with_sacct, "exit 3", tmp_path / "log")
+    query = ("sacct", "--noheader", "--allocations", "--parsable2", f"--jobs={job}", "--format=State,ExitCode")
+    slurm_with_sacct.wait(lambda: slurm_with_sacct.call(*query).split() == ["FAILED|3:0"])
+
+
+def test_what_is_missing_is_said_with_the_cure() -> None:
+    assert (
+        missing({"some-package": ("no-such-program",)})
+        == "no-such-program not found (Debian: apt-get install some-package)"
+    )
+
+
+def test_a_folder_that_is_no_cluster_is_left_alone() -> None:
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    try:
+        (folder / "precious").touch()
+        script = Path(__file__).with_name("cluster.py")
+        done = subprocess.run([sys.executable, script, "down", "--dir", folder], capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "neither empty nor a cluster's folder" in done.stderr
+        assert (folder / "precious").exists()
+    finally:
+        shutil.rmtree(folder)
