@@ -1,5 +1,6 @@
 """Executes one job: takes its lock, does its work, and leaves a result or a failure. Idempotent."""
 
+import contextlib
 import json
 import os
 import resource
@@ -38,6 +39,10 @@ class Stop:
         if self.session is not None:
             self.session.stop = True
 
+    def watch(self, session: Any) -> None:
+        """Let a job's session know from now on."""
+        self.session, session.stop = session, self.requested
+
 
 def execute(
     job: Job, root: Path, *, stop: Stop | None = None, shared_by: int = 1, device: str | None = None
@@ -55,7 +60,7 @@ def execute(
             return Outcome("done")
         if not lock.acquire():
             return Outcome("busy")
-        if finished(folder):
+        if finished(folder, locked=True):
             return Outcome("done")
         folder.clear_failure()
         folder.write_settings({"kind": job.kind, "id": job.id, "settings": job.settings, "local": job.local})
@@ -66,12 +71,15 @@ def execute(
         lock.release()
 
 
-def finished(folder: JobDir) -> bool:
-    """Whether the result is there and whole; damaged ones are set aside, so that the job is done anew."""
+def finished(folder: JobDir, *, locked: bool = False) -> bool:
+    """Whether the result is there and whole; damaged ones are set aside, so that the job is done anew.
+
+    `locked`: the caller holds the job's lock.
+    """
     trouble = folder.damage()
     if trouble is None:
         return folder.result() is not None
-    folder.set_aside()
+    folder.set_aside(locked=locked)
     return False
 
 
@@ -86,6 +94,7 @@ def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_b
     from bench.train.session import Interrupted, Session, deterministic, seed_all
 
     started = time.time()
+    _reset_peak()
     restarts = _restarts(folder)
     folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts)
     deterministic(job.settings.get("threads", 1))
@@ -93,8 +102,7 @@ def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_b
     session = Session(
         folder, where, checkpoint_seconds=job.local.get("checkpoint", 30.0), progress=lambda **note: lock.update(**note)
     )
-    stop.session = session
-    session.stop = stop.requested
+    stop.watch(session)
     seed_all(job.settings.get("seed", 0), job.kind)
     context = Context(job, Store(root), session)
     try:
@@ -139,7 +147,21 @@ def _peak_memory(device: Any) -> int:
 
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _reset_peak() -> None:
+    """Start to measure the peak anew, where the system can: this process may have done other jobs before."""
+    import torch
+
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    if torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _restarts(folder: JobDir) -> int:

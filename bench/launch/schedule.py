@@ -54,7 +54,8 @@ class Schedule:
         trouble = folder.damage()
         if trouble is not None:
             aside = folder.set_aside()
-            self.warn(f"warning: {trouble}; kept as {aside.name}, made again")
+            kept = f"kept as {aside.name}, made again" if aside else "another process makes it again"
+            self.warn(f"warning: {trouble}; {kept}")
             return "pending"
         return "pending" if folder.result() is None else "done"
 

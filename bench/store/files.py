@@ -52,8 +52,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def unused(path: Path, why: str) -> Path:
+    """A name beside `path` that nothing has, for what is set aside."""
+    return path.with_name(f"{path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
+
+
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file or folder out of the way; returns its new place."""
-    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
+    """Rename a damaged file out of the way; returns its new place."""
+    aside = unused(path, "damaged")
     os.replace(path, aside)
     return aside

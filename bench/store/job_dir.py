@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.store import files
-from bench.store.lock import Lock
+from bench.store.lock import Lock, is_lock
 
 
 class JobDir:
@@ -59,8 +59,11 @@ class JobDir:
         """One line of the log, in one write."""
         self.path.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"event": event, "time": round(time.time(), 3), **values}, default=str) + "\n"
-        descriptor = os.open(self.log, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
+        descriptor = os.open(self.log, os.O_APPEND | os.O_CREAT | os.O_RDWR, 0o644)
         try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a line that a crash cut
+                line = "\n" + line
             os.write(descriptor, line.encode())
         finally:
             os.close(descriptor)
@@ -83,8 +86,24 @@ class JobDir:
                 return f"{path}: its content does not match its checksum"
         return None
 
-    def set_aside(self) -> Path:
-        return files.set_aside(self.path)
+    def set_aside(self, *, locked: bool = False) -> Path | None:
+        """Move a damaged job's files away, so that it is done anew. Returns where they are now, or None where another
+        process is at it. `locked`: the caller holds the lock."""
+        lock = None if locked else self.lock()
+        if lock is not None and not lock.acquire():
+            return None
+        try:
+            if self.damage() is None:
+                return None
+            aside = files.unused(self.path, "damaged")
+            aside.mkdir()
+            for entry in self.path.iterdir():
+                if not is_lock(entry.name):
+                    os.replace(entry, aside / entry.name)
+            return aside
+        finally:
+            if lock is not None:
+                lock.release()
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

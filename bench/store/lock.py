@@ -1,11 +1,12 @@
 """A lock that works on shared file systems and is never held by the dead.
 
 The lock of a job is the file `lock.N` with the highest N. Taking it creates the next number by link(2), which succeeds
-for exactly one process and shows the file with its whole content. The holder rewrites its file as a heartbeat. A
-holder is dead when its process is gone (same host and boot), or when its file was not touched for `timeout` seconds
-(another host).
+for exactly one process and shows the file with its whole content; whoever then sees another living one gives way. The
+holder rewrites its file as a heartbeat. A holder is dead when its process is gone (same host and boot), or when its
+file was not touched for `timeout` seconds (another host; by the file system's clock).
 """
 
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,12 @@ from typing import Any
 
 TIMEOUT = 120.0  # seconds without a heartbeat after which a holder on another host counts as dead
 BEAT = 2.0  # seconds between heartbeats
+SIZE = 1024  # bytes of a lock's file: rewritten in one piece, without a moment in which it is not there
+
+
+def is_lock(name: str) -> bool:
+    """Whether a file of a job's folder belongs to its lock."""
+    return name.lstrip(".").startswith("lock.")
 
 
 @lru_cache
@@ -36,22 +43,20 @@ def machine() -> str:
 
 
 def process_start(pid: int) -> str | None:
-    """When a process started, in clock ticks, or None where it is gone (or a zombie): tells a reused pid apart."""
+    """When a process started, in clock ticks, or None where it is gone (or a zombie): tells a reused pid apart.
+    "unknown" where the system does not say."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in "ZX" else fields[19]
-    except FileNotFoundError:
-        if Path("/proc/self/stat").exists():
-            return None
     except (OSError, IndexError):
         pass
-    try:  # no /proc on this system
+    try:
         os.kill(pid, 0)
-        return "unknown"
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return None
     except PermissionError:
-        return "unknown"
+        pass
+    return "unknown"
 
 
 class Lock:
@@ -69,19 +74,26 @@ class Lock:
     def acquire(self) -> bool:
         """Take the lock if nobody alive holds it. Heartbeats start; returns whether it was taken."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        number, path = self._highest()
-        if path is not None and self._alive(path):
-            return False
-        mine = self.folder / f"lock.{number + 1}"
-        if not self._create(mine):
-            return False
-        if self._highest()[1] != mine:  # a later number appeared since we looked
+        temporary = self.folder / f".lock.{self.token}.tmp"
+        try:
+            temporary.write_text(self._content())
+            now = temporary.stat().st_mtime
+            number, path = self._highest()
+            if path is not None and self._alive(path, now):
+                return False
+            mine = self.folder / f"lock.{number + 1}"
+            if not _create(temporary, mine):
+                return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        others = [(n, other) for n, other in self._files() if other != mine]
+        # since we looked, another may have taken it with a higher number, or, after a release, with a lower one
+        if any(n > number or self._alive(other, now) for n, other in others):
             mine.unlink(missing_ok=True)
             return False
+        for _, other in others:
+            other.unlink(missing_ok=True)
         self.path = mine
-        for n, old in self._files():
-            if n <= number:
-                old.unlink(missing_ok=True)
         self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._thread.start()
         return True
@@ -90,10 +102,8 @@ class Lock:
         """Whether the lock is still ours: another may have taken it over while this process was stopped."""
         if self.path is None:
             return False
-        try:
-            return json.loads(self.path.read_text()).get("token") == self.token and self._highest()[1] == self.path
-        except (OSError, ValueError):
-            return False
+        content = _read(self.path)
+        return content is not None and content.get("token") == self.token and self._highest()[1] == self.path
 
     def release(self) -> None:
         self._stop.set()
@@ -114,17 +124,6 @@ class Lock:
             return None
         return _read(path) or {}
 
-    def _create(self, mine: Path) -> bool:
-        temporary = self.folder / f".lock.{self.token}.tmp"
-        temporary.write_text(self._content())
-        try:
-            os.link(temporary, mine)
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink(missing_ok=True)
-        return True
-
     def _files(self) -> list[tuple[int, Path]]:
         try:
             names = os.listdir(self.folder)
@@ -135,24 +134,24 @@ class Lock:
     def _highest(self) -> tuple[int, Path | None]:
         return max(self._files(), default=(0, None), key=lambda item: item[0])
 
-    def _alive(self, path: Path) -> bool:
+    def _alive(self, path: Path, now: float | None = None) -> bool:
+        """Whether the holder that wrote `path` lives. `now` is the time by the file system's clock."""
         try:
-            age = time.time() - path.stat().st_mtime
-        except FileNotFoundError:
+            age = (time.time() if now is None else now) - path.stat().st_mtime
+        except OSError:
             return False
         content = _read(path)
-        if content is None:  # unreadable: truncated by a crash of the machine
+        if content is None:  # unreadable: truncated by a crash of the machine, or just being written
             return age < 10 * BEAT
         if content.get("machine") == machine():
-            return process_start(content["pid"]) == content["start"]
+            start = process_start(content["pid"])
+            return start is not None and (start == content.get("start") or "unknown" in (start, content.get("start")))
         return age < self.timeout
 
     def _content(self) -> str:
         pid = os.getpid()
-        return json.dumps(
-            {"pid": pid, "start": process_start(pid), "machine": machine(), "host": socket.gethostname(),
-             "token": self.token, **self.note}
-        )  # fmt: skip
+        own = {"pid": pid, "start": process_start(pid), "machine": machine(), "host": socket.gethostname()}
+        return json.dumps({**self.note, **own, "token": self.token}).ljust(SIZE)
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
@@ -160,21 +159,35 @@ class Lock:
 
     def write_note(self) -> None:
         """Beat now. A file that is gone stays gone: then the lock was taken over."""
-        path = self.path
-        with self._write_lock:
-            if path is None or not path.exists():
-                return
-            temporary = path.with_name(f".{path.name}.{self.token}.tmp")
-            try:
-                temporary.write_text(self._content())
-                os.replace(temporary, path)
-            except OSError:
-                temporary.unlink(missing_ok=True)
+        with self._write_lock, contextlib.suppress(OSError):
+            if self.path is not None:
+                descriptor = os.open(self.path, os.O_WRONLY)
+                content = self._content().encode()
+                try:
+                    os.pwrite(descriptor, content, 0)
+                    os.ftruncate(descriptor, len(content))
+                finally:
+                    os.close(descriptor)
+
+
+def _create(temporary: Path, mine: Path) -> bool:
+    """Make the file `mine`, whole, unless it exists; returns whether it was made."""
+    try:
+        os.link(temporary, mine)
+    except FileExistsError:
+        return False
+    except OSError:  # no hard links on this file system: readers may see it half written for a moment
+        try:
+            with mine.open("x") as file:
+                file.write(temporary.read_text())
+        except FileExistsError:
+            return False
+    return True
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         value = json.loads(path.read_text())
-        return value if isinstance(value, dict) and "pid" in value else None
     except (OSError, ValueError):
         return None
+    return value if isinstance(value, dict) and isinstance(value.get("pid"), int) else None
