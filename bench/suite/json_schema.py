@@ -8,6 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 import methods
 from bench.data import DataSettings
 from bench.recipe import Recipe
+from bench.recipes import RECIPES
 from bench.suite.method_entries import option_types
 from bench.suite.schema import Ancestor, Label, MethodKeys, SuiteFile, Target
 
@@ -21,6 +22,7 @@ def schema() -> Json:
         shared[model.__name__] = _of(model, shared)
     for model in ("Target", "AncestorModel"):
         _allow_single_values(shared[model])
+    shared["Recipe"]["properties"]["recipe"] = {"enum": list(RECIPES), "description": "the named recipe it starts from"}
     shared["dataset"] = {"anyOf": [{"type": "string"}, _ref("DataSettings")]}
     shared["seeds"] = _or_list({"type": "integer", "minimum": 0})
     shared["Ancestor"]["properties"] |= {"train": _ref("Recipe"), "dataset": _ref("dataset")}

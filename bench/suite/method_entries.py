@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 import methods
 from bench.identity import canonical
 from bench.recipe import Recipe
+from bench.recipes import RECIPES, expand
 from bench.suite.problems import Source, field_names, nearest, shown
 from bench.suite.schema import MethodKeys
 from methods import Initializer
@@ -72,6 +73,7 @@ def parse(
     cls = _class(use, source, (*at, "use") if keys.use else at)
     options = {k: v for k, v in raw.items() if k not in reserved}
     recipe(Recipe(), keys.train, source, (*at, "train"))
+    keys = keys.model_copy(update={"train": expanded(keys.train, source, (*at, "train"))})
     initializer = _construct(cls, options, keys.train, source, at)
     runs = recipe(suite_runs, keys.runs, source, (*at, "runs"))
     return keys, use, initializer, _source_hash(cls) if ":" in use else None, runs
@@ -81,10 +83,19 @@ def recipe(base: Recipe, changes: Any, source: Source, at: tuple[str, ...]) -> R
     """`base` with the changes a suite gives at the key `at`."""
     if not isinstance(changes, dict):
         raise source.error(at, f"expected a mapping such as {{epochs: 5, lr: 1.0e-3}}, found {shown(changes)}")
+    changes = expanded(changes, source, at)
     try:
         return base.merged(changes)
     except ValidationError as error:
         raise source.invalid(at, error, Recipe) from None
+
+
+def expanded(changes: dict[str, Any], source: Source, at: tuple[str, ...]) -> dict[str, Any]:
+    """The changes with the recipe that they name spelled out."""
+    name = changes.get("recipe")
+    if "recipe" in changes and name not in list(RECIPES):
+        raise source.error((*at, "recipe"), f"unknown recipe {shown(name)}{nearest(str(name), RECIPES)}")
+    return expand(changes)
 
 
 def _class(use: str, source: Source, at: tuple[str, ...]) -> type[Initializer]:
