@@ -52,8 +52,8 @@ WEIGHT_SELECTION = merge(
     },
 )  # fmt: skip
 
-# Pham et al., MixtureGrowth (WACV 2024), released code: one member of a wide residual network on CIFAR. Its cutout of 16
-# pixels is left out: data held in memory has none. The augmentation is for data held in memory.
+# Pham et al., MixtureGrowth (WACV 2024), released code: one member of a wide residual network on CIFAR. Its cutout of
+# 16 pixels is left out: data held in memory has none. The augmentation is for data held in memory.
 MIXTURE_GROWTH: dict[str, Any] = {
     "epochs": 200,
     "batch_size": 128,

@@ -1,7 +1,5 @@
 """Named recipes against the settings that the papers and their released code state."""
 
-import json
-
 import pytest
 from tiny import bench, write
 
@@ -91,10 +89,8 @@ def jobs(folder, train):
 
 def test_identity_is_of_the_resolved_values(tmp_path):
     named = jobs(tmp_path, "{recipe: mixture_growth, epochs: 3}")
-    spelled = Recipe.model_validate(RECIPES["mixture_growth"] | {"epochs": 3}).model_dump(
-        mode="json", exclude={"distill"}
-    )
-    assert named.keys() == jobs(tmp_path, json.dumps(spelled)).keys()
+    spelled = Recipe.model_validate(RECIPES["mixture_growth"] | {"epochs": 3})
+    assert named.keys() == jobs(tmp_path, spelled.model_dump_json(exclude={"distill"})).keys()
     recipes = [job.settings["recipe"] for job in named.values() if job.kind in ("learngene", "run")]
     assert [r["lr"] for r in recipes] == [0.1, 0.1] and not any("recipe" in r or "clip_grad" in r for r in recipes)
     assert named.keys() != jobs(tmp_path, "{recipe: mixture_growth_grown, epochs: 3}").keys()
@@ -105,4 +101,4 @@ def test_an_unknown_recipe_is_told_with_its_line(train, tmp_path, capsys):
     assert bench("plan", write(tmp_path, SUITE.replace("train: TRAIN", "train: {}", 1).replace("TRAIN", train))) == 2
     said = capsys.readouterr().err
     assert "tiny.yaml:9: train.recipe: unknown recipe" in said and "mixture_growth_grown" in said
-    assert ("did you mean 'deit'?" in said) == ("diet" in train)
+    assert "diet" not in train or "did you mean 'deit'?" in said
