@@ -81,7 +81,7 @@ def winners(section: Section, comparisons: DataFrame, metric: str = "top1") -> d
     for i, target in enumerate(section.targets):
         scored = [m for m, values in zip(section.methods, cube[:, i].T, strict=True) if not np.isnan(values).all()]
         here = rows[(rows["target"] == target) & rows["holds"]]
-        beaten = {m: set() for m in scored}
+        beaten: dict[str, set[str]] = {m: set() for m in scored}
         for a, b, difference in zip(here["method_a"], here["method_b"], here["difference"], strict=True):
             winner, loser = (a, b) if difference > 0 else (b, a)
             beaten[winner].add(loser)

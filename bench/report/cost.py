@@ -7,13 +7,14 @@ stays unknown, and so does every total that contains it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.report.columns import STAGES
 from bench.report.sections import Section
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+    from pandas.api.typing import SeriesGroupBy
 
 UNITS = ("flops", "images", "device_hours", "energy_joules")
 SHARED = ("ancestor", "learngene")
@@ -62,14 +63,14 @@ def totals(section: Section) -> DataFrame:
     return frame
 
 
-def _of_method(method: str, runs: DataFrame) -> dict:
+def _of_method(method: str, runs: DataFrame) -> dict[str, Any]:
     if runs.empty:
         return {}
     per_seed = runs.groupby("seed")["target"].nunique()
     fullest = runs[runs["seed"].isin(per_seed.index[per_seed == per_seed.max()])]  # seeds that have the most sizes
     distinct = {stage: fullest.drop_duplicates(["seed", stage]) for stage in SHARED}
     sizes = runs.drop_duplicates("target")
-    row = {"method": method, "targets": len(sizes), "n": len(per_seed)}
+    row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": len(per_seed)}
     row |= {f"{stage}s": _distinct(distinct[stage], stage) for stage in SHARED}
     for unit in UNITS:
         parts = {s: _mean_of_sums(distinct[s].groupby("seed")[f"{s}_{unit}"]) for s in SHARED}
@@ -91,7 +92,7 @@ def _distinct(runs: DataFrame, stage: str) -> int:
     return int(runs[runs[stage] != ""].groupby("seed")[stage].nunique().max()) if (runs[stage] != "").any() else 0
 
 
-def _mean_of_sums(groups) -> float:
+def _mean_of_sums(groups: SeriesGroupBy) -> float:
     """Mean over groups of their sums; unknown if any value is."""
     return float(groups.apply(_total).mean(skipna=False))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 UNKNOWN = "?"
+PREFIXES = " kMGTPEZYRQ"
 
 
 def si(value: float | None, unit: str = "") -> str:
@@ -13,12 +14,14 @@ def si(value: float | None, unit: str = "") -> str:
         return UNKNOWN
     if value == 0:
         return f"0 {unit}".strip()
-    power = min(max(math.floor(math.log10(abs(value)) / 3), 0), 8)
+    power = min(max(math.floor(math.log10(abs(value)) / 3), 0), len(PREFIXES) - 1)
     if abs(value) / 1000**power >= 999.5:
-        power = min(power + 1, 8)
+        power += 1
     scaled = value / 1000**power
-    digits = 0 if power == 0 and value == int(value) else max(0, 2 - math.floor(math.log10(abs(scaled)) + 1e-9))
-    return f"{scaled:.{digits}f} {' kMGTPEZY'[power].strip()}{unit}".strip()
+    digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
+    if power == 0 and value == int(value):
+        digits = 0
+    return f"{scaled:.{digits}f} {PREFIXES[power].strip()}{unit}".strip()
 
 
 def tick(value: float) -> str:

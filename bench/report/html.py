@@ -41,10 +41,9 @@ def page(
     """The page as text. All text from suites is escaped by the template engine."""
     import jinja2
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bench.report", "page"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    css, js = (environment.loader.get_source(environment, name)[0] for name in ("page.css", "page.js"))
+    loader = jinja2.PackageLoader("bench.report", "page")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    css, js = (loader.get_source(environment, name)[0] for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     suites = [
         _suite(i, name, members, [p for p in pictures if p.suite == name])

@@ -67,4 +67,4 @@ def _panel(axis: Axes, rows: dict[str, dict], look: Look) -> None:
                 axis.annotate(f"{n:.1f}", (n, n * scratch), xytext=(4, -9), textcoords="offset points", fontsize=8)
     axis.set_xlim(0, sizes[-1])
     axis.set_ylim(bottom=0)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params("x", integer=True)

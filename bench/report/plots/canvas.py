@@ -55,7 +55,9 @@ def theme() -> AbstractContextManager[Any]:
     return matplotlib.rc_context(settings)
 
 
-def panels(count: int, *, columns: int = COLUMNS, size: tuple[float, float] = PANEL, **kwargs: Any):
+def panels(
+    count: int, *, columns: int = COLUMNS, size: tuple[float, float] = PANEL, **kwargs: Any
+) -> tuple[Figure, list[Axes]]:
     """(figure, axes): `count` panels in rows; a single one is wider. `kwargs` go to pyplot.subplots."""
     from matplotlib import pyplot
 

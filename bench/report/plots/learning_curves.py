@@ -67,6 +67,7 @@ def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, L
         lengths.append(x[-1])
         axis.fill_between(x, values.low, values.high, color=look.colour, alpha=0.18, linewidth=0)
     axis.set_xlabel("epoch")
+    axis.locator_params("x", integer=True)
     shortest, longest = min(lengths), max(lengths)
     if 0 < shortest * LONGER < longest:
         axis.set_xscale("symlog", linthresh=shortest)
