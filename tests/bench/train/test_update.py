@@ -1,0 +1,94 @@
+"""What an update does beyond a plain step: parts of a batch, averaged weights, repeated draws, scaled rates."""
+
+import pytest
+import torch
+from fits import digits, fit, model, trained, weights
+from pydantic import ValidationError
+from torch.nn.functional import cross_entropy
+
+from bench.recipe import Recipe
+from bench.train.session import Interrupted
+
+
+@pytest.mark.parametrize("parts", [2, 4, 50])
+def test_a_batch_in_parts_is_the_same_batch(parts, tmp_path):
+    """Also where the parts are unequal (50 in 4: 13, 13, 13, 11), with mixing, which is drawn for the whole batch."""
+    same = {"steps": 6, "mixup": 0.8, "cutmix": 1.0, "label_smoothing": 0.1}
+    whole, split = trained(tmp_path / "a", **same), trained(tmp_path / "b", accumulate=parts, **same)
+    assert torch.allclose(whole, split, atol=2e-5) and not torch.equal(whole, weights(model()))
+
+
+def test_the_reported_loss_is_of_the_whole_batch(tmp_path):
+    losses = []
+    for parts in (1, 4):
+        made = fit(tmp_path / str(parts), model(), {"steps": 1, "accumulate": parts})
+        made.prepare()
+        images, labels = next(iter(made.data.train.batches(made.order(0)[:1], epoch=0, seed=0)))
+        losses.append(made.update(0, images, labels).item())
+        if parts == 1:
+            assert losses[0] == pytest.approx(cross_entropy(model()(images), labels).item(), rel=1e-6)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_no_more_parts_than_images():
+    with pytest.raises(ValidationError, match="accumulate 9 is more than batch_size 8"):
+        Recipe(batch_size=8, accumulate=9)
+
+
+def test_average_of_the_weights(tmp_path):
+    """timm's rule: a copy at the first step, from then on decay * average + (1 - decay) * weights."""
+    after = {steps: trained(tmp_path / str(steps), steps=steps) for steps in (1, 2, 3)}
+    average = 0.75 * (0.75 * after[1] + 0.25 * after[2]) + 0.25 * after[3]
+    assert torch.allclose(trained(tmp_path / "ema", steps=3, ema=0.75), average, atol=1e-6)
+    assert torch.equal(trained(tmp_path / "raw", steps=3, ema=0.75, ema_eval=False), after[3])
+
+
+@pytest.mark.parametrize("wish", [True, False])
+def test_which_weights_are_evaluated(wish, tmp_path):
+    seen = []
+
+    def evaluate(module):
+        seen.append(weights(module))
+        return {"top1": 0.0}
+
+    module = model()
+    fit(tmp_path, module, {"steps": 3, "ema": 0.75, "ema_eval": wish}, evaluate=evaluate).run()
+    assert torch.equal(seen[0], weights(model())) and torch.equal(seen[-1], weights(module))
+    assert torch.equal(seen[-1], trained(tmp_path / "other", steps=3)) is not wish
+
+
+@pytest.mark.parametrize("wish", [True, False])
+def test_the_average_survives_an_interruption(wish, tmp_path):
+    recipe = {"steps": 8, "ema": 0.9, "ema_eval": wish, "accumulate": 2}
+    straight, whole = model(), None
+
+    def loss(module, images, labels):
+        if whole is not None and whole.step == 4:
+            whole.session.stop = True
+        return cross_entropy(module(images), labels)
+
+    fit(tmp_path / "a", straight, recipe, loss=loss).run()
+    whole = fit(tmp_path / "b", model(), recipe, loss=loss)
+    with pytest.raises(Interrupted, match="step 5 of 8"):
+        whole.run()
+    whole, resumed = None, model()
+    fit(tmp_path / "b", resumed, recipe, loss=loss).run()
+    assert torch.equal(weights(straight), weights(resumed))
+
+
+def test_repeats_are_in_a_row_and_an_epoch_keeps_its_length(tmp_path):
+    data = digits()
+    once, thrice = (fit(tmp_path / str(n), model(), {"repeats": n}, data) for n in (1, 3))
+    assert once.per_epoch == thrice.per_epoch == len(thrice.order(0))
+    seen = torch.cat(thrice.order(1))
+    assert torch.equal(seen[::3] % data.train.n, torch.cat(once.order(1))[: len(seen[::3])])
+    assert torch.equal(seen[:30].view(10, 3) % data.train.n, seen[:30:3, None].expand(10, 3))
+    assert len(set(seen.tolist())) == len(seen)  # every draw is another one
+
+
+def test_rate_by_batch(tmp_path):
+    made = fit(tmp_path, model(), {"lr": 5e-4, "lr_batch": 512, "batch_size": 64, "steps": 1})
+    made.prepare()
+    made.update.schedule.step_update(0)
+    assert {group["lr"] for group in made.update.optimizer.param_groups} == {5e-4 * 64 / 512}
+    assert Recipe(lr=0.1).peak_lr == 0.1
