@@ -35,6 +35,9 @@ def warnings_of(runs: DataFrame) -> list[str]:
 def _of_suite(suite: str, runs: DataFrame) -> list[str]:
     done = runs[runs["status"] == "done"]
     found = [*_states(runs), *_seeds(done)]
+    twice = int(done.duplicated(["dataset", "method", "target", "seed"]).sum())
+    if twice:
+        found.append(f"{twice} runs have the same method, target and seed as another one: the last of them counts")
     for column, what in MIXTURES.items():
         values = [str(v) for v in done[column].dropna().unique() if v != ""]
         if len(values) > 1:

@@ -10,7 +10,8 @@ from bench.report import latex, markdown, tables
 from bench.report.analysis import Analysis, analyse, by_suite
 from bench.report.frames import conform_curves, conform_runs, write_atomically, write_csv
 from bench.report.html import Picture, page
-from bench.report.plots import draw_all
+from bench.report.plots import PICTURES, draw_all
+from bench.report.plots.canvas import FORMATS, save
 from bench.report.style import Look, looks
 
 if TYPE_CHECKING:
@@ -31,7 +32,17 @@ def write(runs: DataFrame, curves: DataFrame, out: Path, title: str, context: di
     pictures = _pictures(by_suite(analyses), styles, out)
     paths += [path for picture in pictures for path in picture.files]
     html = page(runs, analyses, pictures, styles, title, context)
-    return [*paths, write_atomically(out / "report.html", html)]
+    paths.append(write_atomically(out / "report.html", html))
+    _clear(out, keep=paths)
+    return paths
+
+
+def _clear(out: Path, keep: list[Path]) -> None:
+    """Remove pictures and tables that an earlier report of this folder had and this one has not."""
+    earlier = [out / f"{name}.{kind}" for name in PICTURES for kind in FORMATS]
+    earlier += [path for kind in ("md", "tex") for path in out.glob(f"table_*.{kind}")]
+    for path in set(earlier) - set(keep):
+        path.unlink(missing_ok=True)
 
 
 def _frames(analyses: list[Analysis], out: Path) -> list[Path]:
@@ -68,8 +79,6 @@ def slug(text: str) -> str:
 
 def _pictures(suites: dict[str, list[Analysis]], styles: dict[str, Look], out: Path) -> list[Picture]:
     """The pictures of every suite, as files; with several suites the names start with the suite's."""
-    from bench.report.plots.canvas import save
-
     found = []
     for suite, analyses in suites.items():
         for name, caption, figure in draw_all(analyses, styles):

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def _row(*texts: str) -> list[Cell]:
-    return [Cell(one_line(text)) for text in texts]
+def _row(*items: str | tuple[str, float]) -> list[Cell]:
+    """Cells from texts, or from texts with the number that they are sorted by."""
+    pairs = (item if isinstance(item, tuple) else (item, None) for item in items)
+    return [Cell(one_line(text), value=value) for text, value in pairs]
+
+
+def _si(value: float, unit: str = "") -> tuple[str, float]:
+    return si(value, unit), value
 
 
 def parts(section: Section, totals: DataFrame) -> Table:
@@ -25,10 +31,11 @@ def parts(section: Section, totals: DataFrame) -> Table:
     header += ["images", "device time", *(["energy"] if energy else [])]
     rows = []
     for total in totals.to_dict("records"):
-        flops = [si(total[f"flops_{stage}"]) for stage in STAGES]
-        both = [si(total["flops_total"]), si(total["flops_total_without_ancestor"])]
-        other = [si(total["images_total"]), hours(total["device_hours_total"])]
-        other += [si(total["energy_joules_total"], "J")] if energy else []
+        flops = [_si(total[f"flops_{stage}"]) for stage in STAGES]
+        both = [_si(total["flops_total"]), _si(total["flops_total_without_ancestor"])]
+        time = total["device_hours_total"]
+        other = [_si(total["images_total"]), (hours(time), time)]
+        other += [_si(total["energy_joules_total"], "J")] if energy else []
         rows.append(_row(total["method"], str(total["targets"]), str(total["n"]), *flops, *both, *other))
     caption = (
         "Cost of serving all sizes, mean over n seeds: ancestor and learngene once per identity, initialisation and "
@@ -57,11 +64,11 @@ def storage(section: Section, totals: DataFrame) -> Table:
             _row(
                 total["method"],
                 str(total["learngenes"] if stored + head else 0),
-                si(stored + head),
-                si(head),
-                si(total["stored_bytes"], "B"),
-                si(total["models_params"]),
-                si(total["models_bytes"], "B"),
+                _si(stored + head),
+                _si(head),
+                _si(total["stored_bytes"], "B"),
+                _si(total["models_params"]),
+                _si(total["models_bytes"], "B"),
                 ratio,
             )
         )
@@ -80,7 +87,9 @@ def break_even(section: Section, frame: DataFrame) -> Table:
         scratch = si(whole["scratch_per_size"])
         scratch = f"> {scratch}" if whole["scratch_is_bound"] and scratch != UNKNOWN else scratch
         verdicts = both.loc[["with", "without"], "verdict"]
-        rows.append(_row(method, si(whole["fixed"]), si(whole["per_size"]), scratch, *verdicts))
+        crossings = both.loc[["with", "without"], "break_even"]
+        verdicts = list(zip(verdicts, crossings, strict=True))
+        rows.append(_row(method, _si(whole["fixed"]), _si(whole["per_size"]), scratch, *verdicts))
     caption = (
         "From how many sizes on a method is cheaper than training each from scratch to the same accuracy, in FLOPs. "
         "fixed = ancestor + learngene where one serves all sizes. From scratch: what random initialisation needs to "

@@ -40,6 +40,7 @@ def test_a_report_has_all_its_files_and_rebuilds_from_two_of_them(make_frames, t
     again = write_report(
         read_runs(tmp_path / "a" / "runs.csv"), read_curves(tmp_path / "a" / "curves.csv"), tmp_path / "b", title="t"
     )
+    assert [path.name for path in paths] == [path.name for path in again]
     different = [path.name for path in again if path.read_bytes() != (tmp_path / "a" / path.name).read_bytes()]
     assert different == []
 
@@ -74,6 +75,14 @@ def test_a_suite_without_one_finished_run(make_frames, tmp_path, status):
     assert names(paths, ".png") == set()
     assert "15 of 30" not in (tmp_path / "report.html").read_text()
     assert "30 of 30 runs are not done" in (tmp_path / "report.html").read_text()
+
+
+def test_nothing_of_an_earlier_report_stays(make_frames, tmp_path, quick):
+    for name in ("table_old.md", "critical_difference.svg", "table_old.tex"):
+        (tmp_path / name).write_text("old")
+    (tmp_path / "mine.txt").write_text("kept")
+    paths = write_report(*make_frames(methods=("random", "wave"), depths=(2,)), tmp_path, title="t")
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths} | {"mine.txt"}
 
 
 def test_no_run_at_all(make_frames, tmp_path):
