@@ -13,26 +13,23 @@ from typing import Any, NoReturn
 
 from bench.plan import Job
 from bench.store import Store
-from bench.worker import Outcome, Stop, execute
+from bench.worker import Outcome, Stop, execute, job_from_json
 
 
-def child_main(job: Job, root: Path, order: dict[str, Any], results: int, parent: int) -> NoReturn:
-    """Execute, tell the outcome on the descriptor `results`, leave without the parent's exit handlers."""
+def serve(orders: int, results: int, parent: int) -> NoReturn:
+    """Do the jobs ordered on one descriptor and tell their outcomes on the other, until the orders end."""
     code = 1
     try:
         stop = Stop()
         signal.signal(signal.SIGTERM, stop)
         die_with_parent(parent)
-        if order.get("gpu") is not None:  # CUDA reads it when it is first used, which is in this process
-            os.environ["CUDA_VISIBLE_DEVICES"] = order["gpu"]
-        folder = Store(root).job(job).path
-        folder.mkdir(parents=True, exist_ok=True)
-        output = os.open(folder / "output.txt", os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
         os.close(0)
-        outcome = execute(job, root, stop=stop, shared_by=order.get("shared_by", 1))
-        os.write(results, json.dumps(asdict(outcome)).encode())
+        with os.fdopen(orders) as lines:
+            for line in lines:
+                outcome = one(json.loads(line), stop)
+                os.write(results, (json.dumps(asdict(outcome)) + "\n").encode())
+                if stop.requested:
+                    break
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -40,6 +37,24 @@ def child_main(job: Job, root: Path, order: dict[str, Any], results: int, parent
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def one(order: dict[str, Any], stop: Stop) -> Outcome:
+    """Execute one job; whatever it prints goes to a file beside its log."""
+    job, root = job_from_json(order["job"]), Path(order["root"])
+    if order.get("gpu") is not None:  # CUDA reads it when it is first used, which is in this process
+        os.environ["CUDA_VISIBLE_DEVICES"] = order["gpu"]
+    folder = Store(root).job(job).path
+    folder.mkdir(parents=True, exist_ok=True)
+    output = os.open(folder / "output.txt", os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
+    try:
+        return execute(job, root, stop=stop, shared_by=order.get("shared_by", 1))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def die_with_parent(parent: int) -> None:

@@ -99,7 +99,7 @@ class _Local:
 
     def order(self, job: Job, slot: int) -> None:
         gpu = self.devices[slot % len(self.devices)] if self.devices else None
-        order = {"job": job_to_json(job), "root": str(self.root), "shared_by": self.shared_by, "gpu": gpu}
+        order = {"job": job_to_json(job), "root": str(self.root), "shared_by": self.shared_by, "gpu": gpu, "slot": slot}
         assert self.pool.stdin is not None
         data = memoryview((json.dumps(order) + "\n").encode())
         with contextlib.suppress(BrokenPipeError):  # its end is noticed where its output is read

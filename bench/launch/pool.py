@@ -1,7 +1,9 @@
-"""A warm process: imports torch once, then forks a child for every job, so that a crash or a memory peak stays its own.
+"""A warm process: imports torch once, then forks a child per slot, so that a crash or a memory peak stays its own.
 
-Orders come as JSON lines on standard input, outcomes leave as JSON lines on standard output. End of input, or SIGTERM,
-asks the children to stop at their next step, with a checkpoint.
+Forking a process that holds torch takes tens of milliseconds, so a child does jobs until it has worked for RECYCLE
+seconds: a long job has a process to itself, short ones share one. Orders come as JSON lines on standard input,
+outcomes leave as JSON lines on standard output. End of input, or SIGTERM, asks the children to stop at their next
+step, with a checkpoint.
 """
 
 import contextlib
@@ -10,13 +12,16 @@ import os
 import selectors
 import signal
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.launch.child import child_main, died
+from bench.launch.child import died, serve
 from bench.plan import Job
 from bench.worker import Outcome, job_from_json
+
+RECYCLE = 5.0  # seconds of work after which a child does no further job
 
 
 def main() -> int:
@@ -43,16 +48,22 @@ def warm_up() -> None:
 
 @dataclass
 class Child:
-    job: Job
-    root: Path
+    """A forked process that does the jobs of one slot."""
+
     pid: int
+    orders: int  # descriptor that it reads orders from
+    job: Job | None = None
+    root: Path = Path()
+    since: float = 0.0
+    worked: float = 0.0
     said: bytes = b""
 
 
 class Pool:
     def __init__(self, out: int) -> None:
         self.out, self.stopping, self.buffer = out, False, b""
-        self.children: dict[int, Child] = {}  # by the descriptor of the child's pipe
+        self.slots: dict[int, int] = {}  # slot -> descriptor of its child's results
+        self.children: dict[int, Child] = {}  # by that descriptor
         self.loaded: set[str] = set()
         self.selector = selectors.DefaultSelector()
         self.selector.register(0, selectors.EVENT_READ)
@@ -87,30 +98,70 @@ class Pool:
                 self.start(json.loads(line))
 
     def start(self, order: dict[str, Any]) -> None:
-        job, root = job_from_json(order["job"]), Path(order["root"])
+        """Give a job to its slot's child, or to a fresh one."""
+        job, slot = job_from_json(order["job"]), order.get("slot", 0)
         self.preload(job)
-        results, child_end = os.pipe()
+        child = self.children.get(self.slots.get(slot, -1))
+        if child is None or child.worked > RECYCLE:
+            child = self.fork(slot)
+        child.job, child.root, child.since = job, Path(order["root"]), time.monotonic()
+        with contextlib.suppress(BrokenPipeError):  # its death is noticed by its other pipe
+            data = memoryview((json.dumps(order) + "\n").encode())
+            while data:
+                data = data[os.write(child.orders, data) :]
+
+    def fork(self, slot: int) -> Child:
+        """A new child for a slot; the one before it leaves when it finds its orders closed."""
+        if slot in self.slots:
+            os.close(self.children[self.slots[slot]].orders)
+        results, child_results = os.pipe()
+        child_orders, orders = os.pipe()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            child_main(job, root, order, child_end, parent)
-        os.close(child_end)
-        self.children[results] = Child(job, root, pid)
+            for other, child in self.children.items():
+                os.close(other)
+                with contextlib.suppress(OSError):
+                    os.close(child.orders)
+            os.close(orders)
+            os.close(results)
+            serve(child_orders, child_results, parent)
+        os.close(child_results)
+        os.close(child_orders)
+        child = self.children[results] = Child(pid, orders)
+        self.slots[slot] = results
         self.selector.register(results, selectors.EVENT_READ)
+        return child
 
     def hear(self, results: int) -> None:
         """What a child says; the end of its pipe is its end."""
         child = self.children[results]
         data = os.read(results, 1 << 16)
-        if data:
-            child.said += data
-            return
+        child.said += data
+        *lines, child.said = child.said.split(b"\n")
+        for line in lines:
+            assert child.job is not None
+            self.finish(child, json.loads(line))
+        if not data:
+            self.bury(results, child)
+
+    def finish(self, child: Child, outcome: dict[str, Any]) -> None:
+        assert child.job is not None
+        self.tell({"id": child.job.id, **outcome})
+        child.worked += time.monotonic() - child.since
+        child.job = None
+
+    def bury(self, results: int, child: Child) -> None:
+        """A child is gone. If it had a job, that job went with it."""
         self.selector.unregister(results)
         os.close(results)
         del self.children[results]
+        for slot in [slot for slot, current in self.slots.items() if current == results]:
+            del self.slots[slot]
+            os.close(child.orders)
         _, status = os.waitpid(child.pid, 0)
-        outcome = json.loads(child.said) if child.said else asdict(died(child.job, child.root, status))
-        self.tell({"id": child.job.id, **outcome})
+        if child.job is not None:
+            self.finish(child, asdict(died(child.job, child.root, status)))
 
     def preload(self, job: Job) -> None:
         """Read small built-in data before the fork. Trouble is left to the job, which fails with it."""
