@@ -129,6 +129,7 @@ class Initializer:
 
     version: ClassVar[int] = 1  # raise it when the method's results change
     ancestors: ClassVar[int | Literal["many"]] = 1  # 0: condense gets None; 1: a model; "many": a list
+    trains: ClassVar[bool] = True  # False: it never calls `lab.fit`, so no recipe is part of its learngenes' identity
     trains_start: ClassVar[bool] = False  # initialize trains, so it is a job of its own
     at_start: ClassVar[tuple[str, ...]] = ()  # options only `initialize` reads; `condense` sees them at their defaults
 

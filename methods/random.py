@@ -28,6 +28,7 @@ class Random(Initializer):
 
     scheme: Literal["timm", "jax", "moco"] = "timm"
     ancestors: ClassVar[int] = 0
+    trains: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
 from methods.vit import VitSpec, mismatch, spec_of
@@ -85,6 +85,7 @@ class WeightSelection(Initializer):
     heads: Literal["flat", "whole"] = "flat"
     layers: Literal["first", "spaced"] = "first"
     head: Literal["transfer", "fresh"] = field(default="fresh", kw_only=True)
+    trains: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_choices(self)

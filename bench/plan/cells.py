@@ -128,7 +128,7 @@ class Builder:
             return
         trained_like = ancestors[0] if ancestors else self.only_ancestor(None)
         try:
-            recipe = method_recipe(cell.method, trained_like)
+            recipe = method_recipe(cell.method, trained_like) if cell.initializer.trains else {}
         except ValidationError as error:
             at = (*cell.method.position, "train")
             raise self.suite.source.invalid(at, error, Recipe) from None

@@ -18,7 +18,7 @@ class Jobs:
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
         self.all: dict[str, Job] = {}
-        self._data: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._data: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
         self._recipes: dict[int, dict[str, Any]] = {}
 
     def ancestor(self, entry: AncestorEntry, spec: VitSpec, data: DataEntry, seed: int) -> str:
@@ -104,10 +104,10 @@ class Jobs:
 
     def data(self, entry: DataEntry) -> tuple[dict[str, Any], dict[str, Any]]:
         """What of a data set goes into identities, and what a worker needs besides."""
-        if entry.name not in self._data:
+        if id(entry) not in self._data:  # an ancestor's may have the name of another one
             fingerprint = dict(entry.description.fingerprint)
-            self._data[entry.name] = fingerprint, entry.settings.model_dump(mode="json")
-        return self._data[entry.name]
+            self._data[id(entry)] = fingerprint, entry.settings.model_dump(mode="json")
+        return self._data[id(entry)]
 
     def add(
         self, kind: str, prefix: str, settings: dict[str, Any], needs: list[str | None], local: dict[str, Any]

@@ -152,6 +152,8 @@ def _method(
     for name in wanted or []:
         if name not in named:
             raise source.error((*at, "ancestor"), f"no ancestor is named {name!r}{nearest(name, named)}")
+    if keys.train and not initializer.trains:
+        raise source.error((*at, "train"), f"{use} trains nothing itself; for the recipe of its runs use 'runs'")
     if initializer.ancestors and not named:
         raise source.error(at, f"{label} needs an ancestor; expected a top-level key 'ancestor'")
     own = seeds if keys.seeds is None else _seeds(keys.seeds, source, (*at, "seeds"))

@@ -1,0 +1,160 @@
+"""What each job's identity depends on: all of that, and nothing else."""
+
+import importlib
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plans import ALL, Planner, changed, ids, of
+from tiny import SUITE
+
+from bench.identity import canonical, derive_seed, digest, size_name, spec_settings
+from bench.plan import KINDS
+from methods.vit import VitSpec
+
+
+@pytest.fixture
+def planned(tmp_path):
+    return Planner(tmp_path)
+
+
+RUNS, STARTS = of(["run"], ALL), {("start", "wave")}
+EVERYTHING = of(["learngene", "run"], ALL) | STARTS | {("ancestor", "")}
+
+CHANGES = [
+    # the recipe of the runs: the runs alone
+    ("train.epochs=3", RUNS),
+    ("train.lr=0.5", RUNS),
+    ("train.precision=bf16", RUNS),
+    ("train.compile=true", RUNS),
+    ("train.augment.hflip=0.5", RUNS),
+    ("train.distill={kl: 0.5}", RUNS),
+    # the ancestor: all that comes from it, or trains like it; random does neither
+    ("ancestor.train.epochs=2", EVERYTHING - of(KINDS, ["random"])),
+    ("ancestor.model.num_heads=4", EVERYTHING - of(KINDS, ["random", "mixture_growth"])),
+    # a method's own options and recipe: what it makes
+    ("methods.sws.stages=1", of(["learngene", "run"], ["sws"])),
+    ("methods.sws.train={epochs: 3}", of(["learngene", "run"], ["sws"])),
+    ("methods.sws.head=fresh", of(["learngene", "run"], ["sws"])),
+    ("methods.sws.runs={epochs: 3}", of(["run"], ["sws"])),
+    ("methods.random.scheme=jax", of(["learngene", "run"], ["random"])),
+    ("methods.wave.templates=3", of(["learngene", "start", "run"], ["wave"])),
+    ("methods.wave.scaler_steps=6", of(["start", "run"], ["wave"])),  # read only where a target starts
+    ("methods.wave.scaler_lr=0.5", of(["start", "run"], ["wave"])),
+    # what is more, without what is there being another
+    ("seeds=3", RUNS | STARTS),
+    ("seeds=[0, 1, 7]", RUNS | STARTS),
+    ("targets.0.depth=[1, 3, 2]", RUNS | STARTS),
+    ("replicate=all", EVERYTHING),
+    # what computes
+    ("threads=2", EVERYTHING),
+]
+
+
+@pytest.mark.parametrize(("setting", "expected"), CHANGES, ids=[c[0] for c in CHANGES])
+def test_a_change_changes_what_depends_on_it(setting, expected, planned):
+    assert changed(planned(), planned(setting)) == expected
+
+
+@pytest.mark.parametrize(
+    "setting", ["seeds=3", "seeds=[0, 1, 7]", "targets.0.depth=[1, 3, 2]", "methods.more={use: random, scheme: jax}"]
+)
+def test_more_keeps_what_there_is(setting, planned):
+    assert ids(planned()) < ids(planned(setting))
+
+
+SAME = [
+    "name=other", "jobs=3", "launcher=inline", "device=cpu", "keep_weights=true", "checkpoint.seconds=7",
+    "seeds=[1, 0]", "threads=1", "replicate=run", "teacher=ancestor", "dataset={name: digits}",
+    "dataset={name: digits, img_size: 8}",
+    # a default that is given is the default: so options that are added later keep old identities
+    "train.weight_decay=0.05", "train.precision=fp32", "train.augment={}", "train.augment={shift: 0}",
+    "train.mixup=0", "methods.random.scheme=timm", "methods.random={}", "methods.random=", "methods.wave.kl=1",
+    "methods.sws.runs={epochs: 2}", "methods.sws.train={epochs: 1}", "methods.wave.train={augment: {shift: 1}}",
+    "ancestor.model.mlp_ratio=4", "ancestor.model.num_classes=10", "ancestor.model.class_token=false",
+    "ancestor.dataset=digits", "targets.0.patch_size=4", "targets.0.ancestor=ancestor", "methods.sws.ancestor=ancestor",
+    "methods.mixture_growth.seed_depth=2", "methods.sws.layers_per_stage=[1, 1]", "methods.wave.widths=one",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", SAME)
+def test_what_is_no_part_of_an_identity(setting, planned):
+    assert ids(planned(setting)) == ids(planned())
+
+
+def test_labels_and_their_order_are_no_part_of_an_identity(planned):
+    last = "\n  floor: {use: random}\ntrain: {epochs: 2"
+    text = SUITE.replace("  random: {}\n", "").replace("\ntrain: {epochs: 2", last)
+    renamed = planned(text=text)
+    assert ids(renamed) == ids(planned())
+    assert {cell.name.split("-")[0] for cell in renamed.cells} == ALL - {"random"} | {"floor"}
+
+
+def test_settings_are_all_that_an_identity_is_made_of(planned):
+    for job in planned().jobs.values():
+        assert job.id.endswith("-" + digest(job.settings))
+        assert "/" not in str(job.settings), "a path in an identity"
+
+
+OUTSIDE = '''
+from dataclasses import dataclass
+from methods import Initializer, Learngene
+
+@dataclass
+class Mine(Initializer):
+    """A method from outside."""
+    scale: float = {scale}
+    version = {version}
+    ancestors = 0
+    def condense(self, ancestor, lab): return Learngene(tensors={{}}, meta={{}})
+    def initialize(self, target, learngene, lab): ...
+'''
+
+
+def test_the_source_of_a_method_from_outside(planned, tmp_path, monkeypatch):
+    """Beside the suite, found without further ado; its whole file is part of its identities."""
+
+    def plan(name="mine_a", **changes):
+        (tmp_path / f"{name}.py").write_text(OUTSIDE.format(**{"scale": 0.5, "version": 1} | changes))
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        importlib.invalidate_caches()
+        return ids(planned(f"methods={{mine: {{use: '{name}:Mine'}}}}"))
+
+    first = plan()
+    assert first == plan() and all(id.startswith("Mine-") for id in first)
+    assert not first & plan(scale=0.25) and not first & plan(version=2)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5))
+def test_equal_settings_have_one_digest(value):
+    assert digest(dict(reversed(value.items()))) == digest(value)
+    assert digest(value | {"one more": 1}) != digest(value)
+
+
+def test_a_digest_for_ever():
+    """Results on disk are found by it."""
+    assert canonical({"b": [1, 0.1, None], "a": "\u00e9"}) == '{"a":"\\u00e9","b":[1,0.1,null]}'
+    assert digest({"b": [1, 0.1, None], "a": "x"}) == "3343b8d86737"
+    with pytest.raises(ValueError, match="JSON compliant"):
+        digest(float("nan"))
+
+
+def test_seeds_of_purposes():
+    assert derive_seed(0, "order", 1) == 1860338126330257371
+    seeds = {derive_seed(seed, what) for seed in range(50) for what in "ab"}
+    assert len(seeds) == 100 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_sizes():
+    assert spec_settings(VitSpec()) == {} and size_name(VitSpec(depth=6, embed_dim=64, num_heads=1)) == "L6-d64"
+    assert spec_settings(VitSpec(depth=6, class_token=True)) == {"depth": 6, "class_token": True}
