@@ -7,7 +7,8 @@
 `--dir DIR` names another folder than the user's own, `--help` the rest.
 Needs the Debian packages slurm-wlm and munge (`apt-get install slurm-wlm munge`, or `up --install` as root), no
 systemd, no cgroups and no entry in /etc. Works as root and as any user (whose jobs then are the only ones).
-Partitions: `normal` (the default), `low`, which `high` preempts with requeue. Several clusters live side by side.
+Partitions: `normal` (the default), `high`, and `low`, whose jobs both others preempt, with requeue. No partition can be
+called `default`: that is a word of slurm.conf. Several clusters live side by side.
 """
 
 from __future__ import annotations
