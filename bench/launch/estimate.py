@@ -1,5 +1,6 @@
 """How much work a job is, before it runs: from closed forms, good enough to order jobs and to tell the time left."""
 
+import methods
 from bench import models
 from bench.plan import Job
 from methods.vit import VitSpec
@@ -10,6 +11,8 @@ def work_units(job: Job) -> float:
     settings = job.settings
     recipe = settings.get("recipe", {})
     spec = VitSpec(**settings.get("model", settings.get("target", {})))
+    if job.kind == "learngene" and not methods.method_class(settings["method"]["use"]).trains:
+        return 1.0
     if job.kind == "learngene":
         spec = VitSpec(**max(job.local["targets"], key=lambda t: t["depth"])) if job.local.get("targets") else spec
     images = settings["data"]["counts"]["train"]

@@ -58,6 +58,12 @@ class Child:
     worked: float = 0.0
     said: bytes = b""
 
+    def close_orders(self) -> None:
+        """Tell it to leave. The descriptor's number is forgotten: the system gives it to others."""
+        if self.orders >= 0:
+            os.close(self.orders)
+            self.orders = -1
+
 
 class Pool:
     def __init__(self, out: int) -> None:
@@ -113,7 +119,7 @@ class Pool:
     def fork(self, slot: int) -> Child:
         """A new child for a slot; the one before it leaves when it finds its orders closed."""
         if slot in self.slots:
-            os.close(self.children[self.slots[slot]].orders)
+            self.children[self.slots[slot]].close_orders()
         results, child_results = os.pipe()
         child_orders, orders = os.pipe()
         parent = os.getpid()
@@ -121,8 +127,7 @@ class Pool:
         if pid == 0:
             for other, child in self.children.items():
                 os.close(other)
-                with contextlib.suppress(OSError):
-                    os.close(child.orders)
+                child.close_orders()
             os.close(orders)
             os.close(results)
             serve(child_orders, child_results, parent)
@@ -158,7 +163,7 @@ class Pool:
         del self.children[results]
         for slot in [slot for slot, current in self.slots.items() if current == results]:
             del self.slots[slot]
-            os.close(child.orders)
+        child.close_orders()
         _, status = os.waitpid(child.pid, 0)
         if child.job is not None:
             self.finish(child, asdict(died(child.job, child.root, status)))

@@ -34,7 +34,8 @@ def run(folder: Path, jobs: int, runs: int, epochs: int) -> tuple[float, float]:
     suite, results = folder / "suite.yaml", folder / "results"
     suite.write_text(SUITE.format(runs=runs, epochs=epochs))
     command = [sys.executable, "-m", "bench", "run", str(suite), "--results", str(results), "--jobs", str(jobs)]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     events = [e for log in results.glob("jobs/run/*/log.jsonl") for e in read_log(log)]
     starts = [e["time"] for e in events if e["event"] == "start"]
     ends = [e["time"] for e in events if e["event"] == "done"]
