@@ -1,6 +1,5 @@
 """From a plan and the results directory to rows of runs.csv and points of the learning curves."""
 
-import json
 from typing import Any
 
 from bench import models
@@ -170,10 +169,3 @@ def curves(plan: Plan, store: Store) -> list[dict[str, Any]]:
         names = ("epoch", "step", "images", "flops", "seconds", "top1", "val_top1", "loss")
         points += [{"run": id, **{name: e.get(name) for name in names}} for e in evals]
     return points
-
-
-def dump_suite(plan: Plan) -> str:
-    """The resolved suite as YAML (JSON is YAML)."""
-    import yaml
-
-    return yaml.safe_dump(json.loads(json.dumps(plan.suite.resolved)), sort_keys=False)

@@ -4,11 +4,13 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bench.errors import UsageError
 from bench.plan import Plan, make_plan
 from bench.store import Store
-from bench.suite import load
+from bench.store.files import write_bytes
+from bench.suite import load, yaml_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,30 +25,47 @@ def plan_of(options: argparse.Namespace) -> tuple[Plan, Store]:
 
 def keep_suite(plan: Plan, store: Store, options: argparse.Namespace) -> None:
     """Write the resolved suite beside its results, so that `status` and `report` describe exactly this run."""
-    from bench.results import dump_suite
-    from bench.store.files import write_bytes
-
     kept = {"source": str(options.suite), "sha256": _hash(options.suite), "set": options.settings, "only": options.only}
-    text = f"{KEPT}{json.dumps(kept)}\n{dump_suite(plan)}"
+    text = f"{KEPT}{json.dumps(kept)}\n{yaml_lines.dump(plan.suite.resolved)}"
     write_bytes(store.suite(plan.suite.name) / "suite.yaml", text.encode())
 
 
 def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, str | None]:
     """The plan of the suite's last run, or of the suite as given where `--set` says so or nothing ran.
 
-    The third is a note where the suite file has changed since.
+    The third is a note where the suite file has changed since; it need not even be valid now.
     """
-    current, store = load(suite, options.settings), Store(options.results)
-    kept_file = store.suite(current.name) / "suite.yaml"
-    if options.settings or not kept_file.exists():
-        return make_plan(current, options.only), store, None
-    first = kept_file.read_text().partition("\n")[0]
-    kept = json.loads(first.removeprefix(KEPT)) if first.startswith(KEPT) else {"only": [], "sha256": None}
+    store = Store(options.results)
+    kept_file = None if options.settings else _kept_file(suite, store)
+    if kept_file is None:
+        return make_plan(load(suite, options.settings), options.only), store, None
+    kept = _read_kept(kept_file)
     changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite)
-    note = (
-        f"note: {suite} has changed since its last run; this describes the last run ({kept_file})" if changed else None
-    )
-    return make_plan(load(kept_file), options.only or kept["only"]), store, note
+    note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
+    last = load(kept_file, folder=Path(kept["source"]).parent)
+    return make_plan(last, options.only or kept["only"]), store, note if changed else None
+
+
+def _kept_file(suite: Path, store: Store) -> Path | None:
+    """What `bench run` kept of the suite, or None where it never ran."""
+    data, _ = yaml_lines.load(suite)
+    name = data.get("name") if isinstance(data, dict) else None
+    if not isinstance(name, str) or "/" in name:
+        return None
+    file = store.suite(name) / "suite.yaml"
+    return file if file.is_file() else None
+
+
+def _read_kept(file: Path) -> dict[str, Any]:
+    """What its first line says of the run: the suite file, its hash, `--set` and `--only`."""
+    first = file.read_text().partition("\n")[0]
+    try:
+        kept = json.loads(first.removeprefix(KEPT))
+        return {name: kept[name] for name in ("source", "sha256", "set", "only")}
+    except (ValueError, TypeError, KeyError):
+        raise UsageError(
+            f"{file}:1: expected the line that bench run writes; run the suite again to renew it"
+        ) from None
 
 
 def _hash(path: Path) -> str:

@@ -3,10 +3,13 @@
 import argparse
 from collections import Counter
 
+from bench import models
 from bench.commands.common import plan_of
 from bench.launch.estimate import work_units
 from bench.plan import Plan, each_kind
 from bench.results import Reader
+
+MANY = 30  # sizes, or reasons, beyond which a list is cut
 
 
 def main(options: argparse.Namespace) -> int:
@@ -17,30 +20,69 @@ def main(options: argparse.Namespace) -> int:
         slurm.show(plan, store)
     reader = Reader(plan, store)
     done = {id for id in plan.jobs if reader.result(id)}
+    print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
+    _sizes(plan)
     _runs(plan, done)
-    print()
-    print(f"{'jobs':<12}{'all':>8}{'done':>8}{'to do':>8}   estimated training FLOPs to do")
-    for kind, jobs in each_kind(plan):
-        todo = [job for job in jobs if job.id not in done]
-        flops = sum(work_units(job) for job in todo)
-        print(f"{kind:<12}{len(jobs):>8}{len(jobs) - len(todo):>8}{len(todo):>8}   {flops:.2e}")
+    _jobs(plan, done, reader)
     if options.all:
+        print()
         for job in plan.jobs.values():
             print(f"{'done' if job.id in done else 'to do':<6} {job.kind:<10} {job.id}")
     return 0
 
 
+def _sizes(plan: Plan) -> None:
+    """Parameters and cost of each target, from closed forms."""
+    sizes = dict.fromkeys((cell.target, cell.data.name, cell.spec) for cell in plan.cells)
+    print(f"{'target':<24}{'data set':<16}{'parameters':>14}{'MACs an image':>16}")
+    for target, data, spec in list(sizes)[:MANY]:
+        print(f"{target:<24}{data:<16}{models.params(spec):>14,}{models.macs(spec):>16,}")
+    if len(sizes) > MANY:
+        print(f"and {len(sizes) - MANY} more")
+    print()
+
+
 def _runs(plan: Plan, done: set[str]) -> None:
-    print(f"{plan.suite.name}: {len(plan.cells)} runs")
-    print(f"{'method':<24}{'runs':>8}{'done':>8}{'to do':>8}{'skipped':>8}{'epochs':>8}")
+    print(f"{'method':<24}{'runs':>8}{'done':>8}{'to do':>8}{'skipped':>8}   training of a run")
     reasons: Counter[tuple[str, str]] = Counter()
     for method in plan.suite.methods:
         cells = [c for c in plan.cells if c.method is method]
         skipped = [c for c in cells if c.skipped]
         ready = sum(c.run in done for c in cells)
         todo = len(cells) - ready - len(skipped)
-        length = method.runs.epochs if method.runs.steps is None else f"{method.runs.steps} steps"
-        print(f"{method.label:<24}{len(cells):>8}{ready:>8}{todo:>8}{len(skipped):>8}{length:>8}")
+        length = f"{method.runs.epochs} epochs" if method.runs.steps is None else f"{method.runs.steps} steps"
+        print(f"{method.label:<24}{len(cells):>8}{ready:>8}{todo:>8}{len(skipped):>8}   {length}")
         reasons.update((f"{method.label} {c.target}", c.skipped) for c in skipped)
-    for (what, reason), n in reasons.items():
+    for (what, reason), n in list(reasons.items())[:MANY]:
         print(f"skipped: {what} ({n} runs): {reason}")
+    if len(reasons) > MANY:
+        print(f"skipped: and {len(reasons) - MANY} more sizes")
+    print()
+
+
+def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
+    """Jobs by kind, with the estimated FLOPs to do; and the time, at the speed of what is done."""
+    print(f"{'jobs':<24}{'all':>8}{'done':>8}{'to do':>8}{'':8}   training to do, estimated")
+    left = spent = seconds = 0.0
+    for kind, jobs in each_kind(plan):
+        if not jobs:
+            continue
+        todo = [job for job in jobs if job.id not in done]
+        flops = sum(work_units(job) for job in todo)
+        print(f"{kind:<24}{len(jobs):>8}{len(jobs) - len(todo):>8}{len(todo):>8}{'':8}   {flops:.1e} FLOPs")
+        left += flops
+        for job in jobs:
+            if job.id in done:
+                spent += work_units(job)
+                seconds += reader.result(job.id).get("cost", {}).get("seconds", 0.0)
+    if left and seconds:
+        print(f"about {duration(left * seconds / spent)} on one worker, at the speed of the jobs that are done")
+    if not left:
+        print("all done: bench run would train nothing")
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -36,7 +36,7 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
 
 
 def _matches(cell: Cell, pattern: str) -> bool:
-    return fnmatchcase(cell.name, pattern) or fnmatchcase(cell.run, pattern)
+    return fnmatchcase(cell.name, pattern) or cell.run == pattern
 
 
 def each_kind(plan: Plan) -> Iterator[tuple[str, list[Job]]]:

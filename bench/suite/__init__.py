@@ -22,14 +22,17 @@ MAX_SEEDS, MAX_RUNS = 10_000, 1_000_000
 RESERVED_NAMES = ("jobs", "reference", "cache")  # folders of the results directory
 
 
-def load(path: Path, settings: list[str] | None = None) -> Suite:
-    """Read the suite at `path` with `--set` settings applied. Raises SuiteError or UsageError."""
+def load(path: Path, settings: list[str] | None = None, folder: Path | None = None) -> Suite:
+    """Read the suite at `path` with `--set` settings applied. Raises SuiteError or UsageError.
+
+    folder: where its methods from outside may lie; default: beside it.
+    """
     data, lines = yaml_lines.load(path)
     if not isinstance(data, dict):
         expected = "a mapping with keys such as name, dataset, targets, methods"
         raise SuiteError([f"{path}:1: expected {expected}, found {_kind(data)}"])
     origin = overrides.apply(data, settings or [])
-    source = Source(path, lines, origin, data)
+    source = Source(path, lines, origin, data, folder)
     file = _file(data, source)
     datasets, named, runs, seeds = collect(
         lambda: _datasets(file.dataset, source),

@@ -100,7 +100,7 @@ def expanded(changes: dict[str, Any], source: Source, at: tuple[str, ...]) -> di
 
 def _class(use: str, source: Source, at: tuple[str, ...]) -> type[Initializer]:
     """The class named by `use`; modules beside the suite file are found too."""
-    folder = str(source.path.parent.resolve())
+    folder = str(source.folder.resolve())
     if ":" in use and folder not in sys.path:
         sys.path.append(folder)
     try:

@@ -37,12 +37,17 @@ EXPECTED = {
 
 
 class Source:
-    """Where the values of a suite come from: lines of its file, or `--set` options."""
+    """Where the values of a suite come from: lines of its file, or `--set` options.
+
+    data:   the values, `--set` applied.
+    folder: where modules with methods from outside may lie.
+    """
 
     def __init__(
-        self, path: Path, lines: dict[KeyPath, int], origin: dict[KeyPath, str] | None = None, data: Any = None
+        self, path: Path, lines: dict[KeyPath, int], origin: dict[KeyPath, str], data: Any, folder: Path | None = None
     ) -> None:
-        self.path, self.lines, self.origin, self.data = path, lines, origin or {}, data
+        self.path, self.lines, self.origin, self.data = path, lines, origin, data
+        self.folder = folder or path.parent
 
     def place(self, at: KeyPath) -> str:
         """`file:line`, or the `--set` option, of the nearest known key at or above `at`; both where a `--set` changed

@@ -59,6 +59,20 @@ for _name, (_pattern, _first) in _SCALARS.items():
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})$"), _first)
 
 
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that puts quotes around whatever string `_Loader` would take for something else."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dump(data: Any) -> str:
+    """Plain data as YAML that `parse` reads as the same data."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
 def load(path: Path) -> tuple[Any, dict[KeyPath, int]]:
     """The file's data and the line of each key path. Raises SuiteError for anything that is not plain YAML."""
     try:

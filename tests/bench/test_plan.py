@@ -165,5 +165,7 @@ def test_only(planned):
     assert len(planned(only=["*-s0"]).cells) == 10
     (cell,) = (c for c in planned().cells if c.name == "wave-L3-d16-digits-s1")
     assert [c.name for c in planned(only=[cell.run]).cells] == [cell.name]
+    more = planned("methods.tab={use: random, scheme: jax}", only=["random-*"])
+    assert {c.method.label for c in more.cells} == {"random"}, "the label counts, not what it uses"
     with pytest.raises(UsageError, match="matches none of 20 runs"):
         planned(only=["wavee*"])
