@@ -38,7 +38,8 @@ class Builder:
 
     def add(self, method: MethodEntry, data: DataEntry) -> None:
         """All runs of a method on a data set; one learngene per family of targets."""
-        self.check_augment(method.runs, data, ("methods", method.label, "runs"))
+        own = (self.suite.resolved["methods"][method.label] or {}).get("runs", {})
+        self.check_augment(method.runs, data, (*method.position, "runs") if "augment" in own else ("train",))
         served, made = self.served(method, data), []
         for target in served:
             members = [s.spec for s in served if s.skipped is None and s.family == target.family]

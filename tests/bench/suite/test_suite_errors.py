@@ -35,6 +35,8 @@ dataset: digits | dataset: | dataset | found nothing
 {model} | {embed_dim: 16, dept: 2} | ancestor.model.dept | did you mean 'depth'?
 {model} | {embed_dim: 16, num_heads: 2, patch_size: 4, num_classes: 9} | ancestor.model | num_classes 9 contradicts
 train: {ancestor_train} | train: 3 | ancestor.train | expected a mapping
+{model} | {checkpoint: nowhere.pt} | ancestor.model.checkpoint | 'nowhere.pt' is no file
+{model} | {checkpoint: /} | ancestor.model.checkpoint | '/' is no file
 {ancestor_train} | {augment: {shif: 1}} | ancestor.train.augment.shif | did you mean 'shift'?
 {ancestor_train} | {augment: {crop: rrc}} | ancestor.train.augment | not for digits
 {ancestor_train} | {drop-path: 0.1} | ancestor.train.drop-path | did you mean 'drop_path'?
@@ -80,6 +82,7 @@ random: {} | random: {seeds: []} | methods.random.seeds | found []
 random: {} | random: {ancestor: nobody} | methods.random.ancestor | no ancestor is named 'nobody'
 random: {} | random: {ancestor: 3} | methods.random.ancestor | expected a string or a list, found 3
 random: {} | random: {runs: {epoch: 1}} | methods.random.runs.epoch | did you mean 'epochs'?
+random: {} | random: {train: {epochs: 1}} | methods.random.train | random trains nothing itself
 random: {} | random: {train: {epochs: -1}} | methods.random.train.epochs | expected at least 0, found -1
 {wave} | wave: {template_size: 7} | methods.wave | template_size 7 does not divide
 {wave} | wave: {template_size: fuhl} | methods.wave.template_size | expected a whole number or 'full', found 'fuhl'
@@ -100,6 +103,8 @@ sws: {stages: 2} | sws: {stages: two} | methods.sws.stages | expected a whole nu
 {runs} | train: {compile: yes} | train.compile | expected true or false, found 'yes'
 {runs} | train: {betas: [0.9]} | train.betas | too few entries, found [0.9]
 {runs} | train: {augment: {hflipp: 1}} | train.augment.hflipp | did you mean 'hflip'?
+{runs} | train: {augment: {crop: rrc}} | train.augment | not for digits
+random: {} | random: {runs: {augment: {crop: rrc}}} | methods.random.runs.augment | not for digits
 {runs} | train: {distill: {klx: 1}} | train.distill.klx | did you mean 'kl'?
 seeds: 2 | seeds: 0 | seeds | expected a count from 1
 seeds: 2 | seeds: -1 | seeds | found -1
