@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bench.report.breakeven import break_even
@@ -12,9 +13,12 @@ from bench.report.reach import reach
 from bench.report.sections import Section, sections
 from bench.report.standing import Standing, standing
 from bench.report.summary import summarise
+from bench.report.tables import tables_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from bench.report.tables.model import Table
 
 COMPARED = ("top1", "best_top1")
 
@@ -32,6 +36,11 @@ class Analysis:
     break_even: DataFrame
     standing: Standing  # over all sections of the suite, the same for each
     best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """Name -> table, in the order in which they are shown."""
+        return tables_of(self)
 
 
 def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:

@@ -14,7 +14,6 @@ from bench.report.sections import Section
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
-    from pandas.api.typing import SeriesGroupBy
 
 UNITS = ("flops", "images", "device_hours", "energy_joules")
 SHARED = ("ancestor", "learngene")
@@ -72,15 +71,17 @@ def _of_method(method: str, runs: DataFrame) -> dict[str, Any]:
     sizes = runs.drop_duplicates("target")
     row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": len(per_seed)}
     row |= {f"{stage}s": _distinct(distinct[stage], stage) for stage in SHARED}
+    own = [s for s in STAGES if s not in SHARED]
+    known = runs.groupby("target")[[f"{s}_{u}" for s in own for u in UNITS]].mean().sum(skipna=False)
+    costs = {s: _mean_of_sums(distinct[s], [f"{s}_{u}" for u in UNITS]) for s in SHARED}
+    costs |= dict.fromkeys(own, known)
     for unit in UNITS:
-        parts = {s: _mean_of_sums(distinct[s].groupby("seed")[f"{s}_{unit}"]) for s in SHARED}
-        parts |= {s: _total(runs.groupby("target")[f"{s}_{unit}"].mean()) for s in STAGES if s not in SHARED}
+        parts = {stage: float(costs[stage][f"{stage}_{unit}"]) for stage in STAGES}
         row |= {f"{unit}_{stage}": value for stage, value in parts.items()}
         row[f"{unit}_total"] = sum(parts.values())
         row[f"{unit}_total_without_ancestor"] = sum(v for s, v in parts.items() if s != "ancestor")
-    for column in ("stored_params", "stored_params_head", "stored_bytes"):
-        row[column] = _mean_of_sums(distinct["learngene"].groupby("seed")[column])
-    row["models_params"] = float(_total(sizes["params"]))
+    row |= _mean_of_sums(distinct["learngene"], ["stored_params", "stored_params_head", "stored_bytes"])
+    row["models_params"] = float(sizes["params"].astype(float).sum(skipna=False))
     row["models_bytes"] = BYTES * row["models_params"]
     stored = row["stored_params"] + row["stored_params_head"]
     row["storage_ratio"] = row["models_params"] / stored if stored else float("nan")
@@ -92,10 +93,8 @@ def _distinct(runs: DataFrame, stage: str) -> int:
     return int(runs[runs[stage] != ""].groupby("seed")[stage].nunique().max()) if (runs[stage] != "").any() else 0
 
 
-def _mean_of_sums(groups: SeriesGroupBy) -> float:
-    """Mean over groups of their sums; unknown if any value is."""
-    return float(groups.apply(_total).mean(skipna=False))
-
-
-def _total(values: Series) -> float:
-    return float(values.astype(float).sum(skipna=False))
+def _mean_of_sums(runs: DataFrame, columns: list[str]) -> Series:
+    """Mean over seeds of the sums of each column; unknown if any value is."""
+    groups = runs[columns].astype(float).groupby(runs["seed"])
+    known = groups.count().eq(groups.size(), axis=0)
+    return groups.sum().where(known).mean(skipna=False)

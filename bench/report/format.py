@@ -64,6 +64,8 @@ def counts(values: list[int]) -> str:
 
 def one_line(text: str) -> str:
     """Text from outside without line breaks and control characters (a terminal would obey these)."""
+    if text.isprintable() and "  " not in text:
+        return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
 
 

@@ -13,7 +13,7 @@ from bench.errors import UsageError
 from bench.report.columns import CONTRACT, CURVES, RUNS, STATUSES, Column
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 
 class ReportError(UsageError):
@@ -135,28 +135,24 @@ def _describe_missing(missing: list[str], found: list[str], required: set[str]) 
     return f"columns are missing: {', '.join(hints)}"
 
 
-def _column(frame: DataFrame, column: Column, source: str) -> Any:
+def _column(frame: DataFrame, column: Column, source: str) -> Series:
     import pandas as pd
 
+    dtype = DTYPES[column.kind]
     if column.name not in frame.columns:
-        values = [None] * len(frame)
-    else:
-        convert = CONVERT[column.kind]
-        values = []
-        for row, value in enumerate(frame[column.name].tolist()):
-            try:
-                values.append(None if _is_missing(value) else convert(value))
-            except (ValueError, TypeError, OverflowError):
-                _fail_at(source, frame, [row], column.name, EXPECTED[column.kind])
-    if column.kind == "text":
-        return pd.Series(["" if v is None else v for v in values], dtype=object)
-    return pd.Series(values, dtype={"int": "Int64", "float": "float64", "bool": "boolean"}[column.kind])
-
-
-def _is_missing(value: Any) -> bool:
-    import pandas as pd
-
-    return value is None or value is pd.NA or value == "" or value != value
+        return pd.Series([MISSING[column.kind]] * len(frame), dtype=dtype)
+    given = frame[column.name].reset_index(drop=True)
+    if column.kind != "text" and given.dtype == dtype:
+        return given
+    convert = CONVERT[column.kind]
+    missing = given.isna() | (given == "")
+    values = [MISSING[column.kind]] * len(given)
+    for row, value in given[~missing].items():
+        try:
+            values[row] = convert(value)
+        except (ValueError, TypeError, OverflowError):
+            _fail_at(source, frame, [row], column.name, EXPECTED[column.kind])
+    return pd.Series(values, dtype=dtype)
 
 
 def _integer(value: Any) -> int:
@@ -177,6 +173,8 @@ def _boolean(value: Any) -> bool:
 
 
 CONVERT: dict[str, Callable[[Any], Any]] = {"text": str, "int": _integer, "float": float, "bool": _boolean}
+DTYPES = {"text": "object", "int": "Int64", "float": "float64", "bool": "boolean"}
+MISSING: dict[str, Any] = {"text": "", "int": None, "float": None, "bool": None}
 EXPECTED = {"text": "text", "int": "a whole number", "float": "a number", "bool": "True or False"}
 
 

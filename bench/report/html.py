@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.report import tables
 from bench.report.analysis import Analysis, by_suite
 from bench.report.notes import warnings_of
 from bench.report.provenance import overview, provenance
@@ -73,7 +72,7 @@ def _suite(number: int, name: str, members: list[Analysis], pictures: list[Pictu
     named = [
         (f"{anchor}-{i}-{key}", table)
         for i, analysis in enumerate(members)
-        for key, table in [*tables.of(analysis).items(), ("cells", summary_table(analysis))]
+        for key, table in [*analysis.tables.items(), ("cells", summary_table(analysis))]
     ]
     main = [(id, table) for id, table in named if id.endswith("-top1")]
     more = [(id, table) for id, table in named if not id.endswith("-top1")]

@@ -19,7 +19,7 @@ FIXED = {
     "wave": ("#0173b2", "v"),
 }
 COLOURS = ("#d55e00", "#882255", "#56b4e9", "#999933", "#332288", "#ca9161", "#117733", "#cc6677")
-MARKERS = ("P", "X", "<", ">", "p", "*", "h", "d", "o", "s", "^", "v", "D")
+MARKERS = ("P", "X", "<", ">", "p", "*", "d", "o", "s", "^", "v", "D")
 DASHES = ("--", ":", "-.")
 STAGE_LOOKS = {  # colour and hatch of the parts of a cost
     "ancestor": ("#bbbbbb", "////"),
@@ -46,7 +46,10 @@ def looks(uses: Mapping[str, str]) -> dict[str, Look]:
     found: dict[str, Look] = {}
     for label in sorted(uses, key=lambda label: (label != uses[label], label)):  # methods before their variants
         choices = _choices(label, uses[label])
-        found[label] = next((look for look in choices if look not in found.values()), choices[0])
+        taken = [look for look in found.values() if look.colour == choices[0].colour or label == uses[label]]
+        shapes = {look.marker for look in taken}
+        free = [look for look in choices if look not in taken] or choices
+        found[label] = next((look for look in free if look.marker not in shapes), free[0])
     return {label: found[label] for label in uses}
 
 

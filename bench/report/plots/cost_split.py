@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,15 @@ def _panel(axis: Axes, analysis: Analysis) -> None:
     for stage in STAGES:
         widths = totals[f"flops_{stage}"].fillna(0).to_numpy(dtype=float)
         colour, hatch = STAGE_LOOKS[stage]
-        axis.barh(y, widths, left=left, color=colour, hatch=hatch, edgecolor="white", height=0.7, label=NAMES[stage])
+        some = widths > 0
+        look: dict[str, Any] = {
+            "color": colour,
+            "hatch": hatch,
+            "edgecolor": "white",
+            "height": 0.7,
+            "label": NAMES[stage],
+        }
+        axis.barh(y[some], widths[some], left=left[some], **look)
         left += widths
     for place, end, total in zip(y, left, totals["flops_total"], strict=True):
         text = si(total) if total == total else f"{si(end)} + {UNKNOWN}"

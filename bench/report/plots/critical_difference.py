@@ -35,7 +35,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     axis.set_xlim(0.4 - 0.35 * (k - 1), k + 0.6 + 0.35 * (k - 1))
     axis.set_ylim(-(0.6 * len(cliques) + left + 0.8), 3.2)
     axis.plot([1, k], [0, 0], color="black", linewidth=1)
-    for rank in range(1, k + 1):
+    for rank in range(1, k + 1, 1 + k // 16):
         axis.plot([rank, rank], [0, 0.25], color="black", linewidth=1)
         axis.text(rank, 0.45, str(rank), ha="center", va="bottom", fontsize=8)
     cd = min(result.critical_difference, k - 1)

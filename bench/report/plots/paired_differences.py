@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bench.report.analysis import Analysis
     from bench.report.style import Look
 
+MOST_PAIRS = 16  # comparisons.csv has all
+
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     parts = [(analysis, chosen(analysis)) for analysis in analyses]
@@ -36,7 +38,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
 
 def chosen(analysis: Analysis) -> DataFrame:
     """Rows of comparisons over all targets, turned so that the better method comes first: each method against
-    random, and each against the next better one."""
+    random, then each against the next better one, as far as there is room."""
     rows = analysis.comparisons
     rows = rows[(rows["target"] == ALL) & (rows["metric"] == "top1")].copy()
     turn = rows["difference"] < 0
@@ -53,7 +55,8 @@ def chosen(analysis: Analysis) -> DataFrame:
     place = {method: i for i, method in enumerate(order)}
     versus = rows[["method_a", "method_b"]].eq(base).any(axis=1)
     first = rows["method_a"].map(place)
-    return rows.assign(versus=versus, first=first).sort_values(["versus", "first"], ascending=[False, True])
+    ordered = rows.assign(versus=versus, first=first).sort_values(["versus", "first"], ascending=[False, True])
+    return ordered.head(MOST_PAIRS)
 
 
 def _panel(axis: Axes, rows: DataFrame, looks: dict[str, Look]) -> None:
@@ -78,6 +81,5 @@ def _panel(axis: Axes, rows: DataFrame, looks: dict[str, Look]) -> None:
         for a, b, n in zip(rows["method_a"], rows["method_b"], rows["n"], strict=True)
     ]
     axis.set_yticks(y, names)
-    axis.invert_yaxis()
-    axis.margins(y=0.08)
+    axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)

@@ -1,4 +1,4 @@
-"""The tables of a report: `of(analysis)` makes them all from what was computed about one section."""
+"""The tables of a report, from what was computed about one section."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bench.report.tables.model import Cell, Table
 if TYPE_CHECKING:
     from bench.report.analysis import Analysis
 
-__all__ = ["Cell", "Table", "of"]
+__all__ = ["Cell", "Table", "tables_of"]
 
 
-def of(analysis: Analysis) -> dict[str, Table]:
-    """Name -> table, in the order in which they are shown."""
+def tables_of(analysis: Analysis) -> dict[str, Table]:
+    """Name -> table, in the order in which they are shown; without the empty ones."""
     section, totals = analysis.section, analysis.totals
     tables = {
         metric: accuracy(section, analysis.summary, totals, analysis.best.get(metric, {}), metric) for metric in LABELS
