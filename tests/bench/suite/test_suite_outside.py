@@ -1,0 +1,65 @@
+"""Methods from outside the project: found beside the suite; what is wrong with them is a message."""
+
+import importlib
+import itertools
+
+import pytest
+from tiny import SUITE, bench, write
+
+from bench.suite import load
+
+CLASS = """
+from dataclasses import dataclass
+from pathlib import Path
+from methods import Initializer, Learngene
+
+@dataclass
+class Mine(Initializer):
+    {body}
+"""
+NUMBERS = itertools.count()  # a module is imported once: each test has its own
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """A function from a module's source and a method's options to the suite file that uses it."""
+
+    def make(source, options=""):
+        name = f"outside_{next(NUMBERS)}"
+        (tmp_path / f"{name}.py").write_text(source)
+        importlib.invalidate_caches()
+        return write(tmp_path, SUITE.replace("random: {}", f"mine: {{use: '{name}:Mine'{options}}}"))
+
+    return make
+
+
+def test_options_are_checked_by_their_annotations(suite):
+    body = "scale: float = 0.5\n    sizes: tuple[int, ...] = ()\n    names: dict[str, list[int]] | None = None"
+    entry = load(suite(CLASS.format(body=body), ", scale: 2, names: {a: [1]}, ancestor: ancestor")).methods[0]
+    assert (entry.initializer.scale, entry.initializer.names) == (2.0, {"a": [1]}) and entry.ancestors == ["ancestor"]
+
+
+BAD = [
+    ("class Mine(:", "", "methods.mine.use", "cannot be imported (SyntaxError"),
+    ("raise RuntimeError('no')", "", "methods.mine.use", "cannot be imported (RuntimeError: no)"),
+    ("import nothing_like_this", "", "methods.mine.use", "No module named 'nothing_like_this'"),
+    ("class Mine: pass", "", "methods.mine.use", "expected a subclass of methods.Initializer"),
+    ("Mine = 3", "", "methods.mine.use", "expected a subclass of methods.Initializer"),
+    ("Yours = 3", "", "methods.mine.use", "has no 'Mine'"),
+    (CLASS.format(body="scale: 'Unknown' = 0.5"), "", "methods.mine", "its options cannot be read (NameError"),
+    (CLASS.format(body="scale: object() = 0.5"), "", "methods.mine", "its options cannot be read"),
+    (CLASS.format(body="file: Path = Path()"), ", file: x", "methods.mine.file", "expected"),
+    (CLASS.format(body="scale: float = 0.5"), ", scale: big", "methods.mine.scale", "expected a number, found 'big'"),
+    (CLASS.format(body="scale: float = 0.5"), ", skale: 1", "methods.mine.skale", "did you mean 'scale'?"),
+    (CLASS.format(body="scale: float"), "", "methods.mine", "'scale'"),
+    (CLASS.format(body="def __post_init__(self): raise ValueError('bad day')"), "", "methods.mine", "bad day"),
+]
+
+
+@pytest.mark.parametrize(("source", "options", "key", "says"), BAD)
+def test_bad_ones(source, options, key, says, suite, capsys, tmp_path):
+    path = suite(source, options)
+    assert bench("run", path, "--results", tmp_path / "r") == 2
+    out, err = capsys.readouterr()
+    assert f"{path}:10: {key}: " in err and says in err and "Traceback" not in err
+    assert not out and not (tmp_path / "r").exists()
