@@ -1,11 +1,13 @@
 """The files that jobs leave for others."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from bench.suite.ancestor_source import META_KEY
 from methods.vit import VitSpec, build_vit
 
 ANCESTOR_FILE = "weights.safetensors"
@@ -22,9 +24,11 @@ class ArtifactDamaged(Exception):
         super().__init__(f"{kind} {id}: {trouble}")
 
 
-def save_model(model: nn.Module, path: Path) -> None:
+def save_model(model: nn.Module, path: Path, facts: dict[str, Any] | None = None) -> None:
+    """Write the weights; `facts` (spec, classes) go with them, so that the file alone can be an ancestor."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: t.detach().cpu().contiguous().clone() for name, t in model.state_dict().items()}, str(path))
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in model.state_dict().items()}
+    save_file(tensors, str(path), metadata={META_KEY: json.dumps(facts, sort_keys=True)} if facts else None)
 
 
 def load_model(path: Path, result: dict[str, Any]) -> nn.Module:
@@ -33,6 +37,7 @@ def load_model(path: Path, result: dict[str, Any]) -> nn.Module:
         import timm
 
         model = timm.create_model(result["timm_model"], num_classes=result["num_classes"], in_chans=result["in_chans"])
+        model.pretrained_cfg = model.pretrained_cfg | result["normalise"]  # read by what distils from it
     else:
         model = build_vit(VitSpec(**result["spec"]))
     model.load_state_dict(load_file(str(path)))

@@ -49,6 +49,13 @@ class Context:
         result = self.result("ancestor", id)
         return load_model(self.store.job_dir("ancestor", id).path / ANCESTOR_FILE, result).to(self.session.device)
 
+    def teacher(self, id: str) -> nn.Module:
+        """An ancestor to distil from. Raises ValueError for one whose head was never trained."""
+        if self.result("ancestor", id).get("head") == "fresh":
+            classes = f"of the {len(self.data.classes)} classes here"
+            raise ValueError(f"the teacher {id} has a fresh head, {classes}; give that ancestor a recipe: train")
+        return self.ancestor(id)
+
     def target(self, spec: VitSpec) -> nn.Module:
         """A target with timm's fresh initialisation from the run's seed; the same for every method."""
         seed_all(self.seed, "target")

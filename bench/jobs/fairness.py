@@ -37,7 +37,9 @@ def within_budget(context: Context, recipe: Recipe, init: Cost) -> tuple[Recipe,
     steps = recipe.epochs * per_epoch if recipe.steps is None else recipe.steps
     step = models.train_flops(VitSpec(**settings["target"])) * batch
     if recipe.distill is not None:
-        step += models.forward_flops(VitSpec(**context.result("ancestor", settings["teacher"])["spec"])) * batch
+        teacher = context.result("ancestor", settings["teacher"])
+        plain = models.forward_flops(VitSpec(**teacher["spec"])) if "spec" in teacher else teacher["forward_flops"]
+        step += plain * batch
     learngene = context.result("learngene", budget["learngene"])["cost"]["flops"]
     started = context.result("start", settings["start"])["cost"]["flops"] if "start" in settings else init.flops
     own = learngene / budget["sizes"] + started

@@ -33,15 +33,23 @@ def ancestor(context: Context) -> Result:
         model, source = fetch(context, spec)
     else:
         model, source = context.target(spec), {}
+    data, device = context.data, context.session.device
+    facts: dict[str, Any] = {"classes": data.class_id, **source}
     if "recipe" in settings:
         make_lab(context).fit(model, name="ancestor")
-    model.to(context.session.device)
-    scores = evaluate(model, context.data.test, context.session.device)
-    validation = evaluate(model, context.data.val, context.session.device)
-    save_model(model, context.session.folder.path / ANCESTOR_FILE)
-    result = {"spec": dataclasses.asdict(spec), "classes": context.data.class_id, **source, **scores}
-    result["val_top1"] = validation["top1"]
-    return result | {"params": sum(p.numel() for p in model.parameters())}, [ANCESTOR_FILE]
+        facts |= {"classes": data.class_id, "head": "trained"} if source else {}
+    model.to(device)
+    seen = model
+    if "timm_model" not in source:
+        facts["spec"] = dataclasses.asdict(spec)
+    else:
+        from bench.jobs.pretrained import as_trained
+
+        seen = as_trained(model, facts, data, trained_here="recipe" in settings)
+    scores = evaluate(seen, data.test, device) | {"val_top1": evaluate(seen, data.val, device)["top1"]}
+    own = {name: facts[name] for name in ("spec", "classes")} if "spec" in facts else None
+    save_model(model, context.session.folder.path / ANCESTOR_FILE, own)
+    return facts | scores | {"params": sum(p.numel() for p in model.parameters())}, [ANCESTOR_FILE]
 
 
 def learngene(context: Context) -> Result:
@@ -51,12 +59,21 @@ def learngene(context: Context) -> Result:
     seen = context.session.seen
     ancestors = [watched(context.ancestor(id), lambda: seen.add("ancestor")) for id in settings["ancestors"]]
     given: Any = {0: None, "many": ancestors}.get(initializer.ancestors, ancestors[0] if ancestors else None)
-    made = timed(context, "condense", lambda: initializer.condense(given, make_lab(context)))
+    lab = make_lab(context)
+    lab.classes = known_classes(context)
+    made = timed(context, "condense", lambda: initializer.condense(given, lab))
     if not isinstance(made, Learngene):
         raise TypeError(f"condense returned {type(made).__name__}; expected a methods.Learngene")
     made.save(context.session.folder.path / LEARNGENE_FILE)
     counts = {name: getattr(made, name) for name in ("stored_params", "stored_params_head", "stored_bytes")}
     return counts, [LEARNGENE_FILE]
+
+
+def known_classes(context: Context) -> str | None:
+    """Identity of the classes of what is learned here: the data set's, unless an ancestor or teacher has others."""
+    ids = [*context.job.settings["ancestors"], context.job.local.get("teacher")]
+    known = {context.result("ancestor", id)["classes"] for id in ids if id}
+    return context.data.class_id if known <= {context.data.class_id} else None
 
 
 def start(context: Context) -> Result:
@@ -162,5 +179,5 @@ def make_lab(context: Context, recipe: Recipe | None = None) -> JobLab:
         seed=context.job_seed(),
         recipe=recipe or context.recipe,
         targets=targets,
-        load_teacher=(lambda: context.ancestor(teacher)) if teacher else None,
+        load_teacher=(lambda: context.teacher(teacher)) if teacher else None,
     )

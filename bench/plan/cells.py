@@ -99,10 +99,12 @@ class Builder:
         return self._bases[key]
 
     def only_ancestor(self, named: str | None) -> AncestorEntry | None:
-        entries = self.suite.ancestors
+        """The one that is named, else the only one that a model can be initialised from, else the only one."""
         if named is not None:
-            return entries[named]
-        return next(iter(entries.values())) if len(entries) == 1 else None
+            return self.suite.ancestors[named]
+        entries = list(self.suite.ancestors.values())
+        entries = [entry for entry in entries if entry.is_vit] or entries
+        return entries[0] if len(entries) == 1 else None
 
     def ancestors_of(self, method: MethodEntry, target: TargetEntry) -> list[AncestorEntry]:
         """The ancestors of a method for a target: the method's own, else the target's, else the only one."""
@@ -112,13 +114,17 @@ class Builder:
         if method.ancestors:
             chosen = [entries[name] for name in method.ancestors]
         elif wanted == "many" and target.ancestor is None:
-            chosen = list(entries.values())
+            chosen = [entry for entry in entries.values() if entry.is_vit]
         else:
             only = self.only_ancestor(target.ancestor)
             chosen = [only] if only else []
         if wanted == 1 and len(chosen) != 1:
             message = f"{method.label} takes one ancestor; say which with 'ancestor' (named: {', '.join(entries)})"
             raise self.suite.source.error(method.position, message)
+        for other in chosen:
+            if not other.is_vit:
+                found = f"the ancestor {other.name!r} is {other.model['timm']}, which can only be a teacher"
+                raise self.suite.source.error(method.position, f"{method.label} starts from a plain ViT; {found}")
         return chosen
 
     def prepare(self, cell: Cell, ancestors: list[AncestorEntry], members: list[VitSpec]) -> None:

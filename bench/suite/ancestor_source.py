@@ -1,22 +1,31 @@
 """Where an ancestor's weights come from, as part of its identity."""
 
 import hashlib
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bench.suite.suite import AncestorEntry
+from methods.vit import VitSpec
+
+META_KEY = "ancestor"  # of our own weight files; its value is JSON: `spec` and `classes`
 
 
 def source_settings(entry: AncestorEntry) -> tuple[dict[str, Any], dict[str, Any]]:
     """(what goes into the identity, what a worker needs besides) of a timm model or checkpoint file."""
-    settings, local = {}, {}
+    settings: dict[str, Any] = {}
+    local: dict[str, Any] = {}
     if "timm" in entry.model:
         settings |= {"timm": entry.model["timm"], "pretrained": entry.model["pretrained"]}
     if "checkpoint" in entry.model:
         path = Path(entry.model["checkpoint"]).resolve()
         settings["checkpoint"] = content_hash(path, path.stat().st_mtime_ns)
-        local["checkpoint"] = str(path)
+        local["weights"] = str(path)
+    if entry.convert:
+        settings["convert"] = entry.convert
+    if entry.classes:
+        settings["same_classes"] = True
     return settings, local
 
 
@@ -25,3 +34,21 @@ def content_hash(path: Path, mtime: int) -> str:
     """sha256 of a file, computed once per version of it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def own_facts(path: str | Path) -> dict[str, Any] | None:
+    """What a weight file of this project says of itself; None for any other file. Torch is not needed."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="np") as file:
+            facts = (file.metadata() or {}).get(META_KEY)
+    except (SafetensorError, OSError):
+        return None
+    return json.loads(facts) if facts else None
+
+
+def own_size(path: str | Path) -> VitSpec | None:
+    """The size of the model in a weight file of this project; None for any other file."""
+    facts = own_facts(path)
+    return VitSpec(**facts["spec"]) if facts else None

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from bench.suite.slurm import Slurm
+
 
 def as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
@@ -51,8 +53,27 @@ class AncestorModel(ModelSize):
     checkpoint: str | None = None
 
 
+class Convert(Strict):
+    """What is changed in the weights of an ancestor from elsewhere; the accuracy stated is of what results.
+
+    Folding leaves the function as it is; the others change it.
+    """
+
+    class_token: Literal["drop"] | None = Field(default=None, description="leave it out, and its position")
+    global_pool: Literal["avg"] | None = Field(default=None, description="the final norm and head read the mean patch")
+    positions: Literal["interpolate"] | None = Field(default=None, description="to the images' grid of patches")
+    layer_scale: Literal["fold"] | None = Field(default=None, description="into the layers that it multiplies")
+    normalisation: Literal["fold"] | None = Field(
+        default=None, description="from that of its own training images to the data set's, in the patch embedding"
+    )
+
+
 class Ancestor(Strict):
     model: AncestorModel
+    convert: Convert = Convert()
+    classes: Literal["same"] | None = Field(
+        default=None, description="its head has the data set's classes in the data set's order, though names differ"
+    )
     train: dict[str, Any] = {}
     dataset: Any = None
 
@@ -107,4 +128,4 @@ class SuiteFile(Strict):
     keep_weights: bool = False
     launcher: Literal["local", "inline", "slurm"] = "local"
     jobs: Count | None = None
-    slurm: dict[str, Any] | None = None
+    slurm: Slurm | None = None

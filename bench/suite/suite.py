@@ -1,6 +1,6 @@
 """A suite, validated and resolved: what a plan is made from. Torch-free."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ class AncestorEntry:
     recipe: Recipe | None  # None: not trained here
     data: DataEntry | None  # None: the data set of the runs
     position: tuple[str | int, ...]
+    convert: dict[str, str] = field(default_factory=dict)  # conversions of weights from elsewhere
+    classes: str | None = None  # "same": its head is known to have the data set's classes
+    is_vit: bool = True  # else it can be distilled from, and nothing more
 
 
 @dataclass

@@ -1,0 +1,179 @@
+"""Ancestors from elsewhere: weights that timm offers, or that a checkpoint file holds.
+
+Whether a head's classes are the data set's. A head of another number of classes is replaced by a fresh one. One of the
+same number is kept, and its classes are taken for the data set's, so that it may transfer, in three cases only: the
+file is of this project and names the same ordered classes; the weights are timm's for ImageNet and the data set's class
+names are timm's list of ImageNet synsets in order; or the suite says `classes: same`. What is trained here, on the data
+set, has its classes anyway.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import timm
+import torch
+from timm.data import ImageNetInfo, infer_imagenet_subset
+from timm.models import get_pretrained_cfg, load_state_dict
+from timm.task.distillation import DistillationTeacher
+from torch import Tensor, nn
+
+from bench.data import Dataset
+from bench.jobs.context import Context
+from bench.jobs.conversions import convert
+from bench.suite.ancestor_source import content_hash, own_facts
+from bench.suite.timm_models import lookup
+from bench.train import flops
+from bench.train.session import seed_all
+from methods.base import HEAD, fill
+from methods.vit import VitSpec
+from methods.weights import named_as_in
+
+
+@dataclass
+class Found:
+    """Weights from elsewhere. classes: of their head, 0 without one; known: whether these are the data set's."""
+
+    state: dict[str, Tensor]
+    classes: int
+    known: bool
+    normalised: tuple[Any, Any] | None = None  # mean and std of their images
+    model: nn.Module | None = None  # timm's
+    said: dict[str, Any] = field(default_factory=dict)
+
+
+def fetch(context: Context, spec: VitSpec) -> tuple[nn.Module, dict[str, Any]]:
+    """The model that an ancestor's job describes, and what its result says of it.
+
+    A plain ViT comes out as one, of size `spec`; another classifier as timm builds it (`timm_model` in the result).
+    Raises ValueError saying what does not fit.
+    """
+    settings = context.job.settings
+    file = read(context.job.local["weights"], settings["checkpoint"]) if "checkpoint" in settings else None
+    seed_all(context.seed, "source")
+    found = from_timm(context, file) if "timm" in settings else from_file(context, file or {})
+    found.known = found.classes == spec.num_classes and (found.known or "same_classes" in settings)
+    kept = found.classes == spec.num_classes
+    if "same_classes" in settings and not kept:
+        raise ValueError(f"classes: same, but the head has {found.classes} classes, the data {spec.num_classes}")
+    said = {"head": "kept" if kept else "fresh", "classes": context.data.class_id if found.known else None}
+    said["source"] = found.said | {"classes": found.classes, "normalised": found.normalised}
+    if "timm" in settings and lookup(settings["timm"]).vit is None:
+        return as_it_is(context, found, kept, said)
+    return plain(context, found, spec, kept), said
+
+
+def read(path: str, hash: str) -> dict[str, Tensor]:
+    """The tensors of a checkpoint: safetensors, or what torch reads without executing code, bare or under `state_dict`
+    or `model`."""
+    if content_hash(Path(path), Path(path).stat().st_mtime_ns) != hash:
+        raise ValueError(f"{path} has changed since this job was planned; run the suite again")
+    try:
+        state = load_state_dict(path, use_ema=False)
+    except (UnpicklingError, RuntimeError, KeyError, EOFError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as weights: {type(error).__name__}: {first_line(error)}") from None
+    if not state or not all(isinstance(t, Tensor) for t in state.values()):
+        raise ValueError(f"{path} holds no weights; expected name -> tensor, bare or under 'model' or 'state_dict'")
+    return state
+
+
+def from_timm(context: Context, file: dict[str, Tensor] | None) -> Found:
+    """A timm model with timm's weights, with those of a file, or untrained."""
+    settings, data = context.job.settings, context.data
+    name, config = settings["timm"], get_pretrained_cfg(settings["timm"])
+    options: dict[str, Any] = {"pretrained": settings["pretrained"]}
+    classes = config.num_classes if settings["pretrained"] else 0
+    if file is not None:
+        first = config.classifier if isinstance(config.classifier, str) else config.classifier[0]
+        classes = len(file.get(f"{first}.weight", ()))
+        overlay = {"state_dict": file, "num_classes": classes, "custom_load": False, "label_offset": 0}
+        options = {"pretrained": True, "num_classes": classes, "pretrained_cfg_overlay": overlay}
+    try:
+        model = timm.create_model(name, **options)  # with its own classes, so that every tensor has to fit
+    except (RuntimeError, OSError) as error:
+        what = f"{name} could not be loaded"
+        if file is None:  # the hub's errors run over many lines
+            hint = "timm fetches it once, with access to the network; or name a file: {timm: NAME, checkpoint: FILE}"
+            raise ValueError(f"{what} ({type(error).__name__}: {first_line(error)}); {hint}") from None
+        raise ValueError(f"{what} from the checkpoint: {error}") from None
+    subset = infer_imagenet_subset(model) if settings["pretrained"] else None
+    known = subset is not None and tuple(ImageNetInfo(subset).label_names()) == data.classes
+    said = {"timm": name, "timm_version": timm.__version__}
+    return Found(model.state_dict(), classes, known, (config.mean, config.std), model, said)
+
+
+def from_file(context: Context, file: dict[str, Tensor]) -> Found:
+    facts = own_facts(context.job.local["weights"])
+    known = facts is not None and facts["classes"] == context.data.class_id
+    return Found(file, len(file.get("head.weight", ())), known)
+
+
+def plain(context: Context, found: Found, spec: VitSpec, kept: bool) -> nn.Module:
+    """A plain ViT with the weights found, every one accounted for."""
+    wishes, images = context.job.settings.get("convert", {}), (context.data.mean, context.data.std)
+    state = convert(found.state, wishes, spec, normalised=found.normalised, images=images)
+    if found.normalised and "normalisation" not in wishes and not same(found.normalised, images):
+        message = f"these weights saw images normalised by {found.normalised}, here they see {images}"
+        context.session.log("warning", message=f"{message}; convert: {{normalisation: fold}} makes up for it")
+    model = context.target(spec)
+    names = {name: named_as_in(name, state) for name in model.state_dict() if kept or name not in HEAD}
+    left = sorted(set(state) - set(names.values()) - set(HEAD))
+    if left:
+        raise ValueError(f"the weights hold what a plain ViT has not: {', '.join(left[:5])}")
+    try:
+        fill(model, {name: state[source] for name, source in names.items() if source in state}, () if kept else HEAD)
+    except ValueError as error:
+        first, *others = str(error).split("; ")
+        more = f" and {len(others)} more tensors" if others else ""
+        raise ValueError(f"the weights do not fit a ViT of the size given: {first}{more}") from None
+    return model
+
+
+def as_it_is(context: Context, found: Found, kept: bool, said: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    """Another classifier, to distil from. It goes on seeing images as it was trained on them."""
+    model, data = found.model, context.data
+    assert model is not None and found.normalised is not None
+    if len(found.normalised[0]) != data.settings.in_chans:
+        raise ValueError(f"{found.said['timm']} takes 3 channels; give the data set in_chans: 3")
+    if not kept:
+        model.reset_classifier(len(data.classes))
+    model = model.to(context.session.device).eval()
+    images = torch.zeros(1, data.settings.in_chans, data.settings.img_size, data.settings.img_size)
+    try:
+        cost = flops.forward(model, images)
+    except (RuntimeError, AssertionError) as error:
+        size = f"{data.settings.img_size} pixels"
+        raise ValueError(f"{found.said['timm']} cannot take images of {size}: {first_line(error)}") from None
+    mean, std = found.normalised
+    facts = {"num_classes": len(data.classes), "in_chans": data.settings.in_chans, "forward_flops": cost}
+    return model, said | facts | {"timm_model": found.said["timm"], "normalise": {"mean": mean, "std": std}}
+
+
+def as_trained(model: nn.Module, facts: dict[str, Any], data: Dataset, *, trained_here: bool) -> nn.Module:
+    """What to evaluate of a timm classifier; it sees images as the data set has them once it was trained on them."""
+    if trained_here:
+        facts["normalise"] = {"mean": data.mean, "std": data.std}
+    model.pretrained_cfg = model.pretrained_cfg | facts["normalise"]
+    return AsTrained(model, data).to(next(model.parameters()).device)
+
+
+class AsTrained(nn.Module):
+    """A classifier that sees images as it was trained on them, given images as the data set normalises them."""
+
+    def __init__(self, model: nn.Module, data: Dataset) -> None:
+        super().__init__()
+        self.teacher = DistillationTeacher(model)
+        for name, value in (("mean", data.mean), ("std", data.std)):
+            self.register_buffer(name, torch.tensor(value).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.teacher(self.teacher.normalize_input(images, self.mean, self.std))
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def same(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+    return torch.allclose(torch.tensor(one), torch.tensor(other), atol=1e-3)
