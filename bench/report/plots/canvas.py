@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 3  # panels side by side
 PANEL = (3.1, 2.5)  # inches
+LEGEND_ROW = 0.18  # inches
 MOST_PANELS = 9  # the tables have the rest
 ANCESTOR = "ancestor's accuracy"  # in legends last: a reference, not a method
 FORMATS = ("png", "pdf", "svg")
@@ -104,10 +105,10 @@ def legend(figure: Figure, axes: Iterable[Axes], columns: int = 4) -> None:
             entries.setdefault(label, handle)
     if entries:
         longest = max(map(len, entries))
-        fit = max(1, int(figure.get_figwidth() * 16 // (longest + 7)))
-        figure.legend(
-            entries.values(), entries.keys(), loc="outside lower center", ncols=min(columns, fit), frameon=False
-        )
+        columns = max(1, min(columns, int(figure.get_figwidth() * 16 // (longest + 7))))
+        rows = -(-len(entries) // columns)
+        figure.set_figheight(figure.get_figheight() + LEGEND_ROW * max(0, rows - 2))
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False)
 
 
 def seeds(summary: DataFrame) -> str:

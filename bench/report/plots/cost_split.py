@@ -55,7 +55,7 @@ def _panel(axis: Axes, analysis: Analysis) -> None:
         axis.annotate(text, (end, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
     axis.set_xlim(0, max(left.max(), 1) * 1.16)
     axis.set_yticks(y, [short(m) for m in totals["method"]])
-    axis.invert_yaxis()
+    axis.set_ylim(len(totals) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", length=0)
     axis.xaxis.set_major_formatter(lambda value, _: tick(value))
