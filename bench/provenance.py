@@ -1,5 +1,6 @@
 """What a result was made with: code, versions, host, device."""
 
+import hashlib
 import os
 import platform
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
+from bench.store.files import write_bytes
 
 SNAPSHOT = "snapshot.json"  # beside the packages in a code snapshot: the git state it was taken from
 
@@ -34,7 +36,22 @@ def code() -> dict[str, Any]:
     sha = _git(root, "rev-parse", "HEAD")
     if sha is None:
         return {"git_sha": f"version {bench.__version__}", "git_dirty": None}
-    return {"git_sha": sha, "git_dirty": bool(_git(root, "status", "--porcelain", "--untracked-files=no"))}
+    changes = diff()
+    found = {"git_sha": sha, "git_dirty": bool(changes)}
+    return found | ({"git_diff": hashlib.sha256(changes.encode()).hexdigest()[:16]} if changes else {})
+
+
+@lru_cache
+def diff() -> str:
+    """What the code that runs differs in from its commit; `git_diff` of a result is the start of its sha256."""
+    return _git(Path(bench.__file__).parent.parent, "diff", "HEAD") or ""
+
+
+def keep_diff(folder: Path) -> None:
+    """Keep the difference as `<git_diff>.diff`, for results that were made with it."""
+    name = code().get("git_diff")
+    if name and diff() and not (folder / f"{name}.diff").exists():
+        write_bytes(folder / f"{name}.diff", (diff() + "\n").encode())
 
 
 def _git(root: Path, *arguments: str) -> str | None:

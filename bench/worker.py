@@ -21,11 +21,13 @@ State = Literal["done", "failed", "interrupted", "busy", "damaged"]
 
 @dataclass
 class Outcome:
-    """How an execution ended. `damaged` names a job (kind, id) whose result has to be made again."""
+    """How an execution ended. `damaged` names a job (kind, id) whose result has to be made again; `kind` says of a
+    failure whether it was an `error`, the process `died`, or `memory` ran out."""
 
     state: State
     message: str = ""
     damaged: tuple[str, str] | None = None
+    kind: str = ""
 
 
 class Stop:
@@ -55,6 +57,7 @@ def execute(
     folder = Store(root).job(job)
     stop = stop or Stop()
     lock = folder.lock()
+    lock.update(**slurm_job())
     try:
         if finished(folder):
             return Outcome("done")
@@ -96,7 +99,7 @@ def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_b
     started = time.time()
     _reset_peak()
     restarts = _restarts(folder)
-    folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts)
+    folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts, **slurm_job())
     deterministic(job.settings.get("threads", 1))
     where = torch.device(_device(device or job.local.get("device", "auto")))
     session = Session(
@@ -174,15 +177,30 @@ def _restarts(folder: JobDir) -> int:
     return starts
 
 
+def slurm_job() -> dict[str, str]:
+    """The Slurm job that this process belongs to, as squeue names it; empty elsewhere."""
+    id, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
+    if id is None:
+        return {}
+    return {"slurm": f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if array else id}
+
+
 def _fail(folder: JobDir, error: Exception) -> Outcome:
     text = traceback.format_exc()
-    message = f"{type(error).__name__}: {error}".splitlines()[0]
+    message = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
+    kind = "memory" if _is_memory(error) else "error"
     try:
-        folder.append_log("failed", error=message, traceback=text)
-        folder.write_failure({"error": message, "traceback": text, "time": time.time()})
+        folder.append_log("failed", error=message, kind=kind, traceback=text)
+        folder.write_failure({"error": message, "traceback": text, "kind": kind, "time": time.time()})
     except OSError as full:  # nowhere to write: the launcher still tells
         message += f" (and the failure could not be written: {full})"
-    return Outcome("failed", message)
+    return Outcome("failed", message, kind=kind)
+
+
+def _is_memory(error: Exception) -> bool:
+    """Python, torch on a GPU and torch on the CPU say it each in their way."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def job_to_json(job: Job) -> str:

@@ -15,7 +15,7 @@ def main(options: argparse.Namespace) -> int:
     plan, store = plan_of(options)
     store.require_writable(plan.suite.name)
     keep_suite(plan, store, options)
-    schedule = Schedule(plan, store, fail_fast=options.fail_fast)
+    schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)
     interrupted = False
     launcher = options.launcher or plan.suite.file.launcher
     if not schedule.open:

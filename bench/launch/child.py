@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,8 @@ from bench.plan import Job
 from bench.store import Store
 from bench.worker import Outcome, Stop, execute, job_from_json
 
+OUT_OF_MEMORY_SCORE = 500  # of at most 1000: how gladly the system kills a job when memory runs out
+
 
 def serve(orders: int, results: int, parent: int) -> NoReturn:
     """Do the jobs ordered on one descriptor and tell their outcomes on the other, until the orders end."""
@@ -23,6 +26,7 @@ def serve(orders: int, results: int, parent: int) -> NoReturn:
         stop = Stop()
         signal.signal(signal.SIGTERM, stop)
         die_with_parent(parent)
+        die_first()
         os.close(0)
         with os.fdopen(orders) as lines:
             for line in lines:
@@ -65,17 +69,48 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def died(job: Job, root: Path, status: int) -> Outcome:
-    """A child that ended without a word: its job failed, unless its result is there."""
+def die_first() -> None:
+    """Where memory runs out, the system shall take a job rather than who looks after it."""
+    with contextlib.suppress(OSError, ValueError):
+        score = Path("/proc/self/oom_score_adj")
+        score.write_text(str(max(int(score.read_text()), OUT_OF_MEMORY_SCORE)))
+
+
+def memory_kills() -> int:
+    """How many processes of this control group the system has killed for memory, as far as it says."""
+    for path in ("/sys/fs/cgroup/memory.events", *_own_group()):
+        with contextlib.suppress(OSError, ValueError, StopIteration):
+            lines = Path(path).read_text().splitlines()
+            return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
+    return 0
+
+
+def _own_group() -> list[str]:
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        return [f"/sys/fs/cgroup{line.rpartition(':')[2]}/memory.events" for line in lines if line.startswith("0::")]
+    return []
+
+
+def died(job: Job, root: Path, status: int, *, stopped: bool = False, kills: int = 0) -> Outcome:
+    """A child that ended without a word: its job failed, unless its result is there.
+
+    stopped: it had been asked to stop, so what took too long to save was merely interrupted.
+    kills:   how many processes the system killed for memory while it worked.
+    """
     folder = Store(root).job(job)
     with contextlib.suppress(ValueError):
         if folder.result() is not None:
             return Outcome("done")
-    message = describe_death(status)
+    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGKILL, signal.SIGTERM)
+    if stopped and killed:
+        return Outcome("interrupted", "killed before it had saved")
+    kind = "memory" if kills and killed else "died"
+    message = "out of memory: killed by the system" if kind == "memory" else describe_death(status)
     with contextlib.suppress(OSError):
-        folder.append_log("failed", error=message)
-        folder.write_failure({"error": message, "traceback": "", "kind": "died"})
-    return Outcome("failed", message)
+        folder.append_log("failed", error=message, kind=kind)
+        folder.write_failure({"error": message, "traceback": "", "kind": kind, "time": time.time()})
+    return Outcome("failed", message, kind=kind)
 
 
 def describe_death(status: int) -> str:

@@ -32,20 +32,46 @@ def gpus() -> list[str]:
     return [str(i) for i, _ in enumerate(folder.iterdir())] if folder.is_dir() else []
 
 
+def ignore_warning() -> None:
+    """Slurm's warning goes to every process of a job; the launcher answers it for all."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+
 def cores() -> int:
     """CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(schedule: Schedule, root: Path, progress: Progress, *, jobs: int | None, device: str) -> bool:
-    """Run all jobs. Returns whether it was interrupted."""
+def run(
+    schedule: Schedule,
+    root: Path,
+    progress: Progress,
+    *,
+    jobs: int | None,
+    device: str,
+    heard: list[int] | None = None,
+) -> bool:
+    """Run all jobs. Returns whether it was interrupted.
+
+    heard: for whoever is stopped by a scheduler: signals go here, also Slurm's SIGUSR2, and one that is here already
+        stops at once. Then a second one does not kill: the scheduler does so when it thinks it time.
+    """
     devices = gpus() if device != "cpu" else []
-    return _Local(schedule, root, progress, devices, jobs or len(devices) or cores()).run()
+    return _Local(schedule, root, progress, devices, jobs or len(devices) or cores(), heard).run()
 
 
 class _Local:
-    def __init__(self, schedule: Schedule, root: Path, progress: Progress, devices: list[str], slots: int) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        root: Path,
+        progress: Progress,
+        devices: list[str],
+        slots: int,
+        heard: list[int] | None = None,
+    ) -> None:
         self.schedule, self.root, self.progress, self.devices = schedule, root, progress, devices
+        self.heard = heard
         self.free = list(reversed(range(slots)))  # slots without a job
         self.shared_by = -(-slots // len(devices)) if devices else 1
         self.running: dict[str, int] = {}  # slot of each job
@@ -64,10 +90,14 @@ class _Local:
             stdout=subprocess.PIPE,
             env=environment,
             bufsize=0,  # or a second line would hide in a buffer from select
+            preexec_fn=ignore_warning,
         )
 
     def run(self) -> bool:
-        before = {s: signal.signal(s, self.interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
+        signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR2] if self.heard is not None else [])]
+        before = {s: signal.signal(s, self.interrupt) for s in signals}
+        if self.heard:
+            self.interrupt(self.heard[0])
         try:
             while self.schedule.open and not self.interrupted:
                 self.assign()
@@ -84,11 +114,14 @@ class _Local:
                 signal.signal(s, handler)
             self.close()
 
-    def interrupt(self, *_: Any) -> None:
+    def interrupt(self, number: int, *_: Any) -> None:
         self.interrupted += 1
-        if self.interrupted == 1:
+        if self.heard is not None:
+            self.heard.append(number)
+        elif self.interrupted == 1:
             self.progress.say("interrupted: saving what runs (again to stop at once)")
-        self.pool.send_signal(signal.SIGTERM if self.interrupted == 1 else signal.SIGKILL)
+        patient = self.interrupted == 1 or self.heard is not None
+        self.pool.send_signal(signal.SIGTERM if patient else signal.SIGKILL)
 
     def assign(self) -> None:
         """Give every free slot a job, as long as there are any."""

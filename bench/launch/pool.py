@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.launch.child import died, serve
+from bench.launch.child import died, memory_kills, serve
 from bench.plan import Job
 from bench.worker import Outcome, job_from_json
 
@@ -57,6 +57,7 @@ class Child:
     since: float = 0.0
     worked: float = 0.0
     said: bytes = b""
+    kills: int = 0  # processes killed for memory before its job
 
     def close_orders(self) -> None:
         """Tell it to leave. The descriptor's number is forgotten: the system gives it to others."""
@@ -111,6 +112,7 @@ class Pool:
         if child is None or child.worked > RECYCLE:
             child = self.fork(slot)
         child.job, child.root, child.since = job, Path(order["root"]), time.monotonic()
+        child.kills = memory_kills()
         with contextlib.suppress(BrokenPipeError):  # its death is noticed by its other pipe
             data = memoryview((json.dumps(order) + "\n").encode())
             while data:
@@ -166,7 +168,10 @@ class Pool:
         child.close_orders()
         _, status = os.waitpid(child.pid, 0)
         if child.job is not None:
-            self.finish(child, asdict(died(child.job, child.root, status)))
+            self.finish(
+                child,
+                asdict(died(child.job, child.root, status, stopped=self.stopping, kills=memory_kills() - child.kills)),
+            )
 
     def preload(self, job: Job) -> None:
         """Read small built-in data before the fork. Trouble is left to the job, which fails with it."""
@@ -184,7 +189,7 @@ class Pool:
 def to_outcome(message: dict[str, Any]) -> Outcome:
     """What a pool told of a job."""
     damaged = message["damaged"]
-    return Outcome(message["state"], message["message"], tuple(damaged) if damaged else None)
+    return Outcome(message["state"], message["message"], tuple(damaged) if damaged else None, message["kind"])
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 import heapq
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bench.launch.estimate import work_units
-from bench.plan import KINDS, Job, Plan
+from bench.plan import KINDS, Job
 from bench.store import Store
 from bench.worker import Outcome
 
@@ -25,17 +25,27 @@ class Entry:
     state: str = "pending"
     message: str = ""
     not_before: float = 0.0
+    tries: Counter[str] = field(default_factory=Counter)  # failures so far, by their kind
     waits_for: set[str] = field(default_factory=set)
 
 
 class Schedule:
-    """The state of every job of a plan. Failed jobs are tried again; done ones are not."""
+    """The state of each of some jobs. Done ones are not done again; what failed in an earlier command is.
+
+    retries: how often a job is tried again in this one, by the kind of its failure (`died`, `memory`, `error`).
+    """
 
     def __init__(
-        self, plan: Plan, store: Store, *, fail_fast: bool = False, warn: Callable[[str], object] = print
+        self,
+        jobs: Iterable[Job],
+        store: Store,
+        *,
+        fail_fast: bool = False,
+        warn: Callable[[str], object] = print,
+        retries: dict[str, int] | None = None,
     ) -> None:
-        self.store, self.fail_fast, self.warn = store, fail_fast, warn
-        self.entries = {job.id: Entry(job, work_units(job)) for job in plan.jobs.values()}
+        self.store, self.fail_fast, self.warn, self.retries = store, fail_fast, warn, retries or {}
+        self.entries = {job.id: Entry(job, work_units(job)) for job in jobs}
         self.dependents: dict[str, list[Entry]] = defaultdict(list)
         self.ready: list[tuple[int, float, str]] = []  # heap: what others wait for first, then the longest
         self.elsewhere: list[Entry] = []
@@ -100,6 +110,11 @@ class Schedule:
             self.elsewhere.append(entry)
         elif outcome.state == "damaged" and outcome.damaged is not None:
             self._remake(entry, outcome)
+        elif outcome.state == "failed" and entry.tries[outcome.kind] < self.retries.get(outcome.kind, 0):
+            entry.tries[outcome.kind] += 1
+            self.warn(f"tried again: {entry.job.kind} {id}: {outcome.message}")
+            self._set(entry, "pending")
+            self._offer(entry)
         else:
             self._set(entry, outcome.state, outcome.message)
             if outcome.state == "done":
@@ -122,6 +137,11 @@ class Schedule:
             self._offer(broken)
         self._wait(entry, broken.job.id)
         self._offer(entry)
+
+    def mark(self, id: str, state: str) -> None:
+        """Say of an open job how far another launcher is with it: pending, running or elsewhere."""
+        if self.entries[id].state in OPEN:
+            self._set(self.entries[id], state)
 
     def stop(self, reason: str) -> None:
         """Start nothing more."""

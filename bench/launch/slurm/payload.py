@@ -1,0 +1,167 @@
+"""What an element of an array does on its node: its jobs, by the local launcher, until they are done or Slurm calls."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.launch import local
+from bench.launch.schedule import Schedule
+from bench.launch.slurm import events
+from bench.launch.slurm.record import Submission
+from bench.launch.slurm.script import warning
+from bench.plan import Job
+from bench.store import Store
+from bench.worker import Outcome, slurm_job
+
+POLL = 2.0  # seconds between looks at what others have to do first
+EARLY = 65.0  # seconds that Slurm's warning may come early, and some
+LAST = 600.0  # seconds that Slurm has to end what it said it would
+
+
+@dataclass(frozen=True)
+class Group:
+    """What submitit pickles: where to read what there is to do."""
+
+    folder: str
+    array: int
+    index: int
+
+    def __call__(self) -> None:
+        Allocation(self).work()
+
+    def checkpoint(self) -> Any:
+        """For the moment before our own handlers are there."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+class Lines:
+    """Progress as plain lines of the allocation's log."""
+
+    def say(self, text: str) -> None:
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", flush=True)
+
+    def show(self) -> None:
+        pass
+
+    def finished(self, job: Job, outcome: Outcome) -> None:
+        self.say(f"{outcome.state}: {job.kind} {job.id}{f': {outcome.message}' if outcome.message else ''}")
+
+
+class Allocation:
+    def __init__(self, group: Group) -> None:
+        self.began = time.time()
+        self.heard: list[int] = []
+        for number in (signal.SIGUSR2, signal.SIGTERM):
+            signal.signal(number, lambda number, _: self.heard.append(number))
+        self.submission = Submission.read(Path(group.folder))
+        self.kept = self.submission.data["arrays"][group.array]
+        self.jobs, self.needs = self.submission.group(group.array, group.index)
+        self.root = Path(self.submission.data["root"])
+        self.store, self.lines = Store(self.root), Lines()
+        self.id = slurm_job().get("slurm", "")
+
+    def work(self) -> None:
+        self.note("start", host=os.uname().nodename, restart=int(os.environ.get("SLURM_RESTART_COUNT", 0)))
+        ready = self.wait_for_needs()
+        if ready and not self.heard:
+            self.run(ready)
+        if signal.SIGUSR2 in self.heard:
+            self.requeue()
+        elif self.heard:
+            self.note("stopped")
+            self.last_moments()
+        self.note("end")
+
+    def note(self, event: str, **values: Any) -> None:
+        events.append(self.submission.folder, self.id, event, **values)
+
+    def wait_for_needs(self) -> list[Job]:
+        """The jobs whose needs are done; waits for those that somebody is at, and drops those that will never be."""
+        jobs = list(self.jobs)
+        waiting = [need for need in self.needs if self.store.job_dir(*need).result() is None]
+        while waiting and jobs and not self.heard:
+            for kind, id in list(waiting):
+                folder = self.store.job_dir(kind, id)
+                if folder.result() is not None:
+                    waiting.remove((kind, id))
+                elif folder.lock().holder() is None:
+                    ended = "failed" if folder.failure() else "did not finish"
+                    jobs = self.without(jobs, id, f"it needs the {kind} {id}, which {ended}")
+                    waiting.remove((kind, id))
+            if waiting:
+                time.sleep(POLL)
+        return jobs
+
+    def without(self, jobs: list[Job], need: str, reason: str) -> list[Job]:
+        dropped = {need}
+        kept = []
+        for job in jobs:
+            if dropped & set(job.needs):
+                self.lines.say(f"not started: {job.kind} {job.id}: {reason}")
+                dropped.add(job.id)
+            else:
+                kept.append(job)
+        return kept
+
+    def run(self, jobs: list[Job]) -> None:
+        if not self.kept["gpus"]:  # without control groups a job would see all GPUs of its node
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        inside = {job.id for job in jobs}
+        trimmed = [Job(j.kind, j.id, j.settings, tuple(n for n in j.needs if n in inside), j.local) for j in jobs]
+        retries = self.kept["retries"]
+        schedule = Schedule(trimmed, self.store, warn=self.lines.say, retries=retries)
+        device = jobs[0].local.get("device", "auto")
+        progress: Any = self.lines
+        local.run(schedule, self.root, progress, jobs=self.kept["workers"], device=device, heard=self.heard)
+
+    def requeue(self) -> None:
+        """Slurm warned: of a preemption, or of the time limit. Come back later, unless that leads nowhere."""
+        minutes = self.kept["minutes"]
+        timed_out = time.time() - self.began >= minutes * 60 - warning(minutes) - EARLY
+        self.note("timeout" if timed_out else "preempted")
+        if timed_out:
+            for job in self.jobs:
+                self.count_timeout(job)
+        if all(self.over(job) for job in self.jobs):
+            return
+        self.note("requeue")
+        subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])  # may die of the signal that it causes
+        self.last_moments()
+        sys.exit(1)
+
+    def over(self, job: Job) -> bool:
+        folder = self.store.job(job)
+        return folder.result() is not None or folder.failure() is not None
+
+    def count_timeout(self, job: Job) -> None:
+        """A job that never gets to a checkpoint within the limit would be requeued for ever."""
+        folder = self.store.job(job)
+        if not folder.started() or self.over(job):
+            return
+        folder.append_log("timeout", minutes=self.kept["minutes"])
+        count = events.since_checkpoint(folder.log, "timeout")
+        if count >= self.kept["max_timeouts"]:
+            message = f"timed out {count} times ({self.kept['minutes']} min) without a checkpoint; raise slurm.time"
+            folder.append_log("failed", error=message, kind="timeout")
+            folder.write_failure({"error": message, "traceback": "", "kind": "timeout", "time": time.time()})
+
+    def last_moments(self) -> None:
+        """Slurm said that it will end this allocation; to leave before would look as if all were done."""
+        time.sleep(LAST)
+
+
+def main() -> None:
+    """For a look by hand: `python -m bench.launch.slurm.payload '{"folder": ..., "array": 0, "index": 0}'`."""
+    Group(**json.loads(sys.argv[1]))()
+
+
+if __name__ == "__main__":
+    main()

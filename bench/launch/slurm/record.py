@@ -1,0 +1,125 @@
+"""What was submitted: kept before Slurm hears of it, so that nothing is submitted twice and nothing is forgotten."""
+
+import dataclasses
+import getpass
+import json
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.launch.slurm.groups import Array
+from bench.plan import Job, Plan
+from bench.store import Store, files
+
+FILE = "submission.json"
+
+
+@dataclass
+class Submission:
+    """`<root>/<suite>/slurm/<token>/`: submission.json, the jobs of each array as JSON lines, and Slurm's logs."""
+
+    folder: Path
+    data: dict[str, Any]
+
+    @classmethod
+    def planned(cls, plan: Plan, store: Store, arrays: list[Array], code: Path, beside: list[str]) -> "Submission":
+        """What `new` would write; `TOKEN` stands for its name."""
+        kept = {
+            "token": "TOKEN",
+            "suite": plan.suite.name,
+            "created": time.time(),
+            "user": getpass.getuser(),
+            "host": socket.gethostname(),
+            "root": str(store.root.absolute()),
+            "code": str(code),
+            "beside": beside,
+            "arrays": [_kept(array) for array in arrays],
+        }
+        return cls((store.suite(plan.suite.name) / "slurm" / "TOKEN").absolute(), kept)
+
+    @classmethod
+    def new(cls, plan: Plan, store: Store, arrays: list[Array], code: Path, beside: list[str]) -> "Submission":
+        """Write down what is about to be submitted. code: the snapshot; beside: further folders to import from."""
+        new = cls.planned(plan, store, arrays, code, beside)
+        token = new.data["token"] = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        new.folder = new.folder.with_name(token)
+        for i, array in enumerate(arrays):
+            lines = [json.dumps(_group(group, plan)) for group in array.groups]
+            files.write_bytes(new.folder / f"array-{i}.jsonl", ("\n".join(lines) + "\n").encode())
+        new.write()
+        return new
+
+    @classmethod
+    def read(cls, folder: Path) -> "Submission":
+        data = files.read_json(folder / FILE)
+        if data is None:
+            raise ValueError(f"{folder / FILE}: not there")
+        return cls(folder, data)
+
+    @classmethod
+    def all(cls, store: Store, suite: str) -> list["Submission"]:
+        """Those of a suite, the oldest first; damaged ones are left out."""
+        found = []
+        for file in (store.suite(suite) / "slurm").glob(f"*/{FILE}"):
+            try:
+                found.append(cls.read(file.parent))
+            except ValueError:
+                continue
+        return sorted(found, key=lambda submission: submission.data["created"])
+
+    def write(self) -> None:
+        files.write_json(self.folder / FILE, self.data)
+
+    def submitted(self, array: int, slurm: str) -> None:
+        self.data["arrays"][array]["slurm"] = slurm
+        self.write()
+
+    def element(self, array: int, index: int) -> str | None:
+        """Slurm's name of an element; None where sbatch was not heard of."""
+        kept = self.data["arrays"][array]
+        if kept["slurm"] is None or len(kept["groups"]) == 1:
+            return kept["slurm"]
+        return f"{kept['slurm']}_{index}"
+
+    def elements(self) -> Iterator[tuple[str, list[str]]]:
+        """(Slurm's name, identities of its jobs) of each element that was submitted."""
+        for i, array in enumerate(self.data["arrays"]):
+            for index, jobs in enumerate(array["groups"]):
+                name = self.element(i, index)
+                if name is not None:
+                    yield name, jobs
+
+    def group(self, array: int, index: int) -> tuple[list[Job], list[tuple[str, str]]]:
+        """The jobs of an element, and (kind, identity) of what they need of others."""
+        with (self.folder / f"array-{array}.jsonl").open() as file:
+            line = json.loads(next(text for i, text in enumerate(file) if i == index))
+        jobs = [Job(**job | {"needs": tuple(job["needs"])}) for job in line["jobs"]]
+        return jobs, [(kind, id) for kind, id in line["needs"]]
+
+    def log(self, slurm: str) -> Path:
+        """What an element printed."""
+        return self.folder / "logs" / f"{slurm}_0_log.out"
+
+
+def _kept(array: Array) -> dict[str, Any]:
+    wishes = array.wishes
+    return {
+        "slurm": None,
+        "kind": array.kind,
+        "groups": [[job.id for job in group] for group in array.groups],
+        "minutes": wishes.time,
+        "gpus": wishes.gpus,
+        "workers": wishes.workers or wishes.gpus or wishes.cpus,
+        "retries": wishes.retries.model_dump(),
+        "max_timeouts": wishes.max_timeouts,
+    }
+
+
+def _group(group: list[Job], plan: Plan) -> dict[str, Any]:
+    own = {job.id for job in group}
+    needs = dict.fromkeys(n for job in group for n in job.needs if n not in own)
+    return {"jobs": [dataclasses.asdict(job) for job in group], "needs": [[plan.jobs[n].kind, n] for n in needs]}

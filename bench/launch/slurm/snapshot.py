@@ -1,0 +1,63 @@
+"""The code as it was at submission, so that a queued job does not run what was edited since."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+import bench
+import methods
+from bench import provenance
+from bench.plan import Plan
+from bench.store import Store
+
+SKIPPED = ("__pycache__", ".git")
+
+
+def snapshot(plan: Plan, store: Store) -> Path:
+    """Copy `bench`, `methods` and the suite's modules from outside to `<results>/code/<content hash>`, once."""
+    sources = code_files(plan)
+    digest = hashlib.sha256()
+    for name, path in sorted(sources.items()):
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    digest.update(str(provenance.code()["git_sha"]).encode())
+    folder = (store.root / "code" / digest.hexdigest()[:16]).absolute()
+    if folder.is_dir():
+        return folder
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    for name, path in sources.items():
+        (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, temporary / name)
+    (temporary / provenance.SNAPSHOT).write_text(json.dumps(provenance.code()))
+    if diff := provenance.diff():
+        (temporary / "dirty.diff").write_text(diff)
+    try:
+        os.rename(temporary, folder)
+    except OSError:  # another submitter was first
+        shutil.rmtree(temporary)
+        if not folder.is_dir():
+            raise
+    return folder
+
+
+def code_files(plan: Plan) -> dict[str, Path]:
+    """Name in the snapshot -> file."""
+    roots = [Path(bench.__file__).parent, Path(methods.__file__).parent]
+    for module in outside(plan):
+        file = Path(module)
+        roots.append(file.parent if file.name == "__init__.py" else file)
+    found = {}
+    for root in roots:
+        files = [root] if root.is_file() else [p for p in root.rglob("*") if p.is_file()]
+        found |= {str(p.relative_to(root.parent)): p for p in files if not set(SKIPPED) & set(p.parts)}
+    return found
+
+
+def outside(plan: Plan) -> list[str]:
+    """Files of the modules that the suite takes methods from, and that are none of this project's."""
+    names = {method.use.partition(":")[0].partition(".")[0] for method in plan.suite.methods if ":" in method.use}
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(names - {"methods", "bench"})]
+    return [file for file in files if file]

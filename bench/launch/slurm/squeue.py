@@ -1,0 +1,70 @@
+"""What the scheduler says, asked once for all jobs."""
+
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.launch.slurm.script import job_name
+
+_ALIVE = """
+PENDING RUNNING SUSPENDED REQUEUED REQUEUE_HOLD REQUEUE_FED RESIZING COMPLETING CONFIGURING STAGE_OUT SIGNALING STOPPED
+SPECIAL_EXIT
+"""
+ALIVE = frozenset(_ALIVE.split())
+RUNNING = frozenset(("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"))
+FIELDS = "%i|%T|%r|%k"
+
+
+@dataclass(frozen=True)
+class Element:
+    """A job of Slurm's. state: in capitals, as squeue shows it."""
+
+    id: str
+    state: str
+    reason: str = ""
+    token: str = ""
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ALIVE
+
+    @property
+    def running(self) -> bool:
+        return self.state in RUNNING
+
+
+def squeue(suite: str) -> dict[str, Element] | None:
+    """All elements of a suite that Slurm still knows, also ended ones; None where it does not answer."""
+    out = _ask("squeue", "-h", "-r", "-t", "all", "-n", job_name(suite), "-o", FIELDS)
+    if out is None:
+        return None
+    rows = [line.split("|") for line in out.splitlines() if line.count("|") >= 3]
+    return {row[0]: Element(row[0], row[1], row[2], row[3]) for row in rows}
+
+
+def sacct(ids: Iterable[str]) -> dict[str, Element]:
+    """What accounting says of elements that squeue has forgotten; nothing where there is no accounting."""
+    masters = sorted({id.partition("_")[0] for id in ids})
+    out = _ask("sacct", "-X", "-n", "-P", "-j", ",".join(masters), "-o", "JobID,State") if masters else None
+    rows = [line.split("|") for line in (out or "").splitlines() if "|" in line]
+    return {row[0]: Element(row[0], row[1].split()[0], "", "") for row in rows if row[1]}
+
+
+def scancel(ids: list[str]) -> None:
+    for first in range(0, len(ids), 500):
+        subprocess.run(["scancel", *ids[first : first + 500]], check=True, capture_output=True, timeout=120)
+
+
+def max_array_size() -> int:
+    """Elements that an array may have on this cluster."""
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config") or "")
+    return max(1, int(found[1])) if found else 1000
+
+
+def _ask(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,43 @@
+"""Arrays to sbatch, by submitit."""
+
+import contextlib
+
+from bench.errors import BenchError
+from bench.launch.slurm.groups import Array
+from bench.launch.slurm.payload import Group
+from bench.launch.slurm.record import Submission
+from bench.launch.slurm.script import executor
+
+
+def submit(arrays: list[Array], submission: Submission) -> int:
+    """Submit all arrays; returns the number of elements.
+
+    Raises BenchError where sbatch refuses one. What was submitted before stays queued, and is not submitted again.
+    """
+    from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
+
+    (submission.folder / "logs").mkdir(parents=True, exist_ok=True)
+    ids: list[str | None] = []
+    count = 0
+    for number, array in enumerate(arrays):
+        made = executor(submission, number, array, ids)
+        groups = [Group(str(submission.folder), number, index) for index in range(len(array.groups))]
+        try:
+            jobs = made.submit_array(groups)
+        except (FailedJobError, FailedSubmissionError, UncompletedJobError, OSError) as error:
+            raise BenchError(_refused(error, count)) from None
+        id = jobs[0].job_id.partition("_")[0]
+        ids.append(id)
+        submission.submitted(number, id)
+        count += len(groups)
+        for stale in (submission.folder / "logs").glob("*_submission.sh"):
+            if stale.is_symlink():  # one script per array is enough
+                with contextlib.suppress(OSError):
+                    stale.unlink()
+    return count
+
+
+def _refused(error: Exception, count: int) -> str:
+    lines = [line for line in str(error).splitlines() if "sbatch" in line] or str(error).splitlines()[:1]
+    kept = f"; {count} allocations are queued already, see bench status" if count else "; nothing was submitted"
+    return f"Slurm refused: {lines[0] if lines else type(error).__name__}{kept}"

@@ -1,0 +1,88 @@
+"""What Slurm says of the jobs of a suite: from the submissions' records and one query."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.launch.slurm import events, squeue
+from bench.launch.slurm.record import Submission
+from bench.launch.slurm.squeue import Element
+from bench.store import Store
+
+GONE = "GONE"  # Slurm knows nothing of it any more
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The latest element that a job was submitted with. created: when, in seconds since 1970."""
+
+    element: Element
+    submission: Submission
+
+    @property
+    def created(self) -> float:
+        return self.submission.data["created"]
+
+    @property
+    def log(self) -> Path:
+        return self.submission.log(self.element.id)
+
+    @property
+    def preempted(self) -> int:
+        """How often Slurm took the element's place away or its time ended, so far."""
+        past = events.read(self.submission.folder, self.element.id)
+        return max(0, sum(event["event"] == "start" for event in past) - 1)
+
+
+class View:
+    """known: whether Slurm answered; if not, nothing is said of what runs."""
+
+    def __init__(self, store: Store, suite: str) -> None:
+        self.suite, self.submissions = suite, Submission.all(store, suite)
+        self.jobs: dict[str, tuple[str, Submission]] = {}  # identity -> Slurm's name, by the latest submission
+        self.jobs_of: dict[str, list[str]] = {}
+        self.elements: dict[str, Element] = {}
+        self.known = True
+        self._past: dict[str, Element] | None = None
+        self.refresh()
+        for submission in self.submissions:
+            for name, jobs in submission.elements():
+                self.jobs_of[name] = jobs
+                for job in jobs:
+                    earlier = self.jobs.get(job)
+                    if earlier is None or not self.alive(earlier[0]):
+                        self.jobs[job] = name, submission
+
+    def refresh(self) -> None:
+        """Ask again."""
+        if not self.submissions:
+            return
+        found = squeue.squeue(self.suite)
+        self.known = found is not None
+        tokens = {submission.data["token"] for submission in self.submissions}
+        self.elements = {id: e for id, e in (found or {}).items() if e.token in tokens}
+
+    def alive(self, name: str) -> bool:
+        return name in self.elements and self.elements[name].alive
+
+    def living(self) -> list[str]:
+        """All that is queued or runs, also what a killed submitter did not note down."""
+        return [name for name, element in self.elements.items() if element.alive]
+
+    def of(self, job: str) -> Seen | None:
+        """What became of a job's submission, or None where there was none or Slurm does not answer."""
+        if job not in self.jobs or not self.known:
+            return None
+        name, submission = self.jobs[job]
+        return Seen(self.elements.get(name) or self.past(name), submission)
+
+    def past(self, name: str) -> Element:
+        """An ended element, by accounting where there is any: one query for all that squeue forgot."""
+        if self._past is None:
+            self._past = squeue.sacct({n for n, _ in self.jobs.values() if n not in self.elements})
+        return self._past.get(name) or Element(name, GONE)
+
+    def runs(self, name: str) -> bool | None:
+        """Whether an element runs; None where that is not known, or it is none of ours."""
+        if not self.known or name not in self.jobs_of:
+            return None
+        return name in self.elements and self.elements[name].running
