@@ -52,7 +52,7 @@ def fetch(context: Context, spec: VitSpec) -> tuple[nn.Module, dict[str, Any]]:
     settings = context.job.settings
     file = read(context.job.local["weights"], settings["checkpoint"]) if "checkpoint" in settings else None
     seed_all(context.seed, "source")
-    found = from_timm(context, file) if "timm" in settings else from_file(context, file or {})
+    found = from_timm(context, file, spec) if "timm" in settings else from_file(context, file or {})
     found.known = found.classes == spec.num_classes and (found.known or "same_classes" in settings)
     kept = found.classes == spec.num_classes
     if "same_classes" in settings and not kept:
@@ -78,8 +78,8 @@ def read(path: str, hash: str) -> dict[str, Tensor]:
     return state
 
 
-def from_timm(context: Context, file: dict[str, Tensor] | None) -> Found:
-    """A timm model with timm's weights, with those of a file, or untrained."""
+def from_timm(context: Context, file: dict[str, Tensor] | None, spec: VitSpec) -> Found:
+    """A timm model with timm's weights, with those of a file, or untrained; a ViT for images of that size."""
     settings, data = context.job.settings, context.data
     name, config = settings["timm"], get_pretrained_cfg(settings["timm"])
     options: dict[str, Any] = {"pretrained": settings["pretrained"]}
@@ -89,6 +89,8 @@ def from_timm(context: Context, file: dict[str, Tensor] | None) -> Found:
         classes = len(file.get(f"{first}.weight", ()))
         overlay = {"state_dict": file, "num_classes": classes, "custom_load": False, "label_offset": 0}
         options = {"pretrained": True, "num_classes": classes, "pretrained_cfg_overlay": overlay}
+    if lookup(name).vit is not None:
+        options["img_size"] = spec.img_size  # timm interpolates the positions, once, from the grid they are for
     try:
         model = timm.create_model(name, **options)  # with its own classes, so that every tensor has to fit
     except (RuntimeError, OSError) as error:
@@ -97,6 +99,10 @@ def from_timm(context: Context, file: dict[str, Tensor] | None) -> Found:
             hint = "timm fetches it once, with access to the network; or name a file: {timm: NAME, checkpoint: FILE}"
             raise ValueError(f"{what} ({type(error).__name__}: {first_line(error)}); {hint}") from None
         raise ValueError(f"{what} from the checkpoint: {error}") from None
+    if file and "pos_embed" in file and "positions" not in settings.get("convert", {}):
+        have, want = (tuple(t.shape) for t in (file["pos_embed"], model.state_dict()["pos_embed"]))
+        if have != want:
+            raise ValueError(f"the positions are {have}, for these images {want}; convert: {{positions: interpolate}}")
     subset = infer_imagenet_subset(model) if settings["pretrained"] else None
     known = subset is not None and tuple(ImageNetInfo(subset).label_names()) == data.classes
     said = {"timm": name, "timm_version": timm.__version__}
