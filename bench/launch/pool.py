@@ -82,6 +82,9 @@ class Pool:
                     self.read_orders()
                 else:
                     self.hear(key.fd)
+            if self.stopping:  # who waits for an order does not notice a signal, but the end of orders
+                for child in self.children.values():
+                    child.close_orders()
 
     def tell(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):
