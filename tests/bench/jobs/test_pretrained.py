@@ -1,11 +1,14 @@
 """Ancestors from elsewhere, from a suite to the model that methods get."""
 
 import pickle
+from types import SimpleNamespace
 
 import pytest
 import torch
 from elsewhere import SELECT, data, events, made, model_of, random_model, run, saved
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+
+from methods.vit import VitSpec
 
 TIMM = "{model: {timm: test_vit, checkpoint: FILE}, convert: {positions: interpolate}}"
 BARE = "{model: {embed_dim: 24, depth: 2, num_heads: 2, patch_size: 8, checkpoint: FILE}}"
@@ -65,8 +68,6 @@ def test_a_head_transfers_where_its_classes_are_known(said, tmp_path, images):
     result, _ = made(results)
     assert code == 0 and result["head"] == "kept"
     assert result["classes"] == (data(images).class_id if said else None)
-    from safetensors.torch import load_file
-
     (target,) = results.glob("jobs/run/*/weights.safetensors")
     assert torch.equal(load_file(str(target))["head.weight"], model.head.weight) is said
 
@@ -153,3 +154,25 @@ def test_weights_that_cannot_be_fetched(tmp_path, images, monkeypatch, capsys):
     code, _ = run(tmp_path, images, "{model: {timm: test_vit}, convert: {positions: interpolate}}", methods=SELECT)
     said = capsys.readouterr().out
     assert code == 1 and "test_vit.r160_in1k could not be loaded" in said and "checkpoint: FILE" in said
+
+
+@pytest.mark.parametrize(("names", "known"), [("synsets", True), ("words", False), ("reversed", False)])
+def test_imagenet_classes_are_known_by_their_synsets(names, known, tmp_path, monkeypatch):
+    """timm's own weights, here of a file: the 1000 classes are the data set's if its names are the synsets in order."""
+    from timm.data import ImageNetInfo
+    from timm.models import _registry
+
+    from bench.jobs.pretrained import from_timm
+
+    _, file = saved(tmp_path, "test_vit", num_classes=1000)
+    name = "test_vit.r160_in1k"
+    config = type(_registry._model_pretrained_cfgs[name])
+    here = vars(_registry._model_pretrained_cfgs[name]) | {"hf_hub_id": None, "file": str(file)}
+    monkeypatch.setitem(_registry._model_pretrained_cfgs, name, config(**here))
+    synsets = ImageNetInfo("imagenet-1k").label_names()
+    classes = {"synsets": synsets, "words": ["tench"] * 1000, "reversed": synsets[::-1]}[names]
+    job = SimpleNamespace(settings={"timm": name, "pretrained": True})
+    context = SimpleNamespace(job=job, data=SimpleNamespace(classes=tuple(classes)))
+    found = from_timm(context, None, VitSpec(64, 6, 2, img_size=160, mlp_ratio=3.0))
+    assert found.known is known and found.classes == 1000
+    assert torch.equal(found.state["head.bias"], random_model("test_vit", num_classes=1000).head.bias)
