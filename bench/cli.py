@@ -44,6 +44,12 @@ def parser() -> argparse.ArgumentParser:
     plan.add_argument("--all", action="store_true", help="list every job")
 
     command("status", "the state of every job")
+    command("cancel", "slurm: stop what is queued and running; bench run goes on from there")
+
+    logs = command("logs", "what a job wrote: its events, output and failure", suites=None)
+    logs.add_argument("run", metavar="RUN", help="readable id or identity of a job, or a pattern")
+    logs.add_argument("--follow", action="store_true", help="go on until the job is over")
+    logs.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
 
     report = command("report", "tables and plots, from what is there", suites="many")
     report.add_argument("--out", type=Path, metavar="DIR", help="default: the suite's folder in the results")

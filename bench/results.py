@@ -1,6 +1,6 @@
 """From a plan and the results directory to rows of runs.csv and points of the learning curves."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from bench import models
 from bench.identity import canonical
@@ -8,11 +8,24 @@ from bench.plan import Cell, Job, Plan
 from bench.store import JobDir, Store
 
 
-class Reader:
-    """Reads each job's files once."""
+class Scheduled(Protocol):
+    """What a scheduler says of a job: `bench.launch.slurm.View` is one."""
 
-    def __init__(self, plan: Plan, store: Store) -> None:
-        self.plan, self.store = plan, store
+    def state(self, id: str, *, started: bool, failed: float | None) -> tuple[str, str] | None:
+        """(status, reason) of a job that is not done and that nobody holds, or None where it has nothing to say.
+
+        failed: when the job last failed, in seconds since 1970.
+        """
+
+    def denies(self, holder: dict[str, Any]) -> bool:
+        """Whether the holder of a lock is known to be dead."""
+
+
+class Reader:
+    """Reads each job's files once. scheduler: who may know more of jobs that are not done."""
+
+    def __init__(self, plan: Plan, store: Store, scheduler: Scheduled | None = None) -> None:
+        self.plan, self.store, self.scheduler = plan, store, scheduler
         self._results: dict[str, dict[str, Any] | None] = {}
         self._states: dict[str, tuple[str, str]] = {}
 
@@ -40,10 +53,15 @@ class Reader:
         if self.result(job.id):
             return "done", ""
         folder = self.store.job(job)
-        if folder.lock().holder() is not None:
+        holder = folder.lock().holder()
+        if holder is not None and not (self.scheduler and self.scheduler.denies(holder)):
             return "running", ""
-        failure = folder.failure()
-        if failure is not None:
+        failure, started = folder.failure(), folder.started()
+        said = None
+        if self.scheduler:
+            failed = None if failure is None else failure.get("time", 0.0)
+            said = self.scheduler.state(job.id, started=started, failed=failed)
+        if failure is not None and (said is None or said[0] != "pending"):
             return "failed", failure["error"]
         for need in job.needs:
             state, reason = self.state(need)
@@ -51,7 +69,11 @@ class Reader:
                 return "skipped", f"{self.plan.jobs[need].kind} failed: {reason}"
             if state == "skipped":
                 return state, reason
-        return ("interrupted", "stopped before its end; a rerun goes on") if folder.started() else ("pending", "")
+        return said or self._unsaid(started)
+
+    @staticmethod
+    def _unsaid(started: bool) -> tuple[str, str]:
+        return ("interrupted", "stopped before its end; a rerun goes on") if started else ("pending", "")
 
 
 def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:

@@ -1,12 +1,16 @@
-"""`bench status`: the state of every job, from the files."""
+"""`bench status`: the state of every job, from the files, and from Slurm where it was given any: one query for all."""
 
 import argparse
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from bench.commands.common import last_plan
 from bench.plan import Plan, each_kind
 from bench.results import Reader
 from bench.store import Store
+
+if TYPE_CHECKING:
+    from bench.launch.slurm import View
 
 STATES = ("done", "running", "pending", "interrupted", "failed", "skipped")
 
@@ -15,11 +19,17 @@ def main(options: argparse.Namespace) -> int:
     plan, store, note = last_plan(options.suite, options)
     if note:
         print(note)
-    reader = Reader(plan, store)
+    view = slurm_view(plan, store)
+    reader = Reader(plan, store, view)
     states = {id: reader.state(id) for id in plan.jobs}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
     _table(plan, {id: state for id, (state, _) in states.items()})
     _running(plan, store, [id for id, (state, _) in states.items() if state == "running"])
+    if view is not None:
+        _slurm(plan, view, states)
+    interrupted = Counter(reason for state, reason in states.values() if state == "interrupted")
+    for reason, n in interrupted.items():
+        print(f"interrupted: {n} jobs: {reason}")
     skipped = Counter((f"{c.method.label} {c.target}", c.skipped) for c in plan.cells if c.skipped)
     for (what, reason), n in skipped.items():
         print(f"skipped: {what} ({n} runs): {reason}")
@@ -46,5 +56,34 @@ def _running(plan: Plan, store: Store, ids: list[str]) -> None:
     for id in ids:
         holder = store.job(plan.jobs[id]).lock().holder() or {}
         where = f"on {holder.get('host')} (pid {holder.get('pid')})"
+        where += f", Slurm job {holder['slurm']}" if "slurm" in holder else ""
         step = f", step {holder['step']} of {holder['total']}" if "total" in holder else ""
         print(f"running: {plan.jobs[id].kind} {id} {where}{step}")
+
+
+def slurm_view(plan: Plan, store: Store) -> "View | None":
+    """What Slurm says, where the suite was ever submitted to it."""
+    if not (store.suite(plan.suite.name) / "slurm").is_dir():
+        return None
+    from bench.launch.slurm import View
+
+    return View(store, plan.suite.name)
+
+
+def _slurm(plan: Plan, view: "View", states: dict[str, tuple[str, str]]) -> None:
+    """What waits in Slurm's queue and why, what was requeued, and what is tried again by itself."""
+    if not view.known:
+        print("note: Slurm does not answer (squeue); what is queued is not known")
+    waiting = {id: reason for id, (state, reason) in states.items() if state == "pending" and reason}
+    for id, reason in waiting.items():
+        if reason.startswith("requeued"):
+            print(f"pending: {plan.jobs[id].kind} {id}: {reason}")
+    queued = Counter(
+        r.rpartition(": ")[2] for r in waiting.values() if " waits: " in r and not r.startswith("requeued")
+    )
+    for reason, n in queued.items():
+        print(f"queued: {n} jobs: {reason}")
+    policy = view.submissions[-1].data["arrays"][-1]["retries"] if view.submissions else {}
+    if policy:
+        words = ", ".join(f"{kind} {n}" for kind, n in policy.items())
+        print(f"retries: {words}; preempted jobs, time-outs with a checkpoint and failed nodes: always")

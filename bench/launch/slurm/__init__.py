@@ -16,7 +16,7 @@ from bench.plan import Plan
 from bench.store import Store
 from bench.suite.slurm import Slurm
 
-__all__ = ["View", "run", "show"]
+__all__ = ["View", "run", "show", "squeue"]
 
 
 def run(schedule: Schedule, root: Path, progress: Progress, plan: Plan, *, detach: bool) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.launch.slurm import squeue
-from bench.launch.slurm.view import View
+from bench.launch.slurm.view import View, ended
 from bench.worker import Outcome
 
 FIRST, LONGEST, GROWTH = 1.0, 15.0, 1.2  # seconds between looks
@@ -102,14 +102,3 @@ class Follower:
         seen = self.view.of(id)
         state, kind, reason = ended(seen.element.state if seen else "GONE")
         return Outcome(state, reason, kind=kind)  # type: ignore[arg-type]
-
-
-def ended(state: str) -> tuple[str, str, str]:
-    """(state, kind, reason) of a job that left no word, by what Slurm says of its element."""
-    if state == "OUT_OF_MEMORY":
-        return "failed", "memory", "Slurm: OUT_OF_MEMORY; ask for more with slurm.memory"
-    if state in ("NODE_FAIL", "BOOT_FAIL", "TIMEOUT", "DEADLINE", "FAILED"):
-        return "failed", "died", f"Slurm: {state}"
-    if state == "CANCELLED":
-        return "interrupted", "", "cancelled (scancel); a rerun goes on"
-    return "interrupted", "", f"its Slurm job is over ({state}); a rerun goes on"

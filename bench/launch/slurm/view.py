@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.launch.slurm import events, squeue
 from bench.launch.slurm.record import Submission
@@ -27,10 +28,10 @@ class Seen:
         return self.submission.log(self.element.id)
 
     @property
-    def preempted(self) -> int:
-        """How often Slurm took the element's place away or its time ended, so far."""
+    def restarts(self) -> int:
+        """How often the element was started again."""
         past = events.read(self.submission.folder, self.element.id)
-        return max(0, sum(event["event"] == "start" for event in past) - 1)
+        return sum(event["event"] == "requeue" for event in past)
 
 
 class View:
@@ -81,8 +82,37 @@ class View:
             self._past = squeue.sacct({n for n, _ in self.jobs.values() if n not in self.elements})
         return self._past.get(name) or Element(name, GONE)
 
-    def runs(self, name: str) -> bool | None:
-        """Whether an element runs; None where that is not known, or it is none of ours."""
+    def denies(self, holder: dict[str, Any]) -> bool:
+        """Whether the holder of a lock belongs to an element of ours that does not run: its node died."""
+        name = holder.get("slurm")
         if not self.known or name not in self.jobs_of:
+            return False
+        return name not in self.elements or not self.elements[name].running
+
+    def state(self, id: str, *, started: bool, failed: float | None) -> tuple[str, str] | None:
+        """(status, reason) of a job that is not done and that nobody holds; None where Slurm has nothing to say."""
+        seen = self.of(id)
+        if seen is None or (failed is not None and failed > seen.created and not seen.element.alive):
             return None
-        return name in self.elements and self.elements[name].running
+        if seen.element.running:
+            return "pending", f"in the Slurm job {seen.element.id}, which runs"
+        if seen.element.alive:
+            requeued = "requeued, " if started and seen.restarts else ""
+            return "pending", f"{requeued}Slurm job {seen.element.id} waits: {seen.element.reason}"
+        if failed is not None and failed > seen.created:
+            return None
+        if not started and seen.element.state in ("COMPLETED", GONE):
+            return "interrupted", f"not started by its Slurm job ({seen.element.state}); a rerun goes on"
+        state, _, reason = ended(seen.element.state)
+        return state, f"{reason} ({seen.log})" if state == "failed" else reason
+
+
+def ended(state: str) -> tuple[str, str, str]:
+    """(state, kind, reason) of a job that left no word, by what Slurm says of its element."""
+    if state == "OUT_OF_MEMORY":
+        return "failed", "memory", "Slurm: OUT_OF_MEMORY; ask for more with slurm.memory"
+    if state in ("NODE_FAIL", "BOOT_FAIL", "TIMEOUT", "DEADLINE", "FAILED"):
+        return "failed", "died", f"Slurm: {state}"
+    if state == "CANCELLED":
+        return "interrupted", "", "cancelled (scancel); a rerun goes on"
+    return "interrupted", "", f"its Slurm job is over ({state}); a rerun goes on"

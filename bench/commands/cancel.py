@@ -1,0 +1,24 @@
+"""`bench cancel`: take a suite's jobs out of Slurm's queue and stop those that run."""
+
+import argparse
+
+from bench.commands.common import last_plan
+from bench.errors import BenchError
+
+
+def main(options: argparse.Namespace) -> int:
+    from bench.launch.slurm import View, squeue
+
+    plan, store, _ = last_plan(options.suite, options)
+    view = View(store, plan.suite.name)
+    if not view.known:
+        raise BenchError("Slurm does not answer (squeue), so nothing was cancelled; try again")
+    living = view.living()
+    squeue.scancel(living)
+    print(f"cancelled {len(living)} Slurm jobs of {plan.suite.name}; bench run goes on where they stopped")
+    for job in plan.jobs.values():
+        holder = store.job(job).lock().holder()
+        if holder is not None and "slurm" not in holder:
+            where = f"{holder.get('host')} (pid {holder.get('pid')})"
+            print(f"note: {job.kind} {job.id} runs on {where} without Slurm: stop its launcher there")
+    return 0
