@@ -3,6 +3,7 @@
 import argparse
 import time
 
+from bench import provenance
 from bench.commands.common import frames, keep_suite, plan_of
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
@@ -16,6 +17,7 @@ def main(options: argparse.Namespace) -> int:
     store.require_writable(plan.suite.name)
     keep_suite(plan, store, options)
     schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)
+    provenance.keep_diff(store.root / "code")
     interrupted = False
     launcher = options.launcher or plan.suite.file.launcher
     if not schedule.open:
@@ -29,6 +31,8 @@ def main(options: argparse.Namespace) -> int:
         with Progress(plan, schedule) as progress:
             interrupted = launch(launcher, schedule, store, progress, plan, options)
         progress.close()
+        if launcher == "slurm" and options.detach:
+            return 0
     write_tables(plan, store)
     return finish(plan, store, schedule, interrupted, began)
 
