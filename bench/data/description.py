@@ -10,7 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from bench.data.settings import DataError, DataSettings
+from bench.data.known import DEFAULTS, HOW_TO_GET
+from bench.data.settings import DataError, DataMissing, DataSettings
 from bench.data.stratify import shares
 
 # source -> module with `survey(settings) -> Survey` and `open_part(settings, survey, part) -> Images`
@@ -73,7 +74,20 @@ def describe(settings: DataSettings) -> Description:
 
     Raises DataMissing where the data is not there, DataError (both ValueError) where it contradicts the settings.
     """
-    return describe_survey(settings, source_module(settings).survey(settings))
+    try:
+        return describe_survey(settings, source_module(settings).survey(settings))
+    except DataMissing as error:
+        how = how_to_get(settings)
+        raise DataMissing(f"{error}. {how}" if how else str(error)) from None
+
+
+def how_to_get(settings: DataSettings) -> str:
+    """What to do about a data set that is not there; nothing for one that is the user's own."""
+    if settings.source != DEFAULTS.get(settings.known, {}).get("source"):
+        return ""
+    if settings.source == "torch":
+        return f"torchvision can fetch it: {{name: {settings.name}, download: true}}"
+    return HOW_TO_GET.get(settings.known, "")
 
 
 def describe_survey(settings: DataSettings, survey: Survey) -> Description:

@@ -65,6 +65,10 @@ def _torch(size: int, **fields: Any) -> dict[str, Any]:
     return {"source": "torch", "root": "$BENCH_DATA", "img_size": size, **fields}
 
 
+def _folder(name: str, classes: int) -> dict[str, Any]:
+    return {"source": "folder", "root": f"$BENCH_DATA/{name}", "num_classes": classes}
+
+
 def _pixels(size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> dict[str, Any]:
     """Small images that are stored as one array: used at their own size, whole."""
     return _torch(size, in_chans=len(mean), mean=mean, std=std, crop_pct=1.0, in_memory=True)
@@ -89,4 +93,19 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "imagenet": {
         "source": "folder", "root": "$IMAGENET", "splits": {"train": "train", "test": "val"}, "num_classes": 1000,
     },
+    "cub200": _folder("cub200", 200),
+    "stanford_cars": _folder("stanford_cars", 196),
+    "inat2019": _folder("inat2019", 1010),
 }  # fmt: skip
+
+# How to come by what is neither built in nor fetched by torchvision.
+HOW_TO_GET = {
+    "imagenet": "ImageNet-1K (ILSVRC2012) is given out by image-net.org after registration: train/n01440764/*.JPEG as "
+    "in its training archive, and the validation images sorted into val/n01440764/*.JPEG by their class",
+    "cub200": "CUB-200-2011 is CUB_200_2011.tgz of doi:10.22002/D1.20098: sort images/CLASS/*.jpg into train/CLASS "
+    "and test/CLASS by its train_test_split.txt (1: train)",
+    "stanford_cars": "Stanford Cars (Krause et al., 2013): sort its images into train/CLASS and test/CLASS by the "
+    "annotations that come with them",
+    "inat2019": "iNaturalist 2019 is train_val2019.tar.gz of github.com/visipedia/inat_comp: sort its images into "
+    "train/CATEGORY and val/CATEGORY by train2019.json and val2019.json",
+}

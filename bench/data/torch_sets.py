@@ -22,8 +22,7 @@ def survey(settings: DataSettings) -> Survey:
     root = settings.path
     if not settings.download and not (root / known.folder).exists():
         raise DataMissing(
-            f"{settings.name}: no {known.folder} in {root}; put torchvision's {known.cls} there, "
-            f"or let it be fetched: {{name: {settings.name}, download: true}}"
+            f"{settings.name}: no {known.folder} in {root}; expected what torchvision's {known.cls} keeps there"
         )
     classes = known.classes or tuple(f"{settings.known}/{i}" for i in range(len(known.train)))
     return Survey(classes, known.sizes, known.train)
