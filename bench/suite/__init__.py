@@ -1,12 +1,13 @@
 """Suite files: `load` reads, validates whole and resolves one; any problem is a SuiteError, before anything starts."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from bench.data import DataMissing, DataSettings, describe
+from bench.data import DataMissing, DataSettings, Description, describe
 from bench.errors import SuiteError
 from bench.recipe import Recipe
 from bench.suite import ancestors, overrides, yaml_lines
@@ -17,6 +18,8 @@ from bench.suite.sizes import expand
 from bench.suite.suite import AncestorEntry, DataEntry, Suite, TargetEntry
 
 __all__ = ["AncestorEntry", "DataEntry", "MethodEntry", "Suite", "TargetEntry", "load"]
+
+Look = Callable[[DataSettings], Description]
 
 MAX_SEEDS, MAX_RUNS = 10_000, 1_000_000
 RESERVED_NAMES = ("jobs", "reference", "cache")  # folders of the results directory
@@ -34,9 +37,10 @@ def load(path: Path, settings: list[str] | None = None, folder: Path | None = No
     origin = overrides.apply(data, settings or [])
     source = Source(path, lines, origin, data, folder)
     file = _file(data, source)
+    look = _once(describe)
     datasets, named, runs, seeds = collect(
-        lambda: _datasets(file.dataset, source),
-        lambda: _ancestors(file, source),
+        lambda: _datasets(file.dataset, source, look),
+        lambda: _ancestors(file, source, look),
         lambda: recipe(Recipe(), file.train, source, ("train",)),
         lambda: _seeds(file.seeds, source, ("seeds",)),
     )
@@ -68,19 +72,32 @@ def _kind(value: Any) -> str:
     return {"str": "a string", "list": "a list"}.get(type(value).__name__, f"the value {value!r}")
 
 
-def _ancestors(file: SuiteFile, source: Source) -> dict[str, AncestorEntry]:
-    named = ancestors.parse(file.ancestor, source, lambda raw, at: _dataset(raw, source, at))
+def _once(look: Look) -> Look:
+    """`look`, at each data set once: several ancestors may be of one, and counting it takes a while."""
+    seen: dict[str, Description] = {}
+
+    def looked(settings: DataSettings) -> Description:
+        key = settings.model_dump_json()
+        if key not in seen:
+            seen[key] = look(settings)
+        return seen[key]
+
+    return looked
+
+
+def _ancestors(file: SuiteFile, source: Source, look: Look) -> dict[str, AncestorEntry]:
+    named = ancestors.parse(file.ancestor, source, lambda raw, at: _dataset(raw, source, at, look))
     if file.teacher is not None and file.teacher not in named:
         raise source.error(("teacher",), f"no ancestor is named {file.teacher!r}{nearest(file.teacher, named)}")
     return named
 
 
-def _datasets(raw: Any, source: Source) -> list[DataEntry]:
+def _datasets(raw: Any, source: Source, look: Look) -> list[DataEntry]:
     if not isinstance(raw, list):
-        return [_dataset(raw, source, ("dataset",))]
+        return [_dataset(raw, source, ("dataset",), look)]
     if not raw:
         raise source.error(("dataset",), "an empty list; expected at least one data set")
-    entries = collect(*(partial(_dataset, item, source, ("dataset", i)) for i, item in enumerate(raw)))
+    entries = collect(*(partial(_dataset, item, source, ("dataset", i), look) for i, item in enumerate(raw)))
     names = [entry.name for entry in entries]
     for i, name in enumerate(names):
         if name in names[:i]:
@@ -88,7 +105,7 @@ def _datasets(raw: Any, source: Source) -> list[DataEntry]:
     return entries
 
 
-def _dataset(raw: Any, source: Source, at: tuple[str | int, ...]) -> DataEntry:
+def _dataset(raw: Any, source: Source, at: tuple[str | int, ...], look: Look) -> DataEntry:
     value = {"name": raw} if isinstance(raw, str) else raw
     if not isinstance(value, dict):
         raise source.error(
@@ -96,7 +113,7 @@ def _dataset(raw: Any, source: Source, at: tuple[str | int, ...]) -> DataEntry:
         )
     try:
         settings = DataSettings.model_validate(value)
-        return DataEntry(settings, describe(settings))
+        return DataEntry(settings, look(settings))
     except ValidationError as error:
         raise source.invalid(at, error, DataSettings) from None
     except (DataMissing, ValueError, OSError) as error:
