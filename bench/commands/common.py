@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from bench.suite import load, yaml_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from rich.console import Console
 
 KEPT = "# kept by bench run: "
 
@@ -70,6 +72,13 @@ def _read_kept(file: Path) -> dict[str, Any]:
 
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def console() -> "Console":
+    """Standard output; in a file or a pipe wide enough for most tables."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=110)
 
 
 def frames(plan: Plan, store: Store) -> tuple["DataFrame", "DataFrame"]:

@@ -3,13 +3,12 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.common import frames, last_plan
+from bench.commands.common import console, frames, last_plan
 from bench.errors import UsageError
 
 
 def main(options: argparse.Namespace) -> int:
     import pandas
-    from rich.console import Console
 
     from bench.report import print_table, read_curves, read_runs, write_report
 
@@ -31,7 +30,7 @@ def main(options: argparse.Namespace) -> int:
         runs, curves = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
         title = ", ".join(plan.suite.name for plan, _, _ in plans)
         out = options.out or plans[0][1].suite(plans[0][0].suite.name)
-    print_table(runs, Console())
+    print_table(runs, console())
     _writable(out)
     written = write_report(runs, curves, out, title=title)
     print(f"{len(written)} files in {out}")

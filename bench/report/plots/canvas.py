@@ -111,6 +111,12 @@ def legend(figure: Figure, axes: Iterable[Axes], columns: int = 4) -> None:
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False)
 
 
+def percent(axis: Axes) -> None:
+    """Show no room for what cannot be: an interval of few seeds may leave 0..100, the axis does not."""
+    low, high = axis.get_ylim()
+    axis.set_ylim(max(low, -2), min(high, 102))
+
+
 def seeds(summary: DataFrame) -> str:
     """The words "n = 3 seeds", over the rows of a summary that have any."""
     values = [int(n) for n in summary["n"] if n > 0]

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from bench.report.format import counts, short
-from bench.report.plots.canvas import legend, panels, pick
+from bench.report.plots.canvas import legend, panels, percent, pick
 from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
         n = counts(rows.groupby("method")["seed"].nunique().tolist())
         axis.set_title(f"{where}{short(target)} (n = {n})")
     axes[0].set_ylabel("test top-1 (%)")
+    percent(axes[0])
     legend(figure, axes)
     return figure
 

@@ -27,6 +27,17 @@ class Table:
     fixed: int = 1
     left: int = 1  # leading columns of words, the rest are figures
 
+    def without(self, names: set[str]) -> Table:
+        """This table less the columns with these heads."""
+        keep = [i for i, name in enumerate(self.header) if name not in names]
+        return replace(
+            self,
+            header=[self.header[i] for i in keep],
+            rows=[[row[i] for i in keep] for row in self.rows],
+            fixed=sum(i < self.fixed for i in keep),
+            left=sum(i < self.left for i in keep),
+        )
+
     def split(self, room: int, padding: int = 3) -> list[Table]:
         """This table in parts of at most `room` characters, `padding` for each column; each has the fixed columns."""
         columns = zip(self.header, *([cell.text for cell in row] for row in self.rows), strict=True)
