@@ -1,0 +1,77 @@
+"""What the tests of the Slurm launcher share: suites, and the cluster as a disturber sees it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+
+import tiny
+from cluster import Cluster
+
+from bench.launch.slurm import events
+from bench.launch.slurm.record import Submission
+from bench.store import Store
+from bench.store.job_dir import read_log
+
+SECTION = "slurm: {{partition: {partition}, memory: 1500MB, time: 10, runs_per_job: {pack}}}\n"
+
+
+def suite(folder: Path, text: str, partition: str = "normal", pack: int = 100) -> Path:
+    return tiny.write(folder, text + SECTION.format(partition=partition, pack=pack))
+
+
+def submissions(results: Path, name: str = "tiny") -> list[Submission]:
+    return Submission.all(Store(results), name)
+
+
+def happened(results: Path, event: str) -> int:
+    """How often something was noted of an element."""
+    folders = [submission.folder for submission in submissions(results)]
+    files = [file for folder in folders for file in (folder / "events").glob("*.jsonl")]
+    return sum(e["event"] == event for file in files for e in events.read(file.parent.parent, file.stem))
+
+
+def times_done(results: Path) -> set[int]:
+    """How often the jobs of a results directory ended well, by their logs."""
+    logs = [read_log(path) for path in results.glob("jobs/*/*/log.jsonl")]
+    return {sum(event["event"] == "done" for event in log) for log in logs}
+
+
+def block(cluster: Cluster) -> list[str]:
+    """Fill all nodes, so that what is submitted stays queued; `scancel` ends it."""
+    command = ("sbatch", "--parsable", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=sleep 600")
+    ids = [cluster.call(*command, f"--nodelist={node}").strip() for node in cluster.node_names]
+    cluster.wait(lambda: cluster.call("squeue", "-h", "-t", "R", "-o", "%i").split() == ids)
+    return ids
+
+
+def preempt(cluster: Cluster, results: Path, wanted: int, seconds: float = 300) -> None:
+    """Take the nodes away from whatever trains, one after the other, until `wanted` elements were requeued."""
+    deadline = time.monotonic() + seconds
+    for node in itertools.cycle(cluster.node_names):
+        if happened(results, "requeue") >= wanted:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{happened(results, 'requeue')} of {wanted} requeued after {seconds:g} s")
+        running = cluster.call("squeue", "-h", "-t", "R", "-p", "low", "-w", node, "-o", "%F_%K").split()
+        if not any(_trains(results, element.removesuffix("_N/A")) for element in running):
+            time.sleep(0.2)
+            continue
+        cluster.call(
+            "sbatch", "--partition=high", "--exclusive", f"--nodelist={node}", "--output=/dev/null", "--wrap=sleep 1"
+        )
+        before = happened(results, "requeue")
+        while happened(results, "requeue") == before and time.monotonic() < deadline:
+            time.sleep(0.1)
+            if not cluster.call("squeue", "-h", "-p", "high", "-o", "%i").strip():
+                break
+
+
+def _trains(results: Path, element: str) -> bool:
+    """Whether a job of an element is past its first step: it holds its lock and told how far it is."""
+    for path in results.glob("jobs/*/*/lock.*"):
+        note = Store(results).job_dir(path.parent.parent.name, path.parent.name).lock().holder() or {}
+        if note.get("slurm") == element:
+            return True
+    return False
