@@ -68,6 +68,8 @@ class Recipe(BaseModel):
     def _consistent(self) -> Self:
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate {self.accumulate} is more than batch_size {self.batch_size}")
+        if (self.mixup or self.cutmix) and self.batch_size % 2:
+            raise ValueError(f"mixup and cutmix mix pairs of images: batch_size {self.batch_size} must be even")
         return self
 
     @property

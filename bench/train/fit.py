@@ -47,6 +47,8 @@ class Fit:
         n = data.train.n
         self.indices = torch.arange(n) if fraction >= 1 else stratified_fraction(data.train.labels, fraction, self.seed)
         self.batch = min(recipe.batch_size, len(self.indices))
+        if task.mixes(recipe):
+            self.batch = max(self.batch - self.batch % 2, 2)  # images are mixed in pairs
         self.per_epoch = len(self.indices) // self.batch  # the last, smaller batch is left out, as timm does
         self.total = recipe.epochs * self.per_epoch if recipe.steps is None else recipe.steps
         self.step = 0

@@ -35,6 +35,15 @@ def test_no_more_parts_than_images():
         Recipe(batch_size=8, accumulate=9)
 
 
+def test_images_are_mixed_in_pairs(tmp_path):
+    """A batch that is odd only because there are no more images leaves one out; one that was asked for is an error."""
+    made = fit(tmp_path, model(), {"steps": 1, "mixup": 0.8}, fraction=31 / 1077)
+    assert len(made.indices) % 2 == 1 and made.batch == len(made.indices) - 1
+    made.run()
+    with pytest.raises(ValidationError, match="batch_size 33 must be even"):
+        Recipe(batch_size=33, cutmix=1.0)
+
+
 def test_average_of_the_weights(tmp_path):
     """timm's rule: a copy at the first step, from then on decay * average + (1 - decay) * weights."""
     after = {steps: trained(tmp_path / str(steps), steps=steps) for steps in (1, 2, 3)}

@@ -1,0 +1,1 @@
+from standin import data, roots  # noqa: F401  (fixtures)

@@ -1,0 +1,106 @@
+"""Every suite: what its header states, that it plans with data and says what is missing without, and that it runs,
+on small stand-ins with the real folder layout, from the command line to the table."""
+
+import csv
+import re
+
+import pytest
+import timm
+import torch
+from hours import gpu_hours
+from small import DATA, NAMES, SUITES, settings, small
+from tiny import bench
+
+from bench.plan import make_plan
+from bench.suite import load
+
+
+def options(values, data):
+    return [word for setting in settings(values, data) for word in ("--set", setting)]
+
+
+def plan_of(name, data):
+    return make_plan(load(SUITES / f"{name}.yaml", settings(DATA[name], data)))
+
+
+def test_every_suite_for_images_is_tested():
+    assert {path.stem for path in SUITES.glob("*.yaml") if not path.stem.startswith("digits")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_plans_where_the_data_is(name, roots, capsys):
+    assert bench("plan", SUITES / f"{name}.yaml", *options(DATA[name], roots)) == 0
+    assert f"{name}: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("given", [True, False])
+def test_without_data_it_says_what_was_expected(name, given, monkeypatch, tmp_path, capsys):
+    for variable in ("IMAGENET", "BENCH_DATA"):
+        monkeypatch.setenv(variable, str(tmp_path)) if given else monkeypatch.delenv(variable, raising=False)
+    path = SUITES / f"{name}.yaml"
+    assert bench("plan", path) == 2
+    problems = [line for line in capsys.readouterr().err.splitlines() if str(path) in line]
+    assert problems and all("dataset" in line for line in problems)
+    for line in problems:
+        folders = "train/" in line and ("val/" in line or "test/" in line)
+        assert folders or re.search(r"torchvision can fetch it: \{name: \w+, download: true\}", line)
+        assert given or "is not set" in line
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hours_are_those_of_the_closed_forms(name, roots):
+    """Every part that costs is stated, to 5%."""
+    header = (SUITES / f"{name}.yaml").read_text().split("\nname:")[0]
+    rate = float(re.search(r"GPU-hours on .* at (\d+) TFLOP/s", header)[1]) * 1e12
+    stated = {part: float(hours) for part, hours in re.findall(r"^#   ([a-z]+) +([\d.]+)  ", header, re.M)}
+    plan = plan_of(name, roots)
+    assert stated == pytest.approx(gpu_hours(plan, rate), rel=0.05, abs=0.01)
+    for pattern, hours in re.findall(r"--only '(\S+)' .*: (\d+) GPU-hours", header):
+        part = make_plan(plan.suite, [pattern])
+        assert float(hours) == pytest.approx(sum(gpu_hours(part, rate).values()), rel=0.05)
+
+
+def test_transfer_takes_the_learngenes_of_the_first_suite(roots):
+    first, second = (plan_of(name, roots) for name in ("imagenet_variable_depth", "transfer"))
+    made = {job.id for job in first.jobs.values() if job.kind == "learngene"}
+    taken = {cell.learngene for cell in second.cells if cell.method.label in ("weight_selection", "sws", "wave")}
+    assert len(taken) == 9 and taken < made
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A ViT and another classifier of timm, as files: nothing is fetched."""
+    files = {}
+    for name in ("test_vit", "test_resnet"):
+        torch.manual_seed(0)
+        files[name] = tmp_path_factory.mktemp("weights") / f"{name}.pth"
+        torch.save(timm.create_model(name, num_classes=3).state_dict(), files[name])
+    return files
+
+
+RUNS = {
+    "imagenet_variable_depth": 6 * 4,
+    "imagenet_variable_width": 6 * 2,
+    "cifar100_variable_depth": 5 * 2,
+    "mixture_growth_cifar100": 6,
+    "weight_selection_cifar100": 4,
+    "transfer": 5 * 7,
+}
+SKIPPED = {"imagenet_variable_width": [("sws", "32")]}  # (method, width)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_from_end_to_end(name, roots, weights, tmp_path, capsys):
+    where = ("--launcher", "inline", "--results", tmp_path)
+    code = bench("run", SUITES / f"{name}.yaml", *options(small(name, weights), roots), *where)
+    assert code == 0, capsys.readouterr().out
+    with (tmp_path / name / "runs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == RUNS[name]
+    skipped = [(row["method"], row["embed_dim"]) for row in rows if row["status"] == "skipped"]
+    assert skipped == SKIPPED.get(name, [])
+    for row in rows:
+        if row["status"] != "skipped":
+            assert row["status"] == "done", row["reason"]
+            assert 0 <= float(row["top1"]) <= 100 and float(row["epochs"]) == 1 and int(row["train_images"]) > 0
