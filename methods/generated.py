@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,11 @@ class Generated(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, num_classes] of images [B, C, H, W]."""
-        return functional_call(self.skeleton, self.weights(), (images,))
+        # Full precision also under autocast, so that a bf16 step sees the weights that `materialize` would give.
+        device = images.device.type
+        with torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext():
+            weights = self.weights()
+        return functional_call(self.skeleton, weights, (images,))
 
     def no_weight_decay(self) -> set[str]:
         """timm's convention: parameters that optimisers do not decay."""

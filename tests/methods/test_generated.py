@@ -41,6 +41,12 @@ def test_generated_parameters_are_gone_and_gradients_reach_their_source():
     assert all(p.grad is not None and p.grad.any() for p in model.parameters())
 
 
+def test_it_runs_on_the_meta_device():
+    """Where FLOPs are counted."""
+    model = Doubled(perturbed(SPEC, seed=1), NAMES).to("meta")
+    assert model(images().to("meta")).shape == (4, SPEC.num_classes)
+
+
 def test_materialized_tensors_are_copies():
     model = Doubled(perturbed(SPEC, seed=1), NAMES)
     tensors = model.materialize()
