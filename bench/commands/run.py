@@ -4,7 +4,7 @@ import argparse
 import time
 
 from bench import provenance
-from bench.commands.common import frames, keep_suite, plan_of
+from bench.commands.common import console, frames, keep_suite, plan_of
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.plan import Plan
@@ -58,7 +58,6 @@ def launch(
 
 def write_tables(plan: Plan, store: Store) -> None:
     """runs.csv and curves.csv of the suite, and the table on the terminal."""
-    from rich.console import Console
 
     from bench.report import print_table, write_curves, write_runs
 
@@ -66,7 +65,7 @@ def write_tables(plan: Plan, store: Store) -> None:
     folder = store.suite(plan.suite.name)
     write_runs(runs, folder / "runs.csv")
     write_curves(curves, folder / "curves.csv")
-    print_table(runs, Console(soft_wrap=False))
+    print_table(runs, console())
 
 
 def finish(plan: Plan, store: Store, schedule: Schedule, interrupted: bool, began: float) -> int:

@@ -131,8 +131,9 @@ def method_recipe(method: MethodEntry, ancestor: AncestorEntry | None) -> dict[s
 
 
 def dump(recipe: Recipe) -> dict[str, Any]:
-    """A recipe's fields that differ from their defaults."""
-    return recipe.model_dump(mode="json", exclude_defaults=True)
+    """A recipe's fields that differ from their defaults. `steps` stand in for `epochs`, which then do nothing."""
+    fields = recipe.model_dump(mode="json", exclude_defaults=True)
+    return {k: v for k, v in fields.items() if k != "epochs" or "steps" not in fields}
 
 
 def method_name(method: MethodEntry) -> str:
