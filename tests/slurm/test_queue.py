@@ -51,7 +51,8 @@ def test_detached_looked_at_submitted_once_and_cancelled(
     assert "cancelled 64 Slurm jobs" in capsys.readouterr().out
     busy.wait(lambda: not queue(busy))
     assert tiny.bench("status", suite, "--results", results) == 0
-    assert "interrupted: 64 jobs: cancelled" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "interrupted: 64 jobs: cancelled" in said, said
     assert tiny.bench(*command, "--only", "random-L1-*-s0") == 0
     assert len(queue(busy)) == 2, "what was cancelled is submitted again"
 

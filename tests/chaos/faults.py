@@ -1,0 +1,116 @@
+"""The faults: each is given a trial's launcher and results at a moment that the seed chose, and does its harm."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from forked import Forked, end, family
+
+Fault = Callable[[Forked, Path, random.Random], list[Path]]  # returns the files that it damaged
+
+
+def kill_worker(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    workers = family(launcher)[1]
+    _signal(draw.choice(workers) if workers else None, signal.SIGKILL)
+    return []
+
+
+def kill_warm_process(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    pools = family(launcher)[0]
+    _signal(pools[0] if pools else None, signal.SIGKILL)
+    return []
+
+
+def kill_launcher(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    launcher.kill()
+    return []
+
+
+def kill_everything(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    end(launcher)
+    return []
+
+
+def preempt(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    launcher.send_signal(draw.choice((signal.SIGTERM, signal.SIGINT)))
+    return []
+
+
+def freeze_worker(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    """Stopped, as by a debugger or a swapping machine, and let go."""
+    workers = family(launcher)[1]
+    frozen = draw.choice(workers) if workers else None
+    _signal(frozen, signal.SIGSTOP)
+    time.sleep(draw.uniform(0.1, 1.0))
+    _signal(frozen, signal.SIGCONT)
+    return []
+
+
+def truncate_file(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    """A crash of the machine: all is killed, and a file of some job lost its end."""
+    end(launcher)
+    names = ("result.json", "*.safetensors", "checkpoint.pt", "failure.json", "log.jsonl", "settings.json")
+    files = sorted(path for name in names for path in results.glob(f"jobs/*/*/{name}"))
+    if not files:
+        return []
+    path = draw.choice(files)
+    with path.open("r+b") as file:
+        file.truncate(draw.randrange(path.stat().st_size + 1))
+    return [path]
+
+
+def garble_checkpoint(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    """All is killed, and a checkpoint that the next start would read holds other bytes."""
+    deadline = time.monotonic() + 5
+    while not (found := sorted(results.glob("jobs/*/*/checkpoint.pt"))) and time.monotonic() < deadline:
+        if launcher.poll() is not None:
+            return []
+        time.sleep(0.002)
+    end(launcher)
+    for path in found:
+        with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
+            file.seek(draw.randrange(max(1, path.stat().st_size)))
+            file.write(draw.randbytes(64))
+    return found
+
+
+def fill_disk(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    """No byte is left for a while (the results are on a small tmpfs)."""
+    filler = results.parent / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1 << 8):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+    time.sleep(draw.uniform(0.3, 1.5))
+    filler.unlink(missing_ok=True)
+    return []
+
+
+def _signal(process: psutil.Process | None, number: int) -> None:
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
+FAULTS: dict[str, Fault] = {
+    f.__name__.replace("_", " "): f
+    for f in (
+        kill_worker,
+        kill_warm_process,
+        kill_launcher,
+        kill_everything,
+        preempt,
+        freeze_worker,
+        truncate_file,
+        garble_checkpoint,
+        fill_disk,
+    )
+}

@@ -1,0 +1,127 @@
+"""`bench` commands in forked processes: what an exec and an import of torch would cost is saved, nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+class Forked:
+    """A child process that calls a function; the part of subprocess.Popen's interface that is used here."""
+
+    def __init__(self, function: Callable[[], int], *, pipes: bool = False, log: Path | None = None) -> None:
+        order, results = (os.pipe(), os.pipe()) if pipes else (None, None)
+        sys.stdout.flush()
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 1
+            try:
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+                    signal.signal(number, signal.SIG_DFL)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                if order and results:
+                    os.dup2(order[0], 0)
+                    os.dup2(results[1], 1)
+                    for descriptor in (*order, *results):
+                        os.close(descriptor)
+                    sys.stdout = os.fdopen(os.dup(1), "w")
+                else:
+                    os.setsid()
+                    out = os.open(log or os.devnull, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+                    os.dup2(out, 1)
+                    os.dup2(out, 2)
+                code = function()
+            finally:
+                with contextlib.suppress(Exception):
+                    sys.stdout.flush()
+                os._exit(code)
+        if order and results:
+            os.close(order[0])
+            os.close(results[1])
+            self.stdin: Any = os.fdopen(order[1], "wb", buffering=0)
+            self.stdout: Any = os.fdopen(results[0], "rb", buffering=0)
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("forked", timeout or 0)
+            time.sleep(0.005)
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def bench(*arguments: object, log: Path) -> Forked:
+    """A command in a session of its own. Its warm process is forked too."""
+
+    def command() -> int:
+        from bench.cli import main
+        from bench.launch import local, pool
+
+        class Popen(Forked):
+            def __init__(self, *_: Any, env: dict[str, str], **__: Any) -> None:
+                super().__init__(pool.main, pipes=True)
+
+        class Patched:
+            def __getattr__(self, name: str) -> Any:
+                return Popen if name == "Popen" else getattr(subprocess, name)
+
+        local.subprocess = Patched()  # type: ignore[assignment]
+        return main([str(a) for a in arguments])
+
+    return Forked(command, log=log)
+
+
+def family(launcher: Forked) -> tuple[list[psutil.Process], list[psutil.Process]]:
+    """(its warm process, the workers of that)."""
+    try:
+        pools = psutil.Process(launcher.pid).children()
+        return pools, [child for pool in pools for child in pool.children()]
+    except psutil.NoSuchProcess:
+        return [], []
+
+
+def end(launcher: Forked) -> None:
+    """Kill it with all that belongs to it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(launcher.pid, signal.SIGKILL)
+    launcher.wait()
+
+
+def warm_up() -> None:
+    """Import what every command would."""
+    import pandas  # noqa: F401
+
+    import bench.commands.run
+    import bench.report  # noqa: F401
+    from bench.data import DataSettings, load
+    from bench.launch import pool
+
+    pool.warm_up()
+    import torch
+
+    load(DataSettings.model_validate({"name": "digits"}), torch.device("cpu"))

@@ -1,0 +1,74 @@
+"""How long submitting many runs takes, and `bench status` of many jobs.
+
+    SLURM_CONF=... python tests/performance/slurm_scale.py [--runs 1000] [--jobs 10000]
+
+Needs a Slurm (`tests/slurm/cluster.py up`); what is submitted is cancelled at once. Status is measured on jobs of which
+half are done, with the files that real ones have.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.plan import make_plan
+from bench.store import Store
+from bench.suite import load
+
+SUITE = """
+name: scale
+dataset: digits
+targets: [{{embed_dim: 64, depth: 4, num_heads: 2, patch_size: 2}}]
+methods: {{random: {{}}}}
+train: {{epochs: 1}}
+seeds: {seeds}
+slurm: {{partition: {partition}}}
+"""
+
+
+def bench(*arguments: object) -> tuple[float, str]:
+    """(seconds, output) of a command that ends well."""
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", "bench", *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return time.monotonic() - began, done.stdout
+
+
+def fill(suite: Path, results: Path) -> None:
+    """Give half of the runs what a done job leaves."""
+    plan, store = make_plan(load(suite)), Store(results)
+    for i, job in enumerate(plan.jobs.values()):
+        if i % 2 == 0:
+            folder = store.job(job)
+            folder.append_log("start")
+            folder.write_settings(job.settings)
+            folder.write_result({"kind": job.kind, "evals": [{"step": i, "top1": 1.0}] * 10, "top1": 50.0}, [])
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--runs", type=int, default=1000)
+    options.add_argument("--jobs", type=int, default=10_000)
+    options.add_argument("--partition", default="normal")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        suite = folder / "suite.yaml"
+        suite.write_text(SUITE.format(seeds=given.runs, partition=given.partition))
+        slurm = ("--launcher", "slurm", "--detach", "--results", folder / "submitted")
+        seconds, out = bench("run", suite, *slurm)
+        print(f"submitting {given.runs} runs: {seconds:.1f} s ({out.splitlines()[1].partition(' (')[0]})")
+        seconds, _ = bench("status", suite, "--results", folder / "submitted")
+        print(f"their status: {seconds:.2f} s")
+        bench("cancel", suite, "--results", folder / "submitted")
+        suite.write_text(SUITE.format(seeds=given.jobs, partition=given.partition))
+        fill(suite, folder / "results")
+        for attempt in ("first", "second"):
+            seconds, out = bench("status", suite, "--results", folder / "results")
+            print(f"status of {given.jobs} jobs, {attempt} look: {seconds:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
