@@ -78,6 +78,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BenchError as error:
         print(f"errors:\n{error}" if "\n" in str(error) else f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except PermissionError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

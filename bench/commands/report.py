@@ -1,10 +1,13 @@
 """`bench report`: tables, plots and the page, from what is there."""
 
 import argparse
+import inspect
 from pathlib import Path
+from typing import Any
 
 from bench.commands.common import console, frames, last_plan
 from bench.errors import UsageError
+from bench.plan import Plan
 
 
 def main(options: argparse.Namespace) -> int:
@@ -18,7 +21,7 @@ def main(options: argparse.Namespace) -> int:
         if not options.out:
             raise UsageError("report --from: expected --out DIR too")
         runs, curves = read_runs(options.source), read_curves(options.source.with_name("curves.csv"))
-        title, out = ", ".join(dict.fromkeys(runs["suite"])), options.out
+        title, out, context = ", ".join(dict.fromkeys(runs["suite"])), options.out, {"made from": str(options.source)}
     else:
         if len(options.suite) > 1 and not options.out:
             raise UsageError("report: several suites need --out DIR")
@@ -30,11 +33,25 @@ def main(options: argparse.Namespace) -> int:
         runs, curves = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
         title = ", ".join(plan.suite.name for plan, _, _ in plans)
         out = options.out or plans[0][1].suite(plans[0][0].suite.name)
+        context = described([plan for plan, _, _ in plans], options)
     print_table(runs, console())
     _writable(out)
-    written = write_report(runs, curves, out, title=title)
+    written = write_report(runs, curves, out, title=title, context=context)
     print(f"{len(written)} files in {out}")
     return 0
+
+
+def described(plans: list[Plan], options: argparse.Namespace) -> dict[str, Any]:
+    """What the page says of where its numbers come from; docstrings of methods from outside."""
+    outside = {
+        method.use: inspect.getdoc(type(method.initializer)) or ""
+        for plan in plans
+        for method in plan.suite.methods
+        if ":" in method.use
+    }
+    files = {f"suite file of {plan.suite.name}": str(plan.suite.path) for plan in plans}
+    command = " ".join(["python -m bench report", *map(str, options.suite)])
+    return {"command": command, **files, "methods": outside}
 
 
 def _writable(out: Path) -> None:

@@ -61,6 +61,8 @@ def learngene(context: Context) -> Result:
     given: Any = {0: None, "many": ancestors}.get(initializer.ancestors, ancestors[0] if ancestors else None)
     lab = make_lab(context)
     lab.classes = known_classes(context)
+    if not initializer.trains:
+        lab.fit = refuse_to_condense  # type: ignore[method-assign]
     made = timed(context, "condense", lambda: initializer.condense(given, lab))
     if not isinstance(made, Learngene):
         raise TypeError(f"condense returned {type(made).__name__}; expected a methods.Learngene")
@@ -147,6 +149,10 @@ def initialized(context: Context) -> tuple[nn.Module, dict[str, Any]]:
     teacher = lab.teacher() if "teacher" in context.session.seen else None
     target.to(context.session.device).requires_grad_(True)
     return target, {"teacher_params": sum(p.numel() for p in teacher.parameters()) if teacher else 0}
+
+
+def refuse_to_condense(*_: Any, **__: Any) -> None:
+    raise TypeError("condense called lab.fit; a method that trains something itself says so: trains = True")
 
 
 def refuse_to_train(*_: Any, **__: Any) -> None:
