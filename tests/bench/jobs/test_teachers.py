@@ -56,6 +56,9 @@ def test_it_teaches_on_images_as_it_knows_them(taught, images):
     task = make_task(student, "kd", recipe, teacher, {"mean": here.mean, "std": here.std}, torch.device("cpu"))
     own, pictures, labels = native(images)
     with torch.no_grad():
+        seen = task.teacher(task.teacher.normalize_input(pictures, task.student_mean, task.student_std))
+        assert torch.allclose(seen, model(own), rtol=1e-4)
+        assert (model(pictures) - model(own)).abs().max() > 1e-2 * model(own).abs().max()
         student_log, teacher_log = student(pictures).log_softmax(1), model(own).log_softmax(1)
         want = (teacher_log.exp() * (teacher_log - student_log)).sum(1).mean()
         assert task(pictures, labels)["loss"].item() == pytest.approx(want.item(), rel=1e-4)
