@@ -128,7 +128,8 @@ def run(context: Context) -> Result:
     )
     if not context.job.local.get("keep_weights"):
         return result, []
-    save_model(target, context.session.folder.path / WEIGHTS_FILE)
+    facts = {"spec": dataclasses.asdict(spec), "classes": context.data.class_id}
+    save_model(target, context.session.folder.path / WEIGHTS_FILE, facts)
     return result, [WEIGHTS_FILE]
 
 

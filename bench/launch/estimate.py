@@ -13,6 +13,8 @@ def work_units(job: Job) -> float:
     spec = VitSpec(**settings.get("model", settings.get("target", {})))
     if job.kind == "learngene" and not methods.method_class(settings["method"]["use"]).trains:
         return 1.0
+    if job.kind == "ancestor" and "recipe" not in settings:
+        return 1.0  # from elsewhere, and only evaluated
     if job.kind == "learngene":
         spec = VitSpec(**max(job.local["targets"], key=lambda t: t["depth"])) if job.local.get("targets") else spec
     images = settings["data"]["counts"]["train"]

@@ -87,15 +87,17 @@ def test_fine_tuned_on_the_data_first(tmp_path, images):
     assert result["cost"]["images"] == 2 * (94 // 16) * 16 and result["top1"] > 50
 
 
-def test_weights_of_this_project_are_an_ancestor_by_themselves(tmp_path, images):
+@pytest.mark.parametrize("kind", ["ancestor", "run"])
+def test_weights_of_this_project_are_an_ancestor_by_themselves(kind, tmp_path, images):
     ancestor = "{model: {embed_dim: 24, depth: 2, num_heads: 2, patch_size: 8}, train: {epochs: 1, batch_size: 16}}"
-    code, results = run(tmp_path / "first", images, ancestor)
-    before, folder = made(results)
+    code, results = run(tmp_path / "first", images, ancestor, "--set", "keep_weights=true")
+    before, folder = made(results, kind)
     file = folder / "weights.safetensors"
     again, results = run(tmp_path / "second", images, f"{{model: {{checkpoint: {file}}}}}")
     after, _ = made(results)
     assert code == again == 0
-    same = ("spec", "classes", "top1", "loss", "val_top1", "params")
+    assert after["spec"]["depth"] == {"ancestor": 2, "run": 1}[kind] and after["classes"] == data(images).class_id
+    same = ("top1", "loss", "val_top1", "params")
     assert {k: after[k] for k in same} == {k: before[k] for k in same} and after["head"] == "kept"
 
 
