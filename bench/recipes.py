@@ -1,8 +1,8 @@
 """Recipes by name: `train: {recipe: deit, epochs: 10}` stands for the fields below, explicit keys over them.
 
 Only the resolved fields are part of identities. A named recipe is whole: what it does not name has `Recipe`'s default,
-whatever the mapping would otherwise have been merged with (distillation aside, which is not part of these). Each value
-is from the paper or the code that it is named after; what was left out, and why, is said beside it.
+whatever the mapping would otherwise have been merged with; but how it is computed and watched (`KEPT`) stays as it was.
+Each value is from the paper or the code that it is named after; what was left out, and why, is said beside it.
 """
 
 from typing import Any
@@ -84,10 +84,14 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
+KEPT = {"distill", "precision", "compile", "accumulate", "eval_every"}
+
+
 def expand(changes: dict[str, Any]) -> dict[str, Any]:
     """`changes` with the recipe that its key `recipe` names spelled out in all fields. Raises KeyError, of the name."""
     changes = dict(changes)
     name = changes.pop("recipe", None)
     if name is None:
         return changes
-    return merge(Recipe.model_validate(RECIPES[name]).model_dump(exclude={"distill"}), changes)
+    named = RECIPES[name]
+    return merge(Recipe.model_validate(named).model_dump(exclude=KEPT - named.keys()), changes)

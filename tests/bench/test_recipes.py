@@ -63,12 +63,15 @@ def test_values(name):
 
 
 def test_a_named_recipe_is_whole():
-    """It replaces what it would be merged with; explicit keys go over it, and distillation is left alone."""
-    base = Recipe(clip_grad=1.0, weight_decay=0.3, distill={"kl": 0.5}, augment={"shift": 2})
+    """It replaces what it would be merged with; explicit keys go over it, and how it is computed is left alone."""
+    kept = {"distill": {"kl": 0.5}, "precision": "bf16", "compile": True, "accumulate": 2, "eval_every": 5}
+    base = Recipe(clip_grad=1.0, weight_decay=0.3, augment={"shift": 2}, **kept)
     merged = base.merged(expand({"recipe": "weight_selection", "epochs": 7, "augment": {"re_prob": 0.5}}))
     want = Recipe.model_validate(RECIPES["weight_selection"])
     augment = want.augment.model_copy(update={"re_prob": 0.5})
-    assert merged == want.model_copy(update={"epochs": 7, "augment": augment, "distill": base.distill})
+    changes = {"epochs": 7, "augment": augment, **{name: getattr(base, name) for name in kept}}
+    assert merged == want.model_copy(update=changes)
+    assert base.merged(expand({"recipe": "weight_selection_imagenet"})).accumulate == 4
 
 
 SUITE = """
