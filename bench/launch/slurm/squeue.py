@@ -51,7 +51,9 @@ def sacct(ids: Iterable[str]) -> dict[str, Element]:
     return {row[0]: Element(row[0], row[1].split()[0], "", "") for row in rows if row[1]}
 
 
-def scancel(ids: list[str]) -> None:
+def scancel(elements: list[str]) -> None:
+    """End elements, all of their arrays' at once: cancelled one by one, queued ones leave no trace of it in squeue."""
+    ids = sorted({element.partition("_")[0] for element in elements})
     for first in range(0, len(ids), 500):
         subprocess.run(["scancel", *ids[first : first + 500]], check=True, capture_output=True, timeout=120)
 
