@@ -105,7 +105,8 @@ def check(
                     problems.append(f"{path}: a finished result is another now")
             for path in results.glob("jobs/*/*/log.jsonl"):
                 events = [event["event"] for event in read_log(path)]
-                if path.parent not in hurt and "start" in events[events.index("done") + 1 :]:
+                done = events.index("done") if "done" in events else len(events)  # killed before it could say so
+                if path.parent not in hurt and "start" in events[done:]:
                     problems.append(f"{path.parent.name}: done again after it was done")
                 if JobDir(path.parent).damage():
                     problems.append(f"{JobDir(path.parent).damage()}")
