@@ -2,6 +2,7 @@
 on small stand-ins with the real folder layout, from the command line to the table."""
 
 import csv
+import json
 import re
 
 import pytest
@@ -104,3 +105,11 @@ def test_it_runs_from_end_to_end(name, roots, weights, tmp_path, capsys):
         if row["status"] != "skipped":
             assert row["status"] == "done", row["reason"]
             assert 0 <= float(row["top1"]) <= 100 and float(row["epochs"]) == 1 and int(row["train_images"]) > 0
+    taught = {row["needs"] for row in rows if row["method"] == "wave" and row["status"] == "done"}
+    assert taught <= {"ancestor+images+labels+teacher"}
+    ancestors = [json.loads(path.read_text()) for path in tmp_path.glob("jobs/ancestor/*/result.json")]
+    teachers = [found["timm_model"] for found in ancestors if "timm_model" in found]
+    assert teachers == (["test_resnet"] if "levit" in (SUITES / f"{name}.yaml").read_text() else [])
+    converted = [found for found in ancestors if "head" in found and "spec" in found]
+    assert len(converted) == (0 if name in ("cifar100_variable_depth", "mixture_growth_cifar100") else 1)
+    assert all(found["spec"]["class_token"] == (name == "weight_selection_cifar100") for found in converted)
