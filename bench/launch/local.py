@@ -19,7 +19,7 @@ from bench.plan import Job
 from bench.worker import Outcome, job_to_json
 
 INTERVAL = 0.5  # seconds between looks at progress
-GRACE = 30.0  # seconds for jobs to save and leave before they are killed
+GRACE = 30.0  # seconds for jobs to save and leave before they are killed, unless the caller says
 RESTARTS = 3  # times that a warm process that dies is replaced
 
 
@@ -50,14 +50,16 @@ def run(
     jobs: int | None,
     device: str,
     heard: list[int] | None = None,
+    grace: float = GRACE,
 ) -> bool:
     """Run all jobs. Returns whether it was interrupted.
 
     heard: for whoever is stopped by a scheduler: signals go here, also Slurm's SIGUSR2, and one that is here already
         stops at once. Then a second one does not kill: the scheduler does so when it thinks it time.
+    grace: seconds for jobs to save and leave before they are killed.
     """
     devices = gpus() if device != "cpu" else []
-    return _Local(schedule, root, progress, devices, jobs or len(devices) or cores(), heard).run()
+    return _Local(schedule, root, progress, devices, jobs or len(devices) or cores(), heard, grace).run()
 
 
 class _Local:
@@ -69,9 +71,10 @@ class _Local:
         devices: list[str],
         slots: int,
         heard: list[int] | None = None,
+        grace: float = GRACE,
     ) -> None:
         self.schedule, self.root, self.progress, self.devices = schedule, root, progress, devices
-        self.heard = heard
+        self.heard, self.grace = heard, grace
         self.free = list(reversed(range(slots)))  # slots without a job
         self.shared_by = -(-slots // len(devices)) if devices else 1
         self.running: dict[str, int] = {}  # slot of each job
@@ -105,7 +108,7 @@ class _Local:
                 self.progress.show()
             if self.interrupted:
                 self.schedule.stop("interrupted")
-            deadline = time.monotonic() + GRACE
+            deadline = time.monotonic() + self.grace
             while self.running and time.monotonic() < deadline:
                 self.hear(INTERVAL)
             return bool(self.interrupted)
@@ -178,6 +181,6 @@ class _Local:
         with contextlib.suppress(BrokenPipeError):
             self.pool.stdin.close()
         try:
-            self.pool.wait(timeout=GRACE)
+            self.pool.wait(timeout=0.5 if self.running else GRACE)
         except subprocess.TimeoutExpired:
             self.pool.kill()

@@ -23,11 +23,17 @@ def run(schedule: Schedule, root: Path, progress: Progress, plan: Plan, *, detac
     """Submit what is not submitted, and follow. Returns whether following was interrupted."""
     store = schedule.store
     view = View(store, plan.suite.name)
+
+    def failed(job: str, made: Submission) -> bool:
+        """In an allocation that goes on with others: it will not try again."""
+        failure = store.job(plan.jobs[job]).failure() if job in plan.jobs else None
+        return failure is not None and failure.get("time", 0.0) > made.data["created"]
+
     if not view.known:
         raise BenchError(
             "Slurm does not answer (squeue); what was submitted before is unknown, so nothing was submitted"
         )
-    queued = {job: name for job, (name, _) in view.jobs.items() if view.alive(name)}
+    queued = {job: name for job, (name, made) in view.jobs.items() if view.alive(name) and not failed(job, made)}
     todo = {id: e.job for id, e in schedule.entries.items() if e.state == "pending" and id not in queued}
     if todo:
         arrays = make_arrays(todo, section(plan), queued, squeue.max_array_size())

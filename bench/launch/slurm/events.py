@@ -33,3 +33,10 @@ def since_checkpoint(log: Path, event: str) -> int:
     for entry in read_log(log):
         count = 0 if entry.get("event") in ("checkpoint", "failed", "done") else count + (entry.get("event") == event)
     return count
+
+
+def saved(log: Path) -> bool:
+    """Whether a job has saved since it was last started."""
+    names = [entry.get("event") for entry in read_log(log)]
+    last = len(names) - names[::-1].index("start") if "start" in names else 0
+    return "checkpoint" in names[last:]

@@ -120,7 +120,10 @@ class Allocation:
         schedule = Schedule(trimmed, self.store, warn=self.lines.say, retries=retries)
         device = jobs[0].local.get("device", "auto")
         progress: Any = self.lines
-        local.run(schedule, self.root, progress, jobs=self.kept["workers"], device=device, heard=self.heard)
+        grace = warning(self.kept["minutes"]) / 2  # what does not save in time must not take the others with it
+        local.run(
+            schedule, self.root, progress, jobs=self.kept["workers"], device=device, heard=self.heard, grace=grace
+        )
 
     def requeue(self) -> None:
         """Slurm warned: of a preemption, or of the time limit. Come back later, unless that leads nowhere."""
@@ -144,7 +147,7 @@ class Allocation:
     def count_timeout(self, job: Job) -> None:
         """A job that never gets to a checkpoint within the limit would be requeued for ever."""
         folder = self.store.job(job)
-        if not folder.started() or self.over(job):
+        if not folder.started() or self.over(job) or events.saved(folder.log):
             return
         folder.append_log("timeout", minutes=self.kept["minutes"])
         count = events.since_checkpoint(folder.log, "timeout")

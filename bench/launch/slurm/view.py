@@ -58,7 +58,7 @@ class View:
         if not self.submissions:
             return
         found = squeue.squeue(self.suite)
-        self.known = found is not None
+        self.known, self._past = found is not None, None
         tokens = {submission.data["token"] for submission in self.submissions}
         self.elements = {id: e for id, e in (found or {}).items() if e.token in tokens}
 

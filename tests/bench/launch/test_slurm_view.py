@@ -1,0 +1,118 @@
+"""What is made of squeue's answers: a state and a reason for each job, and none that claims too much."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from plans import Planner
+
+from bench.launch.slurm import squeue
+from bench.launch.slurm.groups import make_arrays
+from bench.launch.slurm.record import Submission
+from bench.launch.slurm.squeue import Element
+from bench.launch.slurm.view import View
+from bench.results import Reader
+from bench.store import Store
+from bench.suite.slurm import Slurm
+
+
+class Cluster:
+    """A submitted suite of one run, and a squeue that answers what the test says."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.plan, self.store = Planner(folder)(only=["random-L1-*-s0"]), Store(folder / "r")
+        arrays = make_arrays(self.plan.jobs, Slurm(), {}, 1000)
+        self.submission = Submission.new(self.plan, self.store, arrays, folder / "code", [])
+        self.submission.submitted(0, "1")
+        self.submission.submitted(1, "2")
+        self.gene, self.run = (job.id for job in self.plan.jobs.values())
+        self.answer: dict[str, Element] | None = {}
+        self.accounts: dict[str, Element] = {}
+        monkeypatch.setattr(squeue, "squeue", lambda suite: self.answer)
+        monkeypatch.setattr(squeue, "sacct", lambda ids: self.accounts)
+
+    def says(self, state: str, reason: str = "None") -> tuple[str, str]:
+        """The state of the run when the learngene's element is over and the run's is in this state."""
+        self.answer = {"2": Element("2", state, reason, self.submission.data["token"])} if state else {}
+        return self.look(self.run)
+
+    def look(self, id: str) -> tuple[str, str]:
+        return Reader(self.plan, self.store, View(self.store, "tiny")).state(id)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    return Cluster(tmp_path, monkeypatch)
+
+
+def start(cluster: Cluster) -> None:
+    cluster.store.job(cluster.plan.jobs[cluster.run]).append_log("start")
+
+
+def test_queued_and_requeued(cluster: Cluster) -> None:
+    assert cluster.says("PENDING", "Priority") == ("pending", "Slurm job 2 waits: Priority")
+    start(cluster)
+    (cluster.submission.folder / "events").mkdir()
+    (cluster.submission.folder / "events" / "2.jsonl").write_text('{"event": "requeue"}\n')
+    assert cluster.says("PENDING", "BeginTime") == ("pending", "requeued, Slurm job 2 waits: BeginTime")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_allocation_that_runs_makes_no_job_running(cluster: Cluster, begun: bool) -> None:
+    if begun:
+        start(cluster)
+    assert cluster.says("RUNNING")[0] == "pending"
+
+
+ENDS = {
+    "OUT_OF_MEMORY": ("failed", "OUT_OF_MEMORY"),
+    "NODE_FAIL": ("failed", "NODE_FAIL"),
+    "TIMEOUT": ("failed", "TIMEOUT"),
+    "CANCELLED": ("interrupted", "scancel"),
+    "COMPLETED": ("interrupted", "a rerun goes on"),
+    "": ("interrupted", "a rerun goes on"),
+}
+
+
+@pytest.mark.parametrize("state", ENDS)
+def test_ends_are_told_apart(cluster: Cluster, state: str) -> None:
+    start(cluster)
+    found, reason = cluster.says(state)
+    assert found == ENDS[state][0] and ENDS[state][1] in reason
+
+
+def test_accounting_knows_what_squeue_forgot(cluster: Cluster) -> None:
+    start(cluster)
+    cluster.accounts = {"2": Element("2", "NODE_FAIL")}
+    assert cluster.says("") == ("failed", f"Slurm: NODE_FAIL ({cluster.submission.log('2')})")
+
+
+def test_a_scheduler_that_does_not_answer_says_nothing(cluster: Cluster) -> None:
+    cluster.answer = None
+    assert cluster.look(cluster.run) == ("pending", "")
+    start(cluster)
+    assert cluster.look(cluster.run)[0] == "interrupted"
+
+
+def test_the_holder_of_a_lock_is_believed_only_while_its_element_runs(cluster: Cluster) -> None:
+    lock = cluster.store.job(cluster.plan.jobs[cluster.run]).lock()
+    lock.update(slurm="2")
+    assert lock.acquire()
+    try:
+        assert cluster.says("RUNNING") == ("running", "")
+        assert cluster.says("PENDING", "BeginTime")[0] == "pending"
+        cluster.answer = None
+        assert cluster.look(cluster.run) == ("running", "")
+    finally:
+        lock.release()
+
+
+def test_a_failure_before_the_submission_is_being_tried_again(cluster: Cluster) -> None:
+    folder = cluster.store.job(cluster.plan.jobs[cluster.run])
+    folder.write_failure({"error": "boom", "time": time.time() - 60})
+    assert cluster.says("PENDING", "Priority")[0] == "pending"
+    assert cluster.says("COMPLETED") == ("failed", "boom")
+    folder.write_failure({"error": "boom", "time": time.time() + 60})
+    assert cluster.says("COMPLETED") == ("failed", "boom")

@@ -1,0 +1,46 @@
+"""At the time limit: what saves goes on in the next allocation, what never does is given up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import launch
+import pytest
+import tiny
+from cluster import Cluster
+
+pytestmark = pytest.mark.slurm
+
+MODULE = '''
+import time
+from dataclasses import dataclass
+from methods import Initializer, Learngene
+
+@dataclass
+class Stuck(Initializer):
+    """Never gets to a step."""
+    ancestors = 0
+    def condense(self, ancestor, lab): return Learngene({}, {})
+    def initialize(self, target, learngene, lab): time.sleep(600)
+'''
+
+
+def test_what_saves_goes_on_and_what_does_not_is_given_up(
+    slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of a minute. Slurm may warn up to a minute before, so `time-out` may come at any second of it."""
+    (tmp_path / "stuck.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = tiny.SUITE.replace("  random: {}\n", "  random: {}\n  stuck: {use: 'stuck:Stuck', seeds: [0]}\n")
+    text = text.replace("epochs: 2, batch_size: 64", "epochs: 400, batch_size: 16, eval_every: 100")
+    only = ("--only", "random-L3-*-s0", "--only", "stuck-L1-*")
+    suite = launch.suite(tmp_path, text)
+    settings = ("--set", "slurm.run.time=1", "--set", "slurm.max_timeouts=1")
+    assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", *only, *settings) == 1
+    by_method = {row["method"]: row for row in tiny.rows(tmp_path / "r")}
+    assert by_method["stuck"]["status"] == "failed"
+    assert "timed out 1 times (1 min) without a checkpoint" in by_method["stuck"]["reason"]
+    assert by_method["random"]["status"] == "done"
+    assert launch.happened(tmp_path / "r", "timeout") >= 2 and launch.happened(tmp_path / "r", "requeue") >= 1
+    (log,) = (tmp_path / "r").glob("jobs/run/random-*/log.jsonl")
+    assert '"resumed"' in log.read_text()
