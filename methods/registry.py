@@ -14,6 +14,7 @@ METHODS = {
     "sws": "methods.sws:StageWiseSharing",
     "mixture_growth": "methods.mixture_growth:MixtureGrowth",
     "wave": "methods.wave:Wave",
+    "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 
 

@@ -86,6 +86,7 @@ class WeightSelection(Initializer):
     layers: Literal["first", "spaced"] = "first"
     head: Literal["transfer", "fresh"] = field(default="fresh", kw_only=True)
     trains: ClassVar[bool] = False
+    at_start: ClassVar[tuple[str, ...]] = ("rule", "consistent", "heads", "layers")
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -1,0 +1,48 @@
+"""Controls for what transfers: the ancestor's weights without their structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from methods.base import Lab, Learngene
+from methods.weight_selection import WeightSelection
+from methods.weights import generator
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass
+class Scrambled(WeightSelection):
+    """A control: weight selection whose tensors are then scrambled, so that scale transfers and structure does not.
+
+    how: permuted: the entries of every tensor in random order; moments: a normal draw with the mean and standard
+         deviation of every tensor.
+    rule: consistent: heads: layers: as for weight_selection, whose tensors are scrambled; a head is left as it is.
+
+    Source: a control of ours: does structure, or only the scale of the weights, make the gain? Verified: the tensors' values (permuted) and first two moments (moments). Assumed: that the scale of
+    a tensor is its mean and standard deviation.
+    """
+
+    how: Literal["permuted", "moments"] = "permuted"
+    at_start: ClassVar[tuple[str, ...]] = (*WeightSelection.at_start, "how")
+
+    def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
+        import torch
+
+        super().initialize(target, learngene, lab)
+        draw = generator(lab, "scrambled")
+        with torch.no_grad():
+            for name, tensor in target.state_dict().items():
+                if not Learngene.is_head(name):
+                    tensor.copy_(self.scramble(tensor.cpu(), draw))
+
+    def scramble(self, tensor: Tensor, draw: object) -> Tensor:
+        """A tensor of the same shape without the structure."""
+        import torch
+
+        if self.how == "permuted":
+            return tensor.flatten()[torch.randperm(tensor.numel(), generator=draw)].view_as(tensor)
+        std = tensor.std() if tensor.numel() > 1 else torch.zeros(())
+        return tensor.mean() + std * torch.randn(tensor.shape, generator=draw)
