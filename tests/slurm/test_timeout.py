@@ -17,10 +17,14 @@ from dataclasses import dataclass
 from methods import Initializer, Learngene
 
 @dataclass
-class Stuck(Initializer):
-    """Never gets to a step."""
+class Slow(Initializer):
+    """Steps that take their time on any machine."""
     ancestors = 0
     def condense(self, ancestor, lab): return Learngene({}, {})
+    def initialize(self, target, learngene, lab): target.register_forward_hook(lambda *_: time.sleep(0.05))
+
+class Stuck(Slow):
+    """Never gets to a step."""
     def initialize(self, target, learngene, lab): time.sleep(600)
 '''
 
@@ -31,16 +35,17 @@ def test_what_saves_goes_on_and_what_does_not_is_given_up(
     """A limit of a minute. Slurm may warn up to a minute before, so `time-out` may come at any second of it."""
     (tmp_path / "stuck.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
-    text = tiny.SUITE.replace("  random: {}\n", "  random: {}\n  stuck: {use: 'stuck:Stuck', seeds: [0]}\n")
-    text = text.replace("epochs: 2, batch_size: 64", "epochs: 400, batch_size: 16, eval_every: 100")
-    only = ("--only", "random-L3-*-s0", "--only", "stuck-L1-*")
+    labels = "".join(f"  {name}: {{use: 'stuck:{name.title()}', seeds: [0]}}\n" for name in ("slow", "stuck"))
+    text = tiny.SUITE.replace("  random: {}\n", labels)
+    text = text.replace("epochs: 2, batch_size: 64", "steps: 900, batch_size: 64, eval_every: 100")
+    only = ("--only", "slow-L1-*", "--only", "stuck-L1-*")
     suite = launch.suite(tmp_path, text)
     settings = ("--set", "slurm.run.time=1", "--set", "slurm.max_timeouts=1")
     assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", *only, *settings) == 1
     by_method = {row["method"]: row for row in tiny.rows(tmp_path / "r")}
     assert by_method["stuck"]["status"] == "failed"
     assert "timed out 1 times (1 min) without a checkpoint" in by_method["stuck"]["reason"]
-    assert by_method["random"]["status"] == "done"
+    assert by_method["slow"]["status"] == "done"
     assert launch.happened(tmp_path / "r", "timeout") >= 2 and launch.happened(tmp_path / "r", "requeue") >= 1
-    (log,) = (tmp_path / "r").glob("jobs/run/random-*/log.jsonl")
+    (log,) = (tmp_path / "r").glob("jobs/run/Slow-*/log.jsonl")
     assert '"resumed"' in log.read_text()
