@@ -64,7 +64,9 @@ def layout(spec: VitSpec, counts: Mapping[str, int], size: Size) -> list[Group]:
     return [replace(group, count=counts[group.name]) for group in groups if group.name in counts]
 
 
-def template_counts(spec: VitSpec, templates: int | Mapping[str, int], size: Size, *, many_widths: bool, head: bool):
+def template_counts(
+    spec: VitSpec, templates: int | Mapping[Any, int], size: Size, *, many_widths: bool, head: bool
+) -> dict[str, int]:
     """Templates per group, a dict: of the four matrices of a block as asked; in a family of many widths also of every
     other tensor with a dimension that grows with the width (`head`: the classifier's weight too).
 

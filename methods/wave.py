@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.base import HEAD, Initializer, Lab, Learngene, Loss, fill
 from methods.templates import MATRICES, layout, template_counts
 from methods.vit import VitSpec, mismatch, spec_of
 from methods.weights import check_choices, fresh_vit, generator, named_as_in
@@ -146,15 +146,18 @@ class Wave(Initializer):
         return Learngene(stored(aux, scalers=how.scalers == "aux", head=transfer), meta)
 
     def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
-        ancestor, spec = VitSpec(**learngene.meta["ancestor"]), spec_of(target)
-        if reason := self.supports(ancestor, spec):
+        meta, spec = learngene.meta, spec_of(target)
+        made_for = "many" if "patch" in meta["templates"] else "one"
+        how, ancestor = replace(self, template_size=meta["template_size"], widths=made_for), VitSpec(**meta["ancestor"])
+        if reason := how.supports(ancestor, spec):
             raise ValueError(f"wave {reason}")
-        if self.scaler_steps and lab is None:
-            raise ValueError("wave trains scalers: initialize needs a lab, or scaler_steps 0")
-        head = self.head_transfers(learngene, lab)
-        model = self.start(spec, learngene, lab, head)
-        if self.scaler_steps:
-            self.fit_scalers(model, lab, head)
+        how.check(ancestor, spec)
+        head = how.head_transfers(learngene, lab)
+        model = how.start(spec, learngene, lab, head)
+        if how.scaler_steps:
+            if lab is None:
+                raise ValueError("wave trains scalers: initialize needs a lab, or scaler_steps 0")
+            how.fit_scalers(model, lab, head)
         tensors = {name: t for name, t in model.materialize().items() if head or name not in HEAD}
         fill(target, tensors, fresh=() if head else HEAD)
 
@@ -199,10 +202,9 @@ class Wave(Initializer):
         recipe: dict[str, Any] = {**self.train, "steps": self.scaler_steps, "lr": self.scaler_lr, "warmup_epochs": 0.0}
         if self.scaler_kl:
             recipe["distill"] = {"kl": self.scaler_kl, "ce": 1.0, "temperature": self.temperature}
-        loss = "kd" if self.scaler_kl else "ce"
-        lab.fit(
-            model.to(lab.device), name="scalers", recipe=recipe, loss=loss, params=own, fraction=self.scaler_fraction
-        )
+        loss: Loss = "kd" if self.scaler_kl else "ce"
+        model, fraction = model.to(lab.device), self.scaler_fraction
+        lab.fit(model, name="scalers", recipe=recipe, loss=loss, params=own, fraction=fraction)
 
 
 def tensor_name(kind: str, group: str) -> str:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinylab import SPEC
-from wave_tools import condensed
+from wave_tools import condensed, filled
 
 import methods
 from methods.templates import MATRICES, layout, template_counts
@@ -116,6 +116,16 @@ def test_sizes_that_cannot_be_served():
     assert wave.supports(SPEC, wide) is None
     assert "embed_dim" in one.supports(SPEC, wide)
     assert one.supports(SPEC, SPEC.replace(num_heads=1, depth=9)) is None
+
+
+def test_a_learngene_refuses_sizes_that_it_was_not_made_for():
+    wide = SPEC.replace(embed_dim=64, num_heads=4)
+    wave, depths, _ = condensed()
+    with pytest.raises(ValueError, match="cannot change embed_dim"):
+        filled(wave, depths, wide)
+    wave, widths, _ = condensed(targets=(wide,))
+    with pytest.raises(ValueError, match="16 does not divide the target's embed_dim 40"):
+        filled(methods.get("wave", template_size=8), widths, SPEC.replace(embed_dim=40))
 
 
 def test_resolve_says_whether_widths_differ():
