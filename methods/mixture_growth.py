@@ -75,6 +75,7 @@ class MixtureGrowth(Initializer):
     reference: bool = False
 
     ancestors: ClassVar[int] = 0
+    at_start: ClassVar[tuple[str, ...]] = ("coefficients", "noise_scale", "norm")
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -21,8 +21,9 @@ class Scrambled(WeightSelection):
          deviation of every tensor.
     rule: consistent: heads: layers: as for weight_selection, whose tensors are scrambled; a head is left as it is.
 
-    Source: a control of ours: does structure, or only the scale of the weights, make the gain? Verified: the tensors' values (permuted) and first two moments (moments). Assumed: that the scale of
-    a tensor is its mean and standard deviation.
+    Source: a control of ours: does structure, or only the scale of the weights, make the gain?
+    Verified: the tensors' values (permuted), their first two moments (moments).
+    Assumed: that the scale of a tensor is its mean and standard deviation.
     """
 
     how: Literal["permuted", "moments"] = "permuted"

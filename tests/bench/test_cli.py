@@ -61,7 +61,7 @@ def test_a_whole_process(tmp_path):
     assert started.returncode == 2
     assert out.splitlines() == [
         f"error: {path}:4: methods.wavee: unknown method 'wavee'; did you mean 'wave'? "
-        "(methods: random, weight_selection, sws, mixture_growth, wave, or module:Class)"
+        "(methods: random, weight_selection, sws, mixture_growth, wave, scrambled, or module:Class)"
     ]
 
 

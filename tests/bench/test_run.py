@@ -65,7 +65,8 @@ def test_changed_recipe_redoes_the_runs_alone(tiny_results, tmp_path):
     options = ("--launcher", "inline", "--results", tiny_results, "--only", "wave-L1*-s0")
     assert bench("run", write(tmp_path), "--set", "train.epochs=0", "--set", "name=other", *options) == 0
     after = {kind: set(jobs(tiny_results, kind)) for kind in before}
-    assert {kind: len(after[kind] - before[kind]) for kind in before} == {"ancestor": 0, "learngene": 0, "start": 0, "run": 1}
+    new = {kind: len(after[kind] - before[kind]) for kind in before}
+    assert new == {"ancestor": 0, "learngene": 0, "start": 0, "run": 1}
     (row,) = rows(tiny_results, "other")
     assert row["top1"] == row["top1_init"] == row["best_top1"] and row["train_images"] == "0"
 

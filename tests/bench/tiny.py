@@ -63,6 +63,7 @@ def rows(results: Path, suite: str = "tiny") -> list[dict[str, str]]:
 
 def numbers(results: Path, suite: str = "tiny") -> list[dict[str, str]]:
     """runs.csv without what may differ."""
-    keep = [{k: v for k, v in row.items() if k not in INCIDENTAL and not k.endswith("seconds")} for row in rows(results, suite)]
+    table = rows(results, suite)
+    keep = [{k: v for k, v in row.items() if k not in INCIDENTAL and not k.endswith("seconds")} for row in table]
     assert keep and "top1" in keep[0] and "train_flops" in keep[0]
     return keep

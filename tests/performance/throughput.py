@@ -71,7 +71,8 @@ def many(runs: int) -> None:
         clock = time.monotonic()
         span, inside = run(Path(folder), 2, runs, 0)
         total = time.monotonic() - clock
-    print(f"{runs} runs of {inside / runs:.3f} s: {span:.1f} s, ideal {inside / 2:.1f} s, ratio {span / (inside / 2):.2f}")
+    ideal = inside / 2
+    print(f"{runs} runs of {inside / runs:.3f} s: {span:.1f} s, ideal {ideal:.1f} s, ratio {span / ideal:.2f}")
     print(f"beyond its computation a job costs a worker {2 * span / runs - inside / runs:.3f} s")
     print(f"whole command {total:.1f} s; steal {steal.percent:.0f}%")
 
