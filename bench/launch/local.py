@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench.errors import BenchError
 from bench.launch.pool import to_outcome
 from bench.launch.progress import Progress
@@ -123,8 +125,10 @@ class _Local:
             self.heard.append(number)
         elif self.interrupted == 1:
             self.progress.say("interrupted: saving what runs (again to stop at once)")
-        patient = self.interrupted == 1 or self.heard is not None
-        self.pool.send_signal(signal.SIGTERM if patient else signal.SIGKILL)
+        if self.interrupted == 1 or self.heard is not None:
+            self.pool.send_signal(signal.SIGTERM)
+        else:
+            self.kill_pool()
 
     def assign(self) -> None:
         """Give every free slot a job, as long as there are any."""
@@ -183,4 +187,12 @@ class _Local:
         try:
             self.pool.wait(timeout=0.5 if self.running else GRACE)
         except subprocess.TimeoutExpired:
-            self.pool.kill()
+            self.kill_pool()
+
+    def kill_pool(self) -> None:
+        """The warm process and its children: one that is stuck would hold on to its job otherwise."""
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(self.pool.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+        self.pool.kill()

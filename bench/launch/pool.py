@@ -21,6 +21,7 @@ from bench.launch.child import died, memory_kills, serve
 from bench.plan import Job
 from bench.worker import Outcome, job_from_json
 
+PATIENCE = 60.0  # seconds for children to leave where no launcher is there any more to say when
 RECYCLE = 5.0  # seconds of work after which a child does no further job
 
 
@@ -69,6 +70,7 @@ class Child:
 class Pool:
     def __init__(self, out: int) -> None:
         self.out, self.stopping, self.buffer = out, False, b""
+        self.deadline = 0.0  # when children that were told to stop are killed
         self.slots: dict[int, int] = {}  # slot -> descriptor of its child's results
         self.children: dict[int, Child] = {}  # by that descriptor
         self.loaded: set[str] = set()
@@ -82,9 +84,16 @@ class Pool:
                     self.read_orders()
                 else:
                     self.hear(key.fd)
-            if self.stopping:  # who waits for an order does not notice a signal, but the end of orders
-                for child in self.children.values():
-                    child.close_orders()
+            if self.stopping:
+                self.stopped()
+
+    def stopped(self) -> None:
+        """Who waits for an order does not notice a signal, but the end of orders; who is stuck notices neither."""
+        self.deadline = self.deadline or time.monotonic() + PATIENCE
+        for child in self.children.values():
+            child.close_orders()
+            if time.monotonic() > self.deadline:
+                os.kill(child.pid, signal.SIGKILL)
 
     def tell(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):

@@ -37,7 +37,7 @@ def test_what_saves_goes_on_and_what_does_not_is_given_up(
     monkeypatch.syspath_prepend(str(tmp_path))
     labels = "".join(f"  {name}: {{use: 'stuck:{name.title()}', seeds: [0]}}\n" for name in ("slow", "stuck"))
     text = tiny.SUITE.replace("  random: {}\n", labels)
-    text = text.replace("epochs: 2, batch_size: 64", "steps: 900, batch_size: 64, eval_every: 100")
+    text = text.replace("epochs: 2, batch_size: 64", "steps: 600, batch_size: 64, eval_every: 100")
     only = ("--only", "slow-L1-*", "--only", "stuck-L1-*")
     suite = launch.suite(tmp_path, text)
     settings = ("--set", "slurm.run.time=1", "--set", "slurm.max_timeouts=1")
