@@ -22,7 +22,7 @@ __all__ = ["AncestorEntry", "DataEntry", "MethodEntry", "Suite", "TargetEntry", 
 Look = Callable[[DataSettings], Description]
 
 MAX_SEEDS, MAX_RUNS = 10_000, 1_000_000
-RESERVED_NAMES = ("jobs", "reference", "cache")  # folders of the results directory
+RESERVED_NAMES = ("jobs", "reference", "cache", "code")  # folders of the results directory
 
 
 def load(path: Path, settings: list[str] | None = None, folder: Path | None = None) -> Suite:
