@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import difflib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.atomic import write_bytes
 from bench.errors import UsageError
 from bench.report.columns import CONTRACT, CURVES, RUNS, STATUSES, Column
 
@@ -44,19 +44,13 @@ def write_curves(curves: DataFrame, path: str | Path) -> None:
 
 def write_csv(frame: DataFrame, path: str | Path) -> Path:
     """Any frame as CSV, atomically."""
-    return write_atomically(path, frame.to_csv(index=False, lineterminator="\n"))
+    return write_text(path, frame.to_csv(index=False, lineterminator="\n"))
 
 
-def write_atomically(path: str | Path, content: str | bytes) -> Path:
-    """A reader sees the old file or the whole new one, never a part. Returns the path."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+def write_text(path: str | Path, text: str) -> Path:
+    """A file in UTF-8, atomically. Returns its path."""
+    write_bytes(Path(path), text.encode())
+    return Path(path)
 
 
 def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report import latex, markdown
 from bench.report.analysis import Analysis, analyse, by_suite
-from bench.report.frames import conform_curves, conform_runs, write_atomically, write_csv
+from bench.report.frames import conform_curves, conform_runs, write_csv, write_text
 from bench.report.html import Picture, page
 from bench.report.plots import PICTURES, draw_all
 from bench.report.plots.canvas import FORMATS, save
@@ -43,7 +43,7 @@ def _write(runs: DataFrame, curves: DataFrame, out: Path, title: str, context: d
     pictures = _pictures(by_suite(analyses), styles, out)
     paths += [path for picture in pictures for path in picture.files]
     html = page(runs, analyses, pictures, styles, title, context)
-    paths.append(write_atomically(out / "report.html", html))
+    paths.append(write_text(out / "report.html", html))
     _clear(out, keep=paths)
     return paths
 
@@ -78,9 +78,9 @@ def _tables(analyses: list[Analysis], out: Path) -> list[Path]:
         where = "" if len(analyses) == 1 else f"{slug(section.suite)}_{slug(section.dataset)}_"
         for name, table in analysis.tables.items():
             every.append(markdown.table(table))
-            paths.append(write_atomically(out / f"table_{where}{name}.md", every[-1]))
-            paths.append(write_atomically(out / f"table_{where}{name}.tex", latex.table(table)))
-    return [*paths, write_atomically(out / "tables.md", "\n".join(every))]
+            paths.append(write_text(out / f"table_{where}{name}.md", every[-1]))
+            paths.append(write_text(out / f"table_{where}{name}.tex", latex.table(table)))
+    return [*paths, write_text(out / "tables.md", "\n".join(every))]
 
 
 def slug(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, checksums, and damaged files set aside."""
+"""Checksums of files, and damaged files set aside."""
 
 import hashlib
 import json
@@ -8,21 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.atomic import write_bytes
 from bench.identity import digest
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file in one step: a reader sees the old one or the new one, also after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bench.atomic import write_bytes
 from bench.report.format import counts
-from bench.report.frames import write_atomically
 from bench.report.style import Look
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         buffer = io.BytesIO()
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
         figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
-        paths.append(write_atomically(folder / f"{name}.{kind}", buffer.getvalue()))
+        paths.append(folder / f"{name}.{kind}")
+        write_bytes(paths[-1], buffer.getvalue())
     pyplot.close(figure)
     return paths
