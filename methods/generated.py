@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from methods.vit import VitSpec, build_vit
-
 
 class Generated(nn.Module):
     """A plain timm VisionTransformer, the `skeleton`, with the tensors named in `generated` taken out.
@@ -54,11 +52,3 @@ class Generated(nn.Module):
         """The complete state dict of the plain timm model: detached copies, in its own order."""
         tensors = {**self.skeleton.state_dict(), **self.weights()}
         return {name: tensors[name].detach().clone() for name in self.dense_names}
-
-
-def seeded_vit(spec: VitSpec, generator: torch.Generator, **kwargs: object) -> nn.Module:
-    """`build_vit` with its draws decided by `generator`; torch's global generator is left as it was."""
-    seed = int(torch.randint(2**31, (), generator=generator))
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        return build_vit(spec, **kwargs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
 from methods.vit import VitSpec, mismatch, spec_of
-from methods.weights import check_choices, generator, named_as_in
+from methods.weights import check_choices, fresh_vit, generator, named_as_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,6 +74,7 @@ class MixtureGrowth(Initializer):
     norm: Literal["auto", "mean", "unit"] = "auto"
     reference: bool = False
 
+    version: ClassVar[int] = 2  # 2: the skeleton and the coefficients of a seed are drawn apart
     ancestors: ClassVar[int] = 0
     at_start: ClassVar[tuple[str, ...]] = ("coefficients", "noise_scale", "norm")
 
@@ -151,11 +152,10 @@ class MixtureGrowth(Initializer):
 
     def _train(self, spec: VitSpec, start: dict[str, Tensor], name: str, lab: Lab) -> dict[str, Tensor]:
         """The tensors of a trained seed."""
-        from methods.generated import seeded_vit
         from methods.mixing import TemplateVit
 
-        draw = lab.generator(name)
-        seed = TemplateVit(seeded_vit(spec, draw), start, self.group_size, draw).to(lab.device)
+        skeleton = fresh_vit(spec, lab.generator(f"{name} skeleton"))
+        seed = TemplateVit(skeleton, start, self.group_size, lab.generator(name)).to(lab.device)
         lab.fit(seed, name=name, recipe=self.train, loss="ce")
         return seed.tensors()
 

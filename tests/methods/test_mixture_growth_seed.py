@@ -5,15 +5,15 @@ import torch
 from mixture_tools import ROLES, condensed, weight
 from tinylab import SPEC
 
-from methods.generated import seeded_vit
 from methods.mixing import TemplateVit, orthonormal
 from methods.vit import build_vit
+from methods.weights import fresh_vit
 
 
 def seed_of(spec=SPEC, templates=4, group_size=2, seed=0):
     draw = torch.Generator().manual_seed(seed)
     starts = {role: orthonormal(spec.depth, templates, group_size, draw) for role in ROLES}
-    return TemplateVit(seeded_vit(spec, draw), starts, group_size, draw)
+    return TemplateVit(fresh_vit(spec, draw), starts, group_size, draw)
 
 
 def test_the_mixed_model_computes_what_its_dense_weights_compute():
