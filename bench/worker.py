@@ -5,16 +5,20 @@ import json
 import os
 import resource
 import socket
+import tempfile
 import time
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import BenchError
 from bench.plan import Job
 from bench.store import JobDir, Store
 from bench.store.lock import Lock
+
+if TYPE_CHECKING:
+    from bench.train.group import Group
 
 State = Literal["done", "failed", "interrupted", "busy", "damaged"]
 
@@ -28,6 +32,7 @@ class Outcome:
     message: str = ""
     damaged: tuple[str, str] | None = None
     kind: str = ""
+    traceback: str = ""
 
 
 class Stop:
@@ -47,31 +52,56 @@ class Stop:
 
 
 def execute(
-    job: Job, root: Path, *, stop: Stop | None = None, shared_by: int = 1, device: str | None = None
+    job: Job,
+    root: Path,
+    *,
+    stop: Stop | None = None,
+    shared_by: int = 1,
+    device: str | None = None,
+    group: "Group | None" = None,
 ) -> Outcome:
     """Do a job unless it is done. `shared_by` runs share the device; `device` overrides the suite's choice.
 
     Returns at once with `busy` when another living process holds the job. Whatever goes wrong inside the job is its
     failure, with the traceback in its log; only KeyboardInterrupt and exit pass through.
+
+    group: the processes that do the job together, all by this function. The first of them decides whether there is
+        something to do, holds the lock and writes; what the others write is thrown away. A failure is only returned:
+        whoever started them knows which one was the cause.
     """
     folder = Store(root).job(job)
+    first = group is None or group.rank == 0
     stop = stop or Stop()
     lock = folder.lock()
     lock.update(**slurm_job())
     try:
-        if finished(folder):
-            return Outcome("done")
-        if not lock.acquire():
-            return Outcome("busy")
-        if finished(folder, locked=True):
-            return Outcome("done")
-        folder.clear_failure()
-        folder.write_settings({"kind": job.kind, "id": job.id, "settings": job.settings, "local": job.local})
-        return _work(job, root, folder, lock, stop, shared_by, device)
+        refused = _take(job, folder, lock) if first else None
+        if group is not None:
+            refused = group.broadcast(refused)
+        if refused is not None:
+            return refused
+        with contextlib.ExitStack() as stack:
+            if not first:
+                folder = JobDir(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-rank-"))))
+            return _work(job, root, folder, lock, stop, shared_by, device, group)
     except Exception as error:
-        return _fail(folder, error)
+        outcome = _failure(error)
+        return fail(folder, outcome) if group is None else outcome
     finally:
         lock.release()
+
+
+def _take(job: Job, folder: JobDir, lock: Lock) -> Outcome | None:
+    """Take the lock and begin, or say why not."""
+    if finished(folder):
+        return Outcome("done")
+    if not lock.acquire():
+        return Outcome("busy")
+    if finished(folder, locked=True):
+        return Outcome("done")
+    folder.clear_failure()
+    folder.write_settings({"kind": job.kind, "id": job.id, "settings": job.settings, "local": job.local})
+    return None
 
 
 def finished(folder: JobDir, *, locked: bool = False) -> bool:
@@ -86,7 +116,16 @@ def finished(folder: JobDir, *, locked: bool = False) -> bool:
     return False
 
 
-def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_by: int, device: str | None) -> Outcome:
+def _work(
+    job: Job,
+    root: Path,
+    folder: JobDir,
+    lock: Lock,
+    stop: Stop,
+    shared_by: int,
+    device: str | None,
+    group: "Group | None",
+) -> Outcome:
     import torch
 
     from bench.jobs.artifacts import ArtifactDamaged
@@ -101,9 +140,14 @@ def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_b
     restarts = _restarts(folder)
     folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts, **slurm_job())
     deterministic(job.settings.get("threads", 1))
-    where = torch.device(_device(device or job.local.get("device", "auto")))
+    where = torch.device(choose_device(device or job.local.get("device", "auto")))
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(root.absolute() / "cache" / "inductor"))
     session = Session(
-        folder, where, checkpoint_seconds=job.local.get("checkpoint", 30.0), progress=lambda **note: lock.update(**note)
+        folder,
+        where,
+        checkpoint_seconds=job.local.get("checkpoint", 30.0),
+        progress=lambda **note: lock.update(**note),
+        group=group,
     )
     stop.watch(session)
     seed_all(job.settings.get("seed", 0), job.kind)
@@ -118,6 +162,8 @@ def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_b
         return Outcome("damaged", str(error), (error.kind, error.id))
     finally:
         context.close()
+    if session.group.rank > 0:
+        return Outcome("done")
     if not lock.held():
         return Outcome("busy", "the lock was taken over while this process was stopped")
     result |= {
@@ -129,6 +175,8 @@ def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_b
         "started_at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
         "peak_memory_bytes": _peak_memory(where),
         "workers_on_device": shared_by,
+        "devices": session.group.world,
+        **session.found(),
         **provenance(where, job.settings.get("threads", 1)),
     }
     folder.write_result(result, artifacts)
@@ -136,7 +184,8 @@ def _work(job: Job, root: Path, folder: JobDir, lock: Lock, stop: Stop, shared_b
     return Outcome("done")
 
 
-def _device(wish: str) -> str:
+def choose_device(wish: str) -> str:
+    """`cuda` or `cpu`, for `auto` what there is. Raises BenchError where the wish cannot be met."""
     import torch
 
     if wish == "cuda" and not torch.cuda.is_available():
@@ -185,16 +234,21 @@ def slurm_job() -> dict[str, str]:
     return {"slurm": f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if array else id}
 
 
-def _fail(folder: JobDir, error: Exception) -> Outcome:
-    text = traceback.format_exc()
+def _failure(error: Exception) -> Outcome:
     message = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
     kind = "memory" if _is_memory(error) else "error"
+    return Outcome("failed", message, kind=kind, traceback=traceback.format_exc())
+
+
+def fail(folder: JobDir, outcome: Outcome) -> Outcome:
+    """Write a failure to the job's log and files."""
+    failure = {"error": outcome.message, "kind": outcome.kind, "traceback": outcome.traceback}
     try:
-        folder.append_log("failed", error=message, kind=kind, traceback=text)
-        folder.write_failure({"error": message, "traceback": text, "kind": kind, "time": time.time()})
+        folder.append_log("failed", **failure)
+        folder.write_failure(failure | {"time": time.time()})
     except OSError as full:  # nowhere to write: the launcher still tells
-        message += f" (and the failure could not be written: {full})"
-    return Outcome("failed", message, kind=kind)
+        outcome.message += f" (and the failure could not be written: {full})"
+    return outcome
 
 
 def _is_memory(error: Exception) -> bool:

@@ -1,6 +1,8 @@
 """What the work of a job is given: its data, the results it depends on, its seed and session."""
 
 import json
+import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,7 +28,12 @@ class Context:
 
     @cached_property
     def data(self) -> Dataset:
-        return load(DataSettings.model_validate(self.job.local["data"]), self.session.device)
+        settings, group = DataSettings.model_validate(self.job.local["data"]), self.session.group
+        if group.world > 1 and settings.workers is None and self.session.device.type != "cpu":
+            each = len(os.sched_getaffinity(0)) // group.beside  # processes here that decode
+            settings = settings.model_copy(update={"workers": max(1, min(8, each))})
+        with group.first() if settings.download else nullcontext():
+            return load(settings, self.session.device)
 
     @property
     def seed(self) -> int:

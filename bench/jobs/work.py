@@ -46,7 +46,9 @@ def ancestor(context: Context) -> Result:
         from bench.jobs.pretrained import as_trained
 
         seen = as_trained(model, facts, data, trained_here="recipe" in settings)
-    scores = evaluate(seen, data.test, device) | {"val_top1": evaluate(seen, data.val, device)["top1"]}
+    group = context.session.group
+    validation = evaluate(seen, data.val, device, group=group)
+    scores = evaluate(seen, data.test, device, group=group) | {"val_top1": validation["top1"]}
     own = {name: facts[name] for name in ("spec", "classes")} if "spec" in facts else None
     save_model(model, context.session.folder.path / ANCESTOR_FILE, own)
     return facts | scores | {"params": sum(p.numel() for p in model.parameters())}, [ANCESTOR_FILE]
@@ -87,7 +89,7 @@ def start(context: Context) -> Result:
 
 def run(context: Context) -> Result:
     """Train a target from its starting weights and evaluate it from step 0 on."""
-    settings, device = context.job.settings, context.session.device
+    settings, device, group = context.job.settings, context.session.device, context.session.group
     if "start" in settings:
         started = context.result("start", settings["start"])
         target, extra = context.target(VitSpec(**settings["target"])), {"teacher_params": started["teacher_params"]}
@@ -100,10 +102,10 @@ def run(context: Context) -> Result:
     lab = make_lab(context, recipe)
 
     def scores(model: nn.Module) -> dict[str, float]:
-        validation = evaluate(model, context.data.val, device, recipe.precision)
+        validation = evaluate(model, context.data.val, device, recipe.precision, group)
         if settings.get("part") == "val":  # a tuning run does not look at test
             return validation | {"val_top1": validation["top1"]}
-        return evaluate(model, context.data.test, device, recipe.precision) | {"val_top1": validation["top1"]}
+        return evaluate(model, context.data.test, device, recipe.precision, group) | {"val_top1": validation["top1"]}
 
     evals = lab.fit(target, name="run", loss="kd" if recipe.distill else "ce", evaluate=scores)
     last = evals[-1]
@@ -162,11 +164,12 @@ def refuse_to_train(*_: Any, **__: Any) -> None:
 
 def timed(context: Context, name: str, work: Any) -> Any:
     """Run a method's function; the seconds that no fit or meter of it accounts for are charged under its name."""
+    session = context.session
     clock = time.perf_counter()
-    before = dict(context.session.costs)
+    before, warm_up = dict(session.costs), session.warm_up_seconds
     value = work()
-    new = total({k: c for k, c in context.session.costs.items() if k not in before})
-    rest = time.perf_counter() - clock - new.seconds - new.eval_seconds
+    new = total({k: c for k, c in session.costs.items() if k not in before})
+    rest = time.perf_counter() - clock - new.seconds - new.eval_seconds - (session.warm_up_seconds - warm_up)
     context.session.costs[name] = Cost(seconds=max(rest, 0.0))
     return value
 

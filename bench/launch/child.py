@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, NoReturn
 
 from bench.plan import Job
 from bench.store import Store
-from bench.worker import Outcome, Stop, execute, job_from_json
+from bench.worker import Outcome, Stop, execute, fail, job_from_json
 
 OUT_OF_MEMORY_SCORE = 500  # of at most 1000: how gladly the system kills a job when memory runs out
 
@@ -45,17 +44,22 @@ def serve(orders: int, results: int, parent: int) -> NoReturn:
 
 def one(order: dict[str, Any], stop: Stop) -> Outcome:
     """Execute one job; whatever it prints goes to a file beside its log."""
-    job, root = job_from_json(order["job"]), Path(order["root"])
-    if order.get("gpu") is not None:  # CUDA reads it when it is first used, which is in this process
-        os.environ["CUDA_VISIBLE_DEVICES"] = order["gpu"]
+    from bench.launch import ranks
+
+    job, root, gpus = job_from_json(order["job"]), Path(order["root"]), order.get("gpus", [])
+    if gpus:  # CUDA reads it when it is first used, which is in this process, or in those that it forks
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     folder = Store(root).job(job).path
     folder.mkdir(parents=True, exist_ok=True)
     output = os.open(folder / "output.txt", os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
+    shared_by = order.get("shared_by", 1)
     try:
-        return execute(job, root, stop=stop, shared_by=order.get("shared_by", 1))
+        if ranks.count(job) > 1:
+            return ranks.run(job, root, gpus=gpus, stop=stop, shared_by=shared_by)
+        return execute(job, root, stop=stop, shared_by=shared_by)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -93,23 +97,26 @@ def _own_group() -> list[str]:
 
 
 def died(job: Job, root: Path, status: int, *, stopped: bool = False, kills: int = 0) -> Outcome:
-    """A child that ended without a word: its job failed, unless its result is there.
-
-    stopped: it had been asked to stop, so what took too long to save was merely interrupted.
-    kills:   how many processes the system killed for memory while it worked.
-    """
+    """A child that ended without a word: its job failed, unless its result is there. See `death`."""
     folder = Store(root).job(job)
     with contextlib.suppress(ValueError):
         if folder.result() is not None:
             return Outcome("done")
+    outcome = death(status, stopped=stopped, kills=kills)
+    return fail(folder, outcome) if outcome.state == "failed" else outcome
+
+
+def death(status: int, *, stopped: bool, kills: int) -> Outcome:
+    """What the end of a process means.
+
+    stopped: it had been asked to stop, so what took too long to save was merely interrupted.
+    kills:   how many processes the system killed for memory while it worked.
+    """
     killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGKILL, signal.SIGTERM)
     if stopped and killed:
         return Outcome("interrupted", "killed before it had saved")
     kind = "memory" if kills and killed else "died"
     message = "out of memory: killed by the system" if kind == "memory" else describe_death(status)
-    with contextlib.suppress(OSError):
-        folder.append_log("failed", error=message, kind=kind)
-        folder.write_failure({"error": message, "traceback": "", "kind": kind, "time": time.time()})
     return Outcome("failed", message, kind=kind)
 
 

@@ -4,9 +4,12 @@ import signal
 import time
 from pathlib import Path
 
+from bench.launch import ranks
+from bench.launch.local import device_sets
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
-from bench.worker import Stop, execute
+from bench.plan import Job
+from bench.worker import Outcome, Stop, execute
 
 
 def run(schedule: Schedule, root: Path, progress: Progress) -> bool:
@@ -20,7 +23,7 @@ def run(schedule: Schedule, root: Path, progress: Progress) -> bool:
                 time.sleep(0.2)
                 continue
             progress.show()
-            outcome = execute(job, root, stop=stop)
+            outcome = do(job, root, stop)
             schedule.finish(job.id, outcome)
             progress.finished(job, outcome)
         if stop.requested:
@@ -29,3 +32,12 @@ def run(schedule: Schedule, root: Path, progress: Progress) -> bool:
     finally:
         for s, handler in before.items():
             signal.signal(s, handler)
+
+
+def do(job: Job, root: Path, stop: Stop) -> Outcome:
+    """Here, unless it takes several processes."""
+    each = ranks.count(job)
+    if each == 1:
+        return execute(job, root, stop=stop)
+    sets = device_sets(each, job.local.get("device", "auto"))
+    return ranks.run(job, root, gpus=sets[0] if sets else [], stop=stop)

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from bench.errors import BenchError
+from bench.launch import ranks
 from bench.launch.pool import to_outcome
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
@@ -56,12 +57,25 @@ def run(
 ) -> bool:
     """Run all jobs. Returns whether it was interrupted.
 
+    jobs: how many at once, each by its `gpus_per_run` processes; default: as many as there are GPUs, or cores, for.
     heard: for whoever is stopped by a scheduler: signals go here, also Slurm's SIGUSR2, and one that is here already
         stops at once. Then a second one does not kill: the scheduler does so when it thinks it time.
     grace: seconds for jobs to save and leave before they are killed.
     """
-    devices = gpus() if device != "cpu" else []
-    return _Local(schedule, root, progress, devices, jobs or len(devices) or cores(), heard, grace).run()
+    each = max((ranks.count(entry.job) for entry in schedule.entries.values()), default=1)
+    sets = device_sets(each, device)
+    return _Local(schedule, root, progress, sets, jobs or len(sets) or max(1, cores() // each), heard, grace).run()
+
+
+def device_sets(each: int, device: str) -> list[list[str]]:
+    """The GPUs of this machine in sets of `each`; none where jobs compute on the CPU.
+
+    Raises BenchError where there are GPUs, but not enough for one job.
+    """
+    found = gpus() if device != "cpu" else []
+    if 0 < len(found) < each:
+        raise BenchError(f"gpus_per_run: {each} GPUs for a run; this machine has {len(found)} (or say device: cpu)")
+    return [found[first : first + each] for first in range(0, len(found) - each + 1, each)]
 
 
 class _Local:
@@ -70,7 +84,7 @@ class _Local:
         schedule: Schedule,
         root: Path,
         progress: Progress,
-        devices: list[str],
+        devices: list[list[str]],
         slots: int,
         heard: list[int] | None = None,
         grace: float = GRACE,
@@ -138,8 +152,9 @@ class _Local:
             self.order(job, slot)
 
     def order(self, job: Job, slot: int) -> None:
-        gpu = self.devices[slot % len(self.devices)] if self.devices else None
-        order = {"job": job_to_json(job), "root": str(self.root), "shared_by": self.shared_by, "gpu": gpu, "slot": slot}
+        own = self.devices[slot % len(self.devices)] if self.devices else []
+        order = {"job": job_to_json(job), "root": str(self.root), "gpus": own, "shared_by": self.shared_by}
+        order["slot"] = slot
         assert self.pool.stdin is not None
         data = memoryview((json.dumps(order) + "\n").encode())
         with contextlib.suppress(BrokenPipeError):  # its end is noticed where its output is read

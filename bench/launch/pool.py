@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.launch.child import died, memory_kills, serve
+from bench.launch.ranks import parse
 from bench.plan import Job
 from bench.worker import Outcome, job_from_json
 
@@ -200,8 +201,7 @@ class Pool:
 
 def to_outcome(message: dict[str, Any]) -> Outcome:
     """What a pool told of a job."""
-    damaged = message["damaged"]
-    return Outcome(message["state"], message["message"], tuple(damaged) if damaged else None, message["kind"])
+    return parse({name: value for name, value in message.items() if name != "id"})
 
 
 if __name__ == "__main__":

@@ -119,6 +119,8 @@ class Jobs:
         id = f"{prefix}-{digest(settings)}"
         if id not in self.all:
             local = {"device": file.device, "checkpoint": file.checkpoint.seconds, **local}
+            if file.gpus_per_run > 1:
+                local["gpus_per_run"] = file.gpus_per_run
             distinct = tuple(dict.fromkeys(need for need in needs if need))
             self.all[id] = Job(kind, id, settings, distinct, local)
         return id

@@ -128,4 +128,8 @@ class SuiteFile(Strict):
     keep_weights: bool = False
     launcher: Literal["local", "inline", "slurm"] = "local"
     jobs: Count | None = None
+    gpus_per_run: Annotated[int, Field(ge=1, le=65536)] = Field(
+        default=1,
+        description="devices that a job trains on at once; the batch stays what the recipe says and is shared by them",
+    )
     slurm: Slurm | None = None

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from bench.store.files import set_aside, write_bytes
+from bench.train.group import Group
 
 
 def save(path: Path, state: dict[str, Any]) -> int:
@@ -19,8 +20,18 @@ def save(path: Path, state: dict[str, Any]) -> int:
     return len(data)
 
 
-def load(path: Path, device: torch.device) -> tuple[dict[str, Any] | None, str | None]:
-    """(state, None); (None, None) where there is none; (None, what happened) for a damaged file, which is set aside."""
+def load(path: Path, device: torch.device, group: Group) -> tuple[dict[str, Any] | None, str | None]:
+    """(state, None); (None, None) where there is none; (None, what happened) for a damaged file, which is set aside.
+
+    The first process of a group reads, and the others get what it has read: theirs is no path to look at.
+    """
+    body, trouble = group.broadcast(_read(path) if group.rank == 0 else None)
+    if body is None:
+        return None, trouble
+    return torch.load(io.BytesIO(body), map_location=device, weights_only=True), None
+
+
+def _read(path: Path) -> tuple[bytes | None, str | None]:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -30,4 +41,4 @@ def load(path: Path, device: torch.device) -> tuple[dict[str, Any] | None, str |
     body, checksum = data[:-32], data[-32:]
     if hashlib.sha256(body).digest() != checksum:
         return None, f"checkpoint damaged; kept as {set_aside(path).name}, starting this job anew"
-    return torch.load(io.BytesIO(body), map_location=device, weights_only=True), None
+    return body, None

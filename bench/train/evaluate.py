@@ -6,26 +6,36 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from bench.train.group import Group
+
 BATCH = 500  # images per forward pass
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, split: Any, device: torch.device, precision: str = "fp32") -> dict[str, float]:
-    """`top1`, `top5` in percent and the mean cross entropy `loss`. Exact counts, in the split's order."""
+def evaluate(
+    model: nn.Module, split: Any, device: torch.device, precision: str = "fp32", group: Group | None = None
+) -> dict[str, float]:
+    """`top1`, `top5` in percent and the mean cross entropy `loss`. Exact counts, in the split's order.
+
+    group: processes that share the work, all of which get the values that one alone would find, bit for bit: batches
+        are dealt out whole, and their figures are added up in the split's order.
+    """
+    group = group or Group()
     was_training = model.training
     model.eval()
     n = split.n
     order = list(torch.arange(n).split(BATCH))
-    right1 = torch.zeros((), dtype=torch.int64, device=device)
-    right5 = torch.zeros_like(right1)
-    loss = torch.zeros((), dtype=torch.float64, device=device)
-    for images, labels in split.batches(order, epoch=0, seed=0, augment=None):
+    found = torch.zeros(3, len(order), dtype=torch.float64, device=device)  # counts are exact in it, far above any n
+    mine = range(group.rank, len(order), group.world)
+    batches = split.batches([order[i] for i in mine], epoch=0, seed=0, augment=None)
+    for i, (images, labels) in zip(mine, batches, strict=True):
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             logits = model(images)
         logits = logits.float()
         top = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-        right1 += top[:, 0].sum()
-        right5 += top.any(dim=1).sum()
-        loss += F.cross_entropy(logits, labels, reduction="sum").double()
+        found[0, i] = top[:, 0].sum()
+        found[1, i] = top.any(dim=1).sum()
+        found[2, i] = F.cross_entropy(logits, labels, reduction="sum")
     model.train(was_training)
-    return {"top1": 100 * right1.item() / n, "top5": 100 * right5.item() / n, "loss": loss.item() / n}
+    right1, right5, loss = (sum(row) for row in group.sum(found).tolist())
+    return {"top1": 100 * right1 / n, "top5": 100 * right5 / n, "loss": loss / n}

@@ -1,7 +1,7 @@
 """The one training loop: ancestors, auxiliary networks, seeds, scalers and targets all train here."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy
@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from bench.data import Dataset, stratified_fraction
 from bench.identity import derive_seed
 from bench.recipe import Recipe
-from bench.train import flops, task
+from bench.train import flops, task, warm_up
 from bench.train.cost import Cost
 from bench.train.session import Interrupted, NotFinite, Session, seed_all
 from bench.train.update import Update
 
 CUDA_CHECK_STEPS = 50  # between looks at the losses on a GPU, where every look waits for it
+GROUP_CHECK_STEPS = 10  # the same on the CPU in a group, which has to exchange them
 
 
 class Fit:
@@ -41,7 +42,7 @@ class Fit:
         if name in session.costs:
             raise ValueError(f"two fits of one job are named {name!r}")
         self.session, self.data, self.module, self.name, self.recipe = session, data, module, name, recipe
-        self.loss, self.teacher, self.evaluate = loss, teacher, evaluate
+        self.loss, self.teacher, self.evaluate, self.group = loss, teacher, evaluate, session.group
         self.seed = derive_seed(seed, "fit", name)
         self.chosen = None if params is None else {id(p) for p in params}
         n = data.train.n
@@ -55,11 +56,12 @@ class Fit:
         self.cost = Cost()
         self.evals: list[dict[str, Any]] = []
         self.losses: list[Tensor] = []
+        self.notes: dict[str, Any] = {}
         self.step_flops: dict[tuple[int, ...], int] = {}
 
     def run(self) -> list[dict[str, Any]]:
         """Train, or restore what was trained before; leaves the module in evaluation mode. Returns the evaluations."""
-        self.session.costs[self.name] = self.cost
+        self.session.costs[self.name], self.session.notes[self.name] = self.cost, self.notes
         finished = self.session.done.get(self.name)
         if finished is not None:
             self.restore(finished)
@@ -83,7 +85,7 @@ class Fit:
 
     def prepare(self) -> None:
         device = self.session.device
-        self.module.to(device)
+        self.group.align(self.module.to(device))
         seed_all(self.seed, "setup")
         if self.recipe.drop_path:
             task.set_drop_path(self.module, self.recipe.drop_path)
@@ -91,7 +93,14 @@ class Fit:
         stats = {"mean": self.data.mean, "std": self.data.std}
         self.task = task.make_task(compiled, self.loss, self.recipe, self.teacher, stats, device)
         self.update = Update(
-            self.module, self.task, self.recipe, total=self.total, per_epoch=self.per_epoch, seed=self.seed
+            self.module,
+            self.task,
+            self.recipe,
+            total=self.total,
+            per_epoch=self.per_epoch,
+            seed=self.seed,
+            group=self.group,
+            batch=self.batch,
         )
         self.mixup = task.make_mixup(self.recipe, len(self.data.classes))
         current = self.session.current
@@ -100,6 +109,10 @@ class Fit:
             self.update.load_state(current)
             self.session.log("resumed", fit=self.name, step=self.step)
         self.session.current = None
+        unused = False
+        if self.step < self.total and warm_up.wanted(self.recipe, device, self.group):
+            unused = warm_up.warm_up(self)
+        self.update.training = self.group.wrap(self.task, unused=unused)
 
     def loop(self) -> None:
         """Steps, with an evaluation before the first, after every `eval_every` epochs, and after the last."""
@@ -109,12 +122,11 @@ class Fit:
             epoch, offset = divmod(self.step, self.per_epoch)
             order = self.order(epoch)[offset : offset + self.total - self.step]
             clock = time.perf_counter()
-            for images, labels in self.data.train.batches(
-                order, epoch=epoch, seed=self.seed, augment=self.recipe.augment
-            ):
+            for images, labels in self.batches(order, epoch):
                 self.one_step(images, labels)
-                if self.session.stop or self.session.checkpoint_due():
-                    clock = self.pause(clock)
+                due = self.session.pause_due(self.step, last=self.step >= self.total)
+                if due:
+                    clock = self.pause(clock, stop=due == "stop")
             self.cost.seconds += self.since(clock)
             self.check_losses()
             self.session.progress(fit=self.name, step=self.step, total=self.total)
@@ -131,21 +143,40 @@ class Fit:
             shuffled = (shuffled[:, None] + draws).flatten()
         return list(shuffled[: self.per_epoch * self.batch].split(self.batch))
 
+    def batches(self, order: list[Tensor], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's part of each batch."""
+        parts = [self.group.shard(batch) for batch in order]
+        return self.data.train.batches(parts, epoch=epoch, seed=self.seed, augment=self.recipe.augment)
+
+    def mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mixed as the step says; in a group all draw the same."""
+        if self.mixup is None:
+            return images, labels
+        numpy.random.seed(derive_seed(self.seed, "mix", self.step) % 2**32)
+        return self.mixup(images, labels)
+
     def one_step(self, images: Tensor, labels: Tensor) -> None:
-        if self.mixup is not None:
-            numpy.random.seed(derive_seed(self.seed, "mix", self.step) % 2**32)
-            images, labels = self.mixup(images, labels)
+        images, labels = self.mixed(images, labels)
         loss = self.update(self.step, images, labels)
         self.step += 1
-        self.cost.images += len(images)
+        self.cost.images += self.batch
         self.cost.flops += self.flops_of(images, labels)
         self.losses.append(loss)
-        if images.device.type == "cpu" or len(self.losses) >= CUDA_CHECK_STEPS:
+        if len(self.losses) >= self.check_steps:
             self.check_losses()
 
+    @property
+    def check_steps(self) -> int:
+        """Steps between looks at the losses."""
+        if self.session.device.type != "cpu":
+            return CUDA_CHECK_STEPS
+        return 1 if self.group.world == 1 else GROUP_CHECK_STEPS
+
     def flops_of(self, images: Tensor, labels: Tensor) -> int:
+        """FLOPs of the step, of the whole batch."""
         shape = tuple(images.shape)
         if shape not in self.step_flops:
+            images, labels = (x.new_empty((self.batch, *x.shape[1:]), device="meta") for x in (images, labels))
             count = flops.step(self.module, images, labels, self.loss if callable(self.loss) else None)
             if self.loss == "kd":
                 assert self.teacher is not None
@@ -157,19 +188,26 @@ class Fit:
         """Raise NotFinite at the first step whose loss was NaN or infinite."""
         if not self.losses:
             return
-        values = [self.losses[0].item()] if len(self.losses) == 1 else torch.stack(self.losses).tolist()
-        first = self.step - len(values)
+        if self.group.world == 1:
+            values = [self.losses[0].item()] if len(self.losses) == 1 else torch.stack(self.losses).tolist()
+        else:
+            values = (self.group.sum(torch.stack(self.losses)) / self.group.world).tolist()
         self.losses.clear()
+        self.finite(values)
+
+    def finite(self, values: list[float]) -> None:
+        """Look at the losses of the last steps."""
+        first = self.step - len(values)
         for i, value in enumerate(values):
             if not numpy.isfinite(value):
                 raise NotFinite(f"loss is {value} at step {first + i} of {self.total} of the fit {self.name!r}")
 
-    def pause(self, clock: float) -> float:
+    def pause(self, clock: float, *, stop: bool) -> float:
         """Save where we are; stop here if asked to. Returns the clock to go on with."""
         self.cost.seconds += self.since(clock)
         self.check_losses()
         self.session.save(self.state() | {"name": self.name, **self.update.state()})
-        if self.session.stop:
+        if stop:
             raise Interrupted(f"stopped at step {self.step} of {self.total} of the fit {self.name!r}")
         self.session.progress(fit=self.name, step=self.step, total=self.total)
         return time.perf_counter()
@@ -199,10 +237,12 @@ class Fit:
             "step": self.step,
             "cost": self.cost.as_dict(),
             "evals": self.evals,
+            "notes": self.notes,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.module.to(self.session.device)
         self.module.load_state_dict(state["model"])
         self.step, self.evals = state["step"], list(state["evals"])
+        self.notes = self.session.notes[self.name] = state.get("notes", {})
         self.cost = self.session.costs[self.name] = Cost(**state["cost"])

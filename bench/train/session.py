@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy
 import torch
@@ -13,6 +13,9 @@ from bench.identity import derive_seed
 from bench.store.job_dir import JobDir
 from bench.train import checkpoint
 from bench.train.cost import Cost
+from bench.train.group import Group
+
+AGREE = 10  # steps between moments at which a group agrees whether to save or stop
 
 
 class Interrupted(Exception):
@@ -24,20 +27,26 @@ class NotFinite(ValueError):
 
 
 class Session:
-    """What all fits of a job share. A replayed job finds here what was already done."""
+    """What all fits of a job share. A replayed job finds here what was already done.
+
+    group: the processes that do the job together. Only the first one's `folder` is the job's own; that of the others
+        takes what they write, and is thrown away.
+    """
 
     def __init__(
         self, folder: JobDir, device: torch.device, *, checkpoint_seconds: float = 30.0,
-        progress: Callable[..., None] = lambda **note: None,
+        progress: Callable[..., None] = lambda **note: None, group: Group | None = None,
     ) -> None:  # fmt: skip
-        self.folder, self.device, self.progress = folder, device, progress
+        self.folder, self.device, self.progress, self.group = folder, device, progress, group or Group()
         self.checkpoint_seconds = checkpoint_seconds
         self.stop = False  # set from a signal handler
         self.costs: dict[str, Cost] = {}  # by name; what is replayed replaces its entry
         self.seen: set[str] = set()  # what the job was seen to use
+        self.notes: dict[str, dict[str, Any]] = {}  # by fit: what its warm-up found, where it had one
+        self.warm_up_seconds = 0.0  # of all fits, outside of their clocks
         self._last_save = time.monotonic()
         self._save_seconds = 0.0
-        state, trouble = checkpoint.load(folder.checkpoint, device)
+        state, trouble = checkpoint.load(folder.checkpoint, device, self.group)
         if trouble:
             self.log("warning", message=trouble)
         state = state or {"done": {}, "current": None}
@@ -57,12 +66,30 @@ class Session:
         """Asked at every step: at the interval, but never more than a twentieth of the time."""
         return time.monotonic() - self._last_save > max(self.checkpoint_seconds, 20 * self._save_seconds)
 
+    def pause_due(self, step: int, last: bool) -> Literal["", "save", "stop"]:
+        """What to do after a step. Alone: as soon as it is time. In a group: at steps at which all ask each other."""
+        if self.group.world == 1:
+            return "stop" if self.stop else "save" if self.checkpoint_due() else ""
+        if step % AGREE and not last:
+            return ""
+        wish = 2 if self.stop else int(self.group.rank == 0 and self.checkpoint_due())
+        return ("", "save", "stop")[self.group.agree(wish)]
+
     def save(self, current: dict[str, Any] | None) -> None:
+        if self.group.rank > 0:
+            return
         began = time.monotonic()
         size = checkpoint.save(self.folder.checkpoint, {"done": self.done, "current": current})
         self._last_save = time.monotonic()
         self._save_seconds = self._last_save - began
         self.log("checkpoint", bytes=size, seconds=round(self._save_seconds, 4))
+
+    def found(self) -> dict[str, Any]:
+        """What a result says of warm-ups: how many parts batches were computed in where memory asked for it, by fit,
+        and the seconds that compiling took."""
+        parts = {fit: notes["accumulate"] for fit, notes in self.notes.items() if "accumulate" in notes}
+        seconds = [notes["compile_seconds"] for notes in self.notes.values() if "compile_seconds" in notes]
+        return ({"accumulate": parts} if parts else {}) | ({"compile_seconds": sum(seconds)} if seconds else {})
 
     def close(self) -> None:
         """Forget the checkpoint: the job is done."""

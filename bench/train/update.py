@@ -1,6 +1,6 @@
 """One update of the weights: forward and backward, in as many parts as the recipe says, then the optimiser."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 from bench.recipe import Recipe
 from bench.train import task
+from bench.train.group import Group
 from bench.train.session import seed_step
+
+RANKS_APART = 0x9E3779B97F4A7C15  # between the seeds of processes: far, as those of steps follow each other
 
 
 class Update:
@@ -17,19 +20,35 @@ class Update:
 
     module:    whose weights are trained; `training` computes their loss (timm's task around the module).
     total:     steps in all; per_epoch: steps of an epoch. The learning rate is a function of them and the step.
+    group:     the processes that share every batch, of `batch` images in all; each is given its part.
     """
 
     def __init__(
-        self, module: nn.Module, training: nn.Module, recipe: Recipe, *, total: int, per_epoch: int, seed: int
+        self,
+        module: nn.Module,
+        training: nn.Module,
+        recipe: Recipe,
+        *,
+        total: int,
+        per_epoch: int,
+        seed: int,
+        group: Group | None = None,
+        batch: int = 0,
     ) -> None:
-        self.module, self.training, self.recipe, self.seed = module, training, recipe, seed
+        self.group, self.batch = group or Group(), batch
+        self.module, self.training, self.recipe = module, training, recipe
+        self.seed = seed + self.group.rank * RANKS_APART
+        self.accumulate = recipe.accumulate
         self.optimizer = task.make_optimizer(module, recipe)
         self.schedule = task.make_schedule(self.optimizer, recipe, total, per_epoch)
         self.trained = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.ema = None if recipe.ema is None else ModelEmaV3(module, decay=recipe.ema)
 
     def __call__(self, step: int, images: Tensor, labels: Tensor) -> Tensor:
-        """Make the update of that step; returns the loss of the batch, a mean over its images, detached."""
+        """Make the update of that step; returns the loss of the batch, a mean over its images, detached.
+
+        In a group: what the images here contribute, so that the mean over the processes is the loss of the batch.
+        """
         seed_step((self.seed + step) % 2**63, images.device)
         self.schedule.step_update(step)
         for p in self.trained:  # what optimizer.zero_grad does, at a tenth of its cost
@@ -44,15 +63,19 @@ class Update:
 
     def backward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Add the gradients of the batch's loss, which is returned detached; `accumulate` parts one after the other."""
-        n = len(images)
-        size = -(-n // self.recipe.accumulate)
-        losses = []
-        for x, y in zip(images.split(size), labels.split(size), strict=True):
-            with self.precision(images.device):
-                loss = self.training(x, y)["loss"]
-            if len(x) < n:
-                loss = loss * (len(x) / n)  # every loss is a mean over images
-            loss.backward()
+        n = self.batch if self.group.world > 1 else len(images)
+        parts = images.split(-(-len(images) // self.accumulate))
+        losses: list[Tensor] = []
+        for x, y in zip(parts, labels.split(len(parts[0])), strict=True):
+            with ExitStack() as stack:
+                if len(losses) + 1 < len(parts) and hasattr(self.training, "no_sync"):
+                    stack.enter_context(self.training.no_sync())  # gradients are exchanged once, with the last part
+                with self.precision(images.device):
+                    loss = self.training(x, y)["loss"]
+                weight = len(x) * self.group.world / n  # every loss is a mean over images
+                if weight != 1:
+                    loss = loss * weight
+                loss.backward()
             losses.append(loss.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
