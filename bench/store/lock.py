@@ -20,6 +20,7 @@ from typing import Any
 
 TIMEOUT = 120.0  # seconds without a heartbeat after which a holder on another host counts as dead
 BEAT = 2.0  # seconds between heartbeats
+SETTLE = 2.0  # seconds that two that took the lock at once have to agree whose it is
 SIZE = 1024  # bytes of a lock's file: rewritten in one piece, without a moment in which it is not there
 
 
@@ -99,17 +100,29 @@ class Lock:
         return True
 
     def held(self) -> bool:
-        """Whether the lock is still ours: another may have taken it over while this process was stopped."""
-        if self.path is None:
-            return False
-        content = _read(self.path)
-        return content is not None and content.get("token") == self.token and self._highest()[1] == self.path
+        """Whether the lock is still ours: another may have taken it over while this process was stopped.
+
+        A higher number is a successor's, which is about to remove ours, or a late comer's, which is about to give way.
+        """
+        deadline = time.monotonic() + SETTLE
+        while self._is_ours():
+            path = self._highest()[1]
+            if path is None or path == self.path:
+                return path is not None
+            if time.monotonic() > deadline:
+                return not self._alive(path)
+            time.sleep(0.002)
+        return False
+
+    def _is_ours(self) -> bool:
+        content = None if self.path is None else _read(self.path)
+        return content is not None and content.get("token") == self.token
 
     def release(self) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        if self.path is not None and self.held():
+        if self.path is not None and self._is_ours():
             self.path.unlink(missing_ok=True)
         self.path = None
 
@@ -119,10 +132,10 @@ class Lock:
 
     def holder(self) -> dict[str, Any] | None:
         """What the living holder says (pid, host, since, its note), or None."""
-        path = self._highest()[1]
-        if path is None or not self._alive(path):
-            return None
-        return _read(path) or {}
+        for _, path in sorted(self._files(), reverse=True):
+            if self._alive(path):
+                return _read(path) or {}
+        return None
 
     def _files(self) -> list[tuple[int, Path]]:
         try:

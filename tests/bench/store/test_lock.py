@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -210,6 +211,29 @@ def test_a_late_comer_gives_way(tmp_path, monkeypatch):
     assert not late.acquire()
     assert third.held() and locks(tmp_path) == ["lock.1"]
     third.release()
+
+
+def test_a_late_comer_does_not_take_the_lock_away(tmp_path):
+    """For a moment there is a higher number, whose maker then gives way."""
+    lock, late = Lock(tmp_path), tmp_path / "lock.9"
+    assert lock.acquire()
+    write(late)
+    threading.Timer(0.1, late.unlink).start()
+    assert lock.held()
+    write(late)
+    lock.release()
+    assert locks(tmp_path) == [late.name], "whoever releases removes what is its own"
+
+
+def test_a_successor_that_stays_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SETTLE", 0.02)
+    lock = Lock(tmp_path)
+    assert lock.acquire()
+    write(tmp_path / "lock.9")
+    assert not lock.held()
+    write(tmp_path / "lock.9", start="12345")  # dead
+    assert lock.held()
+    lock.release()
 
 
 def test_without_hard_links(tmp_path, monkeypatch):
