@@ -76,7 +76,7 @@ class MixtureGrowth(Initializer):
 
     version: ClassVar[int] = 2  # 2: the skeleton and the coefficients of a seed are drawn apart
     ancestors: ClassVar[int] = 0
-    at_start: ClassVar[tuple[str, ...]] = ("coefficients", "noise_scale", "norm")
+    at_start: ClassVar[tuple[str, ...]] = ("head", "coefficients", "noise_scale", "norm")
 
     def __post_init__(self) -> None:
         check_choices(self)

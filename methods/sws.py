@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
 from methods.vit import VitSpec, mismatch, spec_of
@@ -94,6 +94,8 @@ class StageWiseSharing(Initializer):
     temperature: float = 1.0
     stage_map: list[int] | None = None
     aux_heads: int | None = None
+
+    at_start: ClassVar[tuple[str, ...]] = ("head",)  # with and without it: one learngene
 
     def __post_init__(self) -> None:
         check_choices(self)

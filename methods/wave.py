@@ -81,7 +81,7 @@ class Wave(Initializer):
 
     trains_start: ClassVar[bool] = True
     at_start: ClassVar[tuple[str, ...]] = (
-        *("scaler_steps", "scaler_fraction", "scaler_lr", "scaler_kl", "scaler_noise"),
+        *("head", "scaler_steps", "scaler_fraction", "scaler_lr", "scaler_kl", "scaler_noise"),
     )
 
     def __post_init__(self) -> None:
