@@ -1,79 +1,12 @@
 """From a plan and the results directory to rows of runs.csv and points of the learning curves."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from bench import models
 from bench.identity import canonical
-from bench.plan import Cell, Job, Plan
-from bench.store import JobDir, Store
-
-
-class Scheduled(Protocol):
-    """What a scheduler says of a job: `bench.launch.slurm.View` is one."""
-
-    def state(self, id: str, *, started: bool, failed: float | None) -> tuple[str, str] | None:
-        """(status, reason) of a job that is not done and that nobody holds, or None where it has nothing to say.
-
-        failed: when the job last failed, in seconds since 1970.
-        """
-
-    def denies(self, holder: dict[str, Any]) -> bool:
-        """Whether the holder of a lock is known to be dead."""
-
-
-class Reader:
-    """Reads each job's files once. scheduler: who may know more of jobs that are not done."""
-
-    def __init__(self, plan: Plan, store: Store, scheduler: Scheduled | None = None) -> None:
-        self.plan, self.store, self.scheduler = plan, store, scheduler
-        self._results: dict[str, dict[str, Any] | None] = {}
-        self._states: dict[str, tuple[str, str]] = {}
-
-    def folder(self, id: str) -> JobDir:
-        return self.store.job(self.plan.jobs[id])
-
-    def result(self, id: str | None) -> dict[str, Any]:
-        """The result of a job, empty where it is not done."""
-        if id is None or id not in self.plan.jobs:
-            return {}
-        if id not in self._results:
-            try:
-                self._results[id] = self.folder(id).result()
-            except ValueError:
-                self._results[id] = None
-        return self._results[id] or {}
-
-    def state(self, id: str) -> tuple[str, str]:
-        """(status, reason) of a job, from its files and those of what it needs."""
-        if id not in self._states:
-            self._states[id] = self._state(self.plan.jobs[id])
-        return self._states[id]
-
-    def _state(self, job: Job) -> tuple[str, str]:
-        if self.result(job.id):
-            return "done", ""
-        folder = self.store.job(job)
-        holder = folder.lock().holder()
-        if holder is not None and not (self.scheduler and self.scheduler.denies(holder)):
-            return "running", ""
-        failure, started = folder.failure(), folder.started()
-        said = None
-        if self.scheduler:
-            failed = None if failure is None else failure.get("time", 0.0)
-            said = self.scheduler.state(job.id, started=started, failed=failed)
-        if failure is not None and (said is None or said[0] != "pending"):
-            return "failed", failure["error"]
-        for need in job.needs:
-            state, reason = self.state(need)
-            if state == "failed":
-                return "skipped", f"{self.plan.jobs[need].kind} failed: {reason}"
-            if state == "skipped":
-                return state, reason
-        return said or self._unsaid(started)
-
-    @staticmethod
-    def _unsaid(started: bool) -> tuple[str, str]:
-        return ("interrupted", "stopped before its end; a rerun goes on") if started else ("pending", "")
+from bench.plan import Cell, Plan
+from bench.reader import Reader
+from bench.store import Store
 
 
 def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:

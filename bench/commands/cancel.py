@@ -1,19 +1,24 @@
 """`bench cancel`: take a suite's jobs out of Slurm's queue and stop those that run."""
 
 import argparse
+import getpass
 
 from bench.commands.common import last_plan
 from bench.errors import BenchError
 
 
 def main(options: argparse.Namespace) -> int:
-    from bench.launch.slurm import View, squeue
+    from bench.launch.slurm import View, halt, squeue
 
     plan, store, _ = last_plan(options.suite, options)
     view = View(store, plan.suite.name)
     if not view.known:
         raise BenchError("Slurm does not answer (squeue), so nothing was cancelled; try again")
     living = view.living()
+    tokens = {view.elements[name].token for name in living}
+    for submission in view.submissions:
+        if submission.data["token"] in tokens:
+            halt.note(submission.folder, f"cancelled by bench cancel ({getpass.getuser()})")
     squeue.scancel(living)
     print(f"cancelled {len(living)} Slurm jobs of {plan.suite.name}; bench run goes on where they stopped")
     for job in plan.jobs.values():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import secrets
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from bench.atomic import write_bytes
 from bench.identity import digest
+
+END = 100  # bytes at the end of a JSON file, with its checksum
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -32,6 +35,19 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if checksum != digest(value, 64):
         raise ValueError(f"{path}: its content does not match its checksum")
     return value
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file has the end that `write_json` gives: cut ones have not. Tells it from the last bytes alone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        end = os.pread(descriptor, END, max(0, os.fstat(descriptor).st_size - END))
+    finally:
+        os.close(descriptor)
+    return re.search(rb'"sha256": "[0-9a-f]{64}"\n}\n\Z', end) is not None
 
 
 def sha256(path: Path) -> str:

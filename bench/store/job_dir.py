@@ -23,6 +23,17 @@ class JobDir:
         """The result, or None where the job is not done. Raises ValueError for a damaged one."""
         return files.read_json(self.path / "result.json")
 
+    def done(self) -> bool:
+        """Whether there is a whole result: by its end, without reading it, so that a changed middle goes unnoticed."""
+        return files.is_whole(self.path / "result.json")
+
+    def names(self) -> set[str]:
+        """What lies in the folder."""
+        try:
+            return set(os.listdir(self.path))
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+
     def failure(self) -> dict[str, Any] | None:
         try:
             return files.read_json(self.path / "failure.json")

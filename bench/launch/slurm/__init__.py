@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
-from bench.launch.slurm import script, squeue
+from bench.launch.slurm import halt, script, squeue
 from bench.launch.slurm.follow import Follower
 from bench.launch.slurm.groups import make_arrays
 from bench.launch.slurm.record import Submission
@@ -16,7 +16,7 @@ from bench.plan import Plan
 from bench.store import Store
 from bench.suite.slurm import Slurm
 
-__all__ = ["View", "run", "show", "squeue"]
+__all__ = ["View", "halt", "run", "show", "squeue"]
 
 
 def run(schedule: Schedule, root: Path, progress: Progress, plan: Plan, *, detach: bool) -> bool:
@@ -24,20 +24,19 @@ def run(schedule: Schedule, root: Path, progress: Progress, plan: Plan, *, detac
     store = schedule.store
     view = View(store, plan.suite.name)
 
-    def failed(job: str, made: Submission) -> bool:
-        """In an allocation that goes on with others: it will not try again."""
-        failure = store.job(plan.jobs[job]).failure() if job in plan.jobs else None
-        return failure is not None and failure.get("time", 0.0) > made.data["created"]
-
     if not view.known:
         raise BenchError(
             "Slurm does not answer (squeue); what was submitted before is unknown, so nothing was submitted"
         )
-    queued = {job: name for job, (name, made) in view.jobs.items() if view.alive(name) and not failed(job, made)}
+    queued = {job: name for job, (name, made) in view.jobs.items() if view.stands(name, made)}
+    for job in queued.keys() & plan.jobs.keys():
+        folder = store.job(plan.jobs[job])
+        if view.failed(folder, folder.failure()):  # in an allocation that goes on with others
+            del queued[job]
     todo = {id: e.job for id, e in schedule.entries.items() if e.state == "pending" and id not in queued}
     if todo:
         arrays = make_arrays(todo, section(plan), queued, squeue.max_array_size())
-        submission = Submission.new(plan, store, arrays, snapshot(plan, store), _beside(plan))
+        submission = Submission.new(plan, store, arrays, snapshot(plan, store), _beside(plan), schedule.fail_fast)
         count = submit(arrays, submission)
         progress.say(f"submitted {len(todo)} jobs as {count} allocations in {len(arrays)} arrays ({submission.folder})")
     if queued:

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.launch.slurm import events
+from bench.launch.slurm import events, halt
 from bench.launch.slurm.record import Submission
 from bench.plan import Job
 from bench.store import Store
@@ -38,6 +38,7 @@ def main(folder: str, array: str, code: str) -> None:
         return
     for job in open_jobs:
         _fail(store, job, kind, message)
+        halt.fail_fast(submission, f"{job.kind} {job.id}")
 
 
 def _why(log: Path, code: int) -> tuple[str, str]:

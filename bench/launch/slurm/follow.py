@@ -1,36 +1,39 @@
 """Watch submitted jobs until the last one is over: from their files, and one query to Slurm at a time."""
 
+import os
 import signal
 import time
 from typing import Any
 
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
-from bench.launch.slurm import squeue
-from bench.launch.slurm.view import View, ended
+from bench.launch.slurm import halt
+from bench.launch.slurm.view import GONE, View, ended
+from bench.store import JobDir
 from bench.worker import Outcome
 
-FIRST, LONGEST, GROWTH = 1.0, 15.0, 1.2  # seconds between looks
+LOOK = 1.0  # seconds between looks at the files, if a look takes no longer than a tenth of it
+FIRST, LONGEST, GROWTH = 1.0, 15.0, 1.5  # seconds between questions to Slurm
+SETTLE = 1.0  # seconds that a failure has to stay: a retry may be about to clear it
 
 
 class Follower:
     def __init__(self, schedule: Schedule, progress: Progress, view: View) -> None:
         self.schedule, self.progress, self.view = schedule, progress, view
         self.stopped = False
-        self.failures: dict[str, float] = {}  # failures seen once: a retry may be about to clear them
-        self.missing: set[str] = set()  # jobs that nothing living stood for at the last look
+        self.asked, self.pause = time.monotonic(), FIRST
+        self.failures: dict[str, float] = {}  # when failures were first seen
+        self.missing: set[str] = set()  # jobs that nothing living stood for when Slurm was last asked
 
     def run(self) -> bool:
         """Until no job is open. Returns whether it was interrupted; Slurm goes on in any case."""
         before = {s: signal.signal(s, self.stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        pause = FIRST
         try:
             while self.schedule.open and not self.stopped:
-                if self.look():
-                    pause = FIRST
+                began = time.monotonic()
+                self.look()
                 self.progress.show()
-                self.sleep(pause)
-                pause = min(LONGEST, pause * GROWTH)
+                self.sleep(max(LOOK, 10 * (time.monotonic() - began)))
         finally:
             for s, handler in before.items():
                 signal.signal(s, handler)
@@ -46,59 +49,68 @@ class Follower:
         while not self.stopped and time.monotonic() < deadline:
             time.sleep(min(0.2, seconds))
 
-    def look(self) -> bool:
-        """Take in what happened; whether anything did."""
-        self.view.refresh()
-        ended = False
+    def look(self) -> None:
+        """Take in what happened. Slurm is asked seldom while nothing does."""
+        asked = time.monotonic() - self.asked >= self.pause
+        if asked:
+            self.view.refresh()
+            self.asked, self.pause = time.monotonic(), min(LONGEST, self.pause * GROWTH)
+        there = self.folders()
         for entry in list(self.schedule.entries.values()):
             if entry.state not in ("pending", "running", "elsewhere"):
                 continue
-            outcome = self.outcome(entry.job.id)
+            outcome = self.outcome(entry.job.id, there, asked)
             if outcome is not None:
-                ended = True
+                self.pause = FIRST
                 self.schedule.finish(entry.job.id, outcome)
                 self.progress.finished(entry.job, outcome)
                 if outcome.state == "failed" and self.schedule.fail_fast:
-                    squeue.scancel(self.view.living())
-        return ended
+                    for submission in self.view.submissions:
+                        halt.fail_fast(submission, f"{entry.job.kind} {entry.job.id}")
 
-    def outcome(self, id: str) -> Outcome | None:
+    def folders(self) -> set[str]:
+        """Identities of the jobs that left something: one look at each kind's folder, not at each job's."""
+        found: set[str] = set()
+        for kind in {entry.job.kind for entry in self.schedule.entries.values()}:
+            path = self.schedule.store.root / "jobs" / kind
+            found.update(os.listdir(path) if path.is_dir() else ())
+        return found
+
+    def outcome(self, id: str, there: set[str], asked: bool) -> Outcome | None:
         """How a job ended, or None while it has not."""
         folder = self.schedule.store.job(self.schedule.entries[id].job)
-        if (folder.path / "result.json").exists():
-            return Outcome("done")
-        failed = self.failure(id, folder)
-        if failed is not None:
-            return failed
-        name = self.view.jobs.get(id, ("", None))[0]
-        held = self.view.elements.get(name)
-        working = held is not None and held.running and bool(folder.lock().holder())
-        self.schedule.mark(id, "running" if working else "pending")
-        if not self.view.known or self.view.alive(name) or folder.lock().holder():
+        held = None
+        if id in there:
+            if (folder.path / "result.json").exists():
+                return Outcome("done")
+            failed = self.failure(id, folder)
+            if failed is not None:
+                return failed
+            held = folder.lock().holder()
+        self.schedule.mark(id, "running" if held and not self.view.denies(held) else "pending")
+        if held or not self.view.known or self.view.alive(self.view.jobs.get(id, ("", None))[0]):
             self.missing.discard(id)
+            return None
+        if not asked:
             return None
         if id not in self.missing:  # its result may be about to appear
             self.missing.add(id)
             return None
-        return self.lost(id)
+        return self.lost(id, folder)
 
-    def failure(self, id: str, folder: Any) -> Outcome | None:
+    def failure(self, id: str, folder: JobDir) -> Outcome | None:
         found = folder.failure()
-        if found is None or found.get("time", 0.0) < self.since(id):
+        if found is None or not self.view.failed(folder, found):
             self.failures.pop(id, None)
             return None
-        if id in self.failures and time.monotonic() - self.failures[id] > 1.0:
+        if time.monotonic() - self.failures.setdefault(id, time.monotonic()) < SETTLE:
+            return None
+        return Outcome("failed", found["error"], kind=found.get("kind", ""))
+
+    def lost(self, id: str, folder: JobDir) -> Outcome:
+        """Nothing stands for a job any more, and it left no word since it was submitted."""
+        found, seen = folder.failure(), self.view.of(id)
+        if found is not None:
             return Outcome("failed", found["error"], kind=found.get("kind", ""))
-        self.failures.setdefault(id, time.monotonic())
-        return None
-
-    def since(self, id: str) -> float:
-        """When the job was submitted: failures before are those that are tried again."""
-        _, submission = self.view.jobs.get(id, ("", None))
-        return submission.data["created"] if submission is not None else 0.0
-
-    def lost(self, id: str) -> Outcome:
-        """Nothing stands for a job any more, and it left no word."""
-        seen = self.view.of(id)
-        state, kind, reason = ended(seen.element.state if seen else "GONE")
+        state, kind, reason = self.view.over(seen, started=folder.started()) if seen else ended(GONE)
         return Outcome(state, reason, kind=kind)  # type: ignore[arg-type]

@@ -24,6 +24,11 @@ class Array:
     queued: set[str] = field(default_factory=set)  # Slurm's ids of what was submitted before
     parallelism: int = 1  # elements at once
 
+    @property
+    def share(self) -> int:
+        """Processes of a job on a node."""
+        return self.groups[0][0].local.get("gpus_per_run", 1) // self.wishes.nodes
+
 
 def make_arrays(todo: dict[str, Job], section: Slurm, queued: dict[str, str], limit: int) -> list[Array]:
     """The arrays for some jobs, in an order in which what is waited for comes first.

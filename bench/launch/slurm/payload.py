@@ -12,7 +12,8 @@ from typing import Any
 
 from bench.launch import local
 from bench.launch.schedule import Schedule
-from bench.launch.slurm import events
+from bench.launch.slurm import events, halt
+from bench.launch.slurm.nodes import Nodes, take_part
 from bench.launch.slurm.record import Submission
 from bench.launch.slurm.script import warning
 from bench.plan import Job
@@ -33,7 +34,10 @@ class Group:
     index: int
 
     def __call__(self) -> None:
-        Allocation(self).work()
+        if os.environ.get("SLURM_PROCID", "0") == "0":
+            Allocation(self).work()
+        else:
+            assist(self)
 
     def checkpoint(self) -> Any:
         """For the moment before our own handlers are there."""
@@ -43,16 +47,26 @@ class Group:
 
 
 class Lines:
-    """Progress as plain lines of the allocation's log."""
+    """Progress as plain lines of the allocation's log; stops a schedule whose submission was ended (halt.py)."""
+
+    def __init__(self, submission: Submission) -> None:
+        self.submission, self.looked = submission, time.monotonic()
+        self.schedule: Schedule | None = None
 
     def say(self, text: str) -> None:
         print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", flush=True)
 
     def show(self) -> None:
-        pass
+        if self.schedule is None or time.monotonic() - self.looked < POLL:
+            return
+        self.looked = time.monotonic()
+        if why := self.submission.halted:
+            self.schedule.stop(why)
 
     def finished(self, job: Job, outcome: Outcome) -> None:
         self.say(f"{outcome.state}: {job.kind} {job.id}{f': {outcome.message}' if outcome.message else ''}")
+        if self.schedule is not None and self.schedule.entries[job.id].state == "failed":
+            halt.fail_fast(self.submission, f"{job.kind} {job.id}")
 
 
 class Allocation:
@@ -65,12 +79,13 @@ class Allocation:
         self.kept = self.submission.data["arrays"][group.array]
         self.jobs, self.needs = self.submission.group(group.array, group.index)
         self.root = Path(self.submission.data["root"])
-        self.store, self.lines = Store(self.root), Lines()
+        self.store, self.lines = Store(self.root), Lines(self.submission)
+        self.nodes = nodes_of(self.submission, self.kept)
         self.id = slurm_job().get("slurm", "")
 
     def work(self) -> None:
         self.note("start", host=os.uname().nodename, restart=int(os.environ.get("SLURM_RESTART_COUNT", 0)))
-        ready = self.wait_for_needs()
+        ready = [] if self.submission.halted else self.wait_for_needs()
         if ready and not self.heard:
             self.run(ready)
         if signal.SIGUSR2 in self.heard:
@@ -78,6 +93,8 @@ class Allocation:
         elif self.heard:
             self.note("stopped")
             self.last_moments()
+        if self.nodes:
+            self.nodes.dismiss()
         self.note("end")
 
     def note(self, event: str, **values: Any) -> None:
@@ -112,17 +129,25 @@ class Allocation:
         return kept
 
     def run(self, jobs: list[Job]) -> None:
-        if not self.kept["gpus"]:  # without control groups a job would see all GPUs of its node
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        hide_gpus(self.kept)
         inside = {job.id for job in jobs}
         trimmed = [Job(j.kind, j.id, j.settings, tuple(n for n in j.needs if n in inside), j.local) for j in jobs]
         retries = self.kept["retries"]
-        schedule = Schedule(trimmed, self.store, warn=self.lines.say, retries=retries)
+        fail_fast = self.submission.data.get("fail_fast", False)
+        schedule = Schedule(trimmed, self.store, fail_fast=fail_fast, warn=self.lines.say, retries=retries)
+        self.lines.schedule = schedule
         device = jobs[0].local.get("device", "auto")
         progress: Any = self.lines
         grace = warning(self.kept["minutes"]) / 2  # what does not save in time must not take the others with it
         local.run(
-            schedule, self.root, progress, jobs=self.kept["workers"], device=device, heard=self.heard, grace=grace
+            schedule,
+            self.root,
+            progress,
+            jobs=self.kept["workers"],
+            device=device,
+            heard=self.heard,
+            grace=grace,
+            nodes=self.nodes,
         )
 
     def requeue(self) -> None:
@@ -136,8 +161,8 @@ class Allocation:
         if all(self.over(job) for job in self.jobs):
             return
         self.note("requeue")
-        subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])  # may die of the signal that it causes
-        self.last_moments()
+        done = subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])
+        self.last_moments(requeued=done.returncode in (0, -signal.SIGTERM))  # it may die of the signal that it causes
         sys.exit(1)
 
     def over(self, job: Job) -> bool:
@@ -156,9 +181,33 @@ class Allocation:
             folder.append_log("failed", error=message, kind="timeout")
             folder.write_failure({"error": message, "traceback": "", "kind": "timeout", "time": time.time()})
 
-    def last_moments(self) -> None:
-        """Slurm said that it will end this allocation; to leave before would look as if all were done."""
-        time.sleep(LAST)
+    def last_moments(self, requeued: bool = False) -> None:
+        """Slurm said that it will end this allocation; to leave before would look as if all were done. Once it has
+        taken a requeue and says so (SIGTERM), nothing has to wait for it to kill."""
+        deadline = time.monotonic() + LAST
+        while time.monotonic() < deadline and not (requeued and signal.SIGTERM in self.heard):
+            time.sleep(0.1)
+
+
+def assist(group: Group) -> None:
+    """What the task on another than the first node does."""
+    submission = Submission.read(Path(group.folder))
+    kept = submission.data["arrays"][group.array]
+    hide_gpus(kept)
+    nodes = nodes_of(submission, kept)
+    assert nodes is not None
+    take_part(nodes)
+
+
+def nodes_of(submission: Submission, kept: dict[str, Any]) -> Nodes | None:
+    """The nodes of this allocation, if a job is on several."""
+    return Nodes.here(kept["nodes"], submission.folder) if kept.get("nodes", 1) > 1 else None
+
+
+def hide_gpus(kept: dict[str, Any]) -> None:
+    """Without control groups a job would see all GPUs of its node, also where it asked for none."""
+    if not kept["gpus"]:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.launch.slurm import halt
 from bench.launch.slurm.groups import Array
 from bench.plan import Job, Plan
 from bench.store import Store, files
@@ -26,7 +27,9 @@ class Submission:
     data: dict[str, Any]
 
     @classmethod
-    def planned(cls, plan: Plan, store: Store, arrays: list[Array], code: Path, beside: list[str]) -> "Submission":
+    def planned(
+        cls, plan: Plan, store: Store, arrays: list[Array], code: Path, beside: list[str], fail_fast: bool = False
+    ) -> "Submission":
         """What `new` would write; `TOKEN` stands for its name."""
         kept = {
             "token": "TOKEN",
@@ -37,14 +40,18 @@ class Submission:
             "root": str(store.root.absolute()),
             "code": str(code),
             "beside": beside,
+            "fail_fast": fail_fast,
             "arrays": [_kept(array) for array in arrays],
         }
         return cls((store.suite(plan.suite.name) / "slurm" / "TOKEN").absolute(), kept)
 
     @classmethod
-    def new(cls, plan: Plan, store: Store, arrays: list[Array], code: Path, beside: list[str]) -> "Submission":
-        """Write down what is about to be submitted. code: the snapshot; beside: further folders to import from."""
-        new = cls.planned(plan, store, arrays, code, beside)
+    def new(
+        cls, plan: Plan, store: Store, arrays: list[Array], code: Path, beside: list[str], fail_fast: bool = False
+    ) -> "Submission":
+        """Write down what is about to be submitted. code: the snapshot; beside: further folders to import from;
+        fail_fast: the first failure ends all of it."""
+        new = cls.planned(plan, store, arrays, code, beside, fail_fast)
         token = new.data["token"] = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         new.folder = new.folder.with_name(token)
         for i, array in enumerate(arrays):
@@ -93,6 +100,16 @@ class Submission:
                 if name is not None:
                     yield name, jobs
 
+    def retries(self, job: str) -> dict[str, int]:
+        """How often a job is tried again by itself, by the kind of its failure."""
+        arrays = self.data["arrays"]
+        return next((a["retries"] for a in arrays if any(job in group for group in a["groups"])), {})
+
+    @property
+    def halted(self) -> str | None:
+        """Why it was ended before its time, if it was."""
+        return halt.reason(self.folder)
+
     def group(self, array: int, index: int) -> tuple[list[Job], list[tuple[str, str]]]:
         """The jobs of an element, and (kind, identity) of what they need of others."""
         with (self.folder / f"array-{array}.jsonl").open() as file:
@@ -113,7 +130,8 @@ def _kept(array: Array) -> dict[str, Any]:
         "groups": [[job.id for job in group] for group in array.groups],
         "minutes": wishes.time,
         "gpus": wishes.gpus,
-        "workers": wishes.workers or wishes.gpus or wishes.cpus,
+        "nodes": wishes.nodes,
+        "workers": wishes.workers or max(1, (wishes.gpus or wishes.cpus) // array.share),
         "retries": wishes.retries.model_dump(),
         "max_timeouts": wishes.max_timeouts,
     }

@@ -37,6 +37,8 @@ def executor(submission: Submission, number: int, array: Array, slurm_ids: list[
     python = shlex.quote(sys.executable)
     made = Executor(submission.folder / "logs", max_num_timeout=10**6, python=UNWARNED + python)
     wishes, code = array.wishes, submission.data["code"]
+    cpus = wishes.cpus if array.share == 1 else max(wishes.cpus, array.share)
+    together = ["--kill-on-bad-exit=1"] if wishes.nodes > 1 else []  # the nodes have only one another
     settings: dict[str, Any] = {
         "job_name": job_name(submission.data["suite"]),
         "comment": submission.data["token"],
@@ -45,9 +47,9 @@ def executor(submission: Submission, number: int, array: Array, slurm_ids: list[
         "qos": wishes.qos,
         "constraint": wishes.constraint,
         "time": wishes.time,
-        "nodes": 1,
+        "nodes": wishes.nodes,
         "ntasks_per_node": 1,
-        "cpus_per_task": wishes.cpus,
+        "cpus_per_task": cpus,
         "gpus_per_node": wishes.gpus or None,
         "mem": f"{megabytes(wishes.memory)}M",
         "signal_delay_s": warning(wishes.time),
@@ -57,7 +59,7 @@ def executor(submission: Submission, number: int, array: Array, slurm_ids: list[
         "wckey": None,
         "setup": [*wishes.setup, f"export PYTHONPATH={shlex.quote(':'.join([code, *submission.data['beside']]))}"],
         "teardown": _teardown(python, submission.folder, number),
-        "srun_args": [f"--cpus-per-task={wishes.cpus}"],  # srun does not take it from sbatch since Slurm 22.05
+        "srun_args": [f"--cpus-per-task={cpus}", *together],  # the first is not taken from sbatch since Slurm 22.05
         "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes", "chdir": code, **extras(wishes)},
     }
     made.update_parameters(**settings)

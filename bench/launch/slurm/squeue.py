@@ -51,11 +51,12 @@ def sacct(ids: Iterable[str]) -> dict[str, Element]:
     return {row[0]: Element(row[0], row[1].split()[0], "", "") for row in rows if row[1]}
 
 
-def scancel(elements: list[str]) -> None:
-    """End elements, all of their arrays' at once: cancelled one by one, queued ones leave no trace of it in squeue."""
+def scancel(elements: list[str], state: str | None = None) -> None:
+    """End elements, all of their arrays' at once, or only those in a state (`PENDING`)."""
     ids = sorted({element.partition("_")[0] for element in elements})
+    only = [f"--state={state}"] if state else []
     for first in range(0, len(ids), 500):
-        subprocess.run(["scancel", *ids[first : first + 500]], check=True, capture_output=True, timeout=120)
+        subprocess.run(["scancel", *only, *ids[first : first + 500]], check=True, capture_output=True, timeout=120)
 
 
 def max_array_size() -> int:

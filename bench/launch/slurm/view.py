@@ -7,7 +7,8 @@ from typing import Any
 from bench.launch.slurm import events, squeue
 from bench.launch.slurm.record import Submission
 from bench.launch.slurm.squeue import Element
-from bench.store import Store
+from bench.store import JobDir, Store
+from bench.store.job_dir import read_log
 
 GONE = "GONE"  # Slurm knows nothing of it any more
 
@@ -27,11 +28,9 @@ class Seen:
     def log(self) -> Path:
         return self.submission.log(self.element.id)
 
-    @property
-    def restarts(self) -> int:
-        """How often the element was started again."""
-        past = events.read(self.submission.folder, self.element.id)
-        return sum(event["event"] == "requeue" for event in past)
+    def past(self) -> list[str]:
+        """What happened to the element so far."""
+        return [event["event"] for event in events.read(self.submission.folder, self.element.id)]
 
 
 class View:
@@ -42,6 +41,7 @@ class View:
         self.jobs: dict[str, tuple[str, Submission]] = {}  # identity -> Slurm's name, by the latest submission
         self.jobs_of: dict[str, list[str]] = {}
         self.elements: dict[str, Element] = {}
+        self.halted: dict[str, str] = {}  # token of a submission -> why it was ended
         self.known = True
         self._past: dict[str, Element] | None = None
         self.refresh()
@@ -50,7 +50,7 @@ class View:
                 self.jobs_of[name] = jobs
                 for job in jobs:
                     earlier = self.jobs.get(job)
-                    if earlier is None or not self.alive(earlier[0]):
+                    if earlier is None or not self.stands(*earlier):
                         self.jobs[job] = name, submission
 
     def refresh(self) -> None:
@@ -61,9 +61,14 @@ class View:
         self.known, self._past = found is not None, None
         tokens = {submission.data["token"] for submission in self.submissions}
         self.elements = {id: e for id, e in (found or {}).items() if e.token in tokens}
+        self.halted = {made.data["token"]: why for made in self.submissions if (why := made.halted)}
 
     def alive(self, name: str) -> bool:
         return name in self.elements and self.elements[name].alive
+
+    def stands(self, name: str, submission: Submission) -> bool:
+        """Whether an element will still do its jobs."""
+        return self.alive(name) and submission.data["token"] not in self.halted
 
     def living(self) -> list[str]:
         """All that is queued or runs, also what a killed submitter did not note down."""
@@ -89,22 +94,44 @@ class View:
             return False
         return name not in self.elements or not self.elements[name].running
 
-    def state(self, id: str, *, started: bool, failed: float | None) -> tuple[str, str] | None:
+    def failed(self, folder: JobDir, failure: dict[str, Any] | None) -> bool:
+        """Whether a job failed since it was submitted, and is not about to be tried again by its allocation."""
+        id = folder.path.name
+        if failure is None or id not in self.jobs:
+            return failure is not None
+        name, submission = self.jobs[id]
+        since, kind = submission.data["created"], failure.get("kind", "")
+        if failure.get("time", 0.0) < since:
+            return False
+        allowed = submission.retries(id).get(kind, 0)
+        if not allowed or not self.stands(name, submission):
+            return True
+        tries = [e for e in read_log(folder.log) if e.get("event") == "failed" and e.get("time", 0.0) >= since]
+        return sum(event.get("kind") == kind for event in tries) > allowed
+
+    def state(self, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> tuple[str, str] | None:
         """(status, reason) of a job that is not done and that nobody holds; None where Slurm has nothing to say."""
-        seen = self.of(id)
-        if seen is None or (failed is not None and failed > seen.created and not seen.element.alive):
+        seen = self.of(folder.path.name)
+        if seen is None or self.failed(folder, failure):
             return None
         if seen.element.running:
             return "pending", f"in the Slurm job {seen.element.id}, which runs"
         if seen.element.alive:
-            requeued = "requeued, " if started and seen.restarts else ""
+            requeued = "requeued, " if started and "requeue" in seen.past() else ""
             return "pending", f"{requeued}Slurm job {seen.element.id} waits: {seen.element.reason}"
-        if failed is not None and failed > seen.created:
-            return None
-        if not started and seen.element.state in ("COMPLETED", GONE):
-            return "interrupted", f"not started by its Slurm job ({seen.element.state}); a rerun goes on"
-        state, _, reason = ended(seen.element.state)
+        state, _, reason = self.over(seen, started=started)
         return state, f"{reason} ({seen.log})" if state == "failed" else reason
+
+    def over(self, seen: Seen, *, started: bool) -> tuple[str, str, str]:
+        """(state, kind, reason) of a job that left no word, when its element has ended."""
+        state, why = seen.element.state, self.halted.get(seen.submission.data["token"])
+        if why is not None and state in ("CANCELLED", "COMPLETED", GONE):
+            return "interrupted", "", f"{why}; a rerun goes on"
+        if not started and state in ("COMPLETED", GONE):
+            return "interrupted", "", f"not started by its Slurm job ({state}); a rerun goes on"
+        if state == GONE and "stopped" in seen.past()[-2:]:
+            state = "CANCELLED"  # it was told to end, not to come back
+        return ended(state)
 
 
 def ended(state: str) -> tuple[str, str, str]:
