@@ -4,9 +4,14 @@ from typing import Any
 
 from bench import models
 from bench.identity import canonical
-from bench.plan import Cell, Plan
+from bench.plan import Cell, Job, Plan
 from bench.reader import Reader
 from bench.store import Store
+from bench.train.cost import Cost
+
+# columns that a run's result says as they are
+SAID = ("peak_memory_bytes", "device", "workers_on_device", "git_sha", "torch", "timm", "started_at", "best_epoch")
+SAID += ("val_top1", "threads", "device_name", "host", "python", "engine", "git_dirty")
 
 
 def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
@@ -19,11 +24,12 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
     suite, spec = reader.plan.suite, cell.spec
     gene, start, run = (reader.result(id) for id in (cell.learngene, cell.start, cell.run))
     ancestors = [reader.result(id) for id in cell.ancestors]
+    trials = tuning_jobs(cell, reader.plan)
     status, reason = ("skipped", cell.skipped) if cell.skipped else reader.state(cell.run)
     init = (start.get("cost") if cell.start else run.get("init_cost")) or {}
     train = run.get("train_cost") or {}
     teacher_params = start.get("teacher_params", 0) + (0 if cell.start else run.get("teacher_params", 0))
-    teacher = reader.result(cell.teacher) if uses_other_teacher(cell, gene, start, run) else None
+    other_teacher = [cell.teacher] if cell.teacher and uses_other_teacher(cell, gene, start, run) else []
     options = cell.method.options(cell.initializer) | ({"train": cell.method.train} if cell.method.train else {})
     return {
         "suite": suite.name,
@@ -39,7 +45,7 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
         "reason": reason,
         "params": models.params(spec),
         "macs": models.macs(spec),
-        "ancestor": " ".join([*cell.ancestors, *([cell.teacher or ""] if teacher is not None else [])]),
+        "ancestor": " ".join([*cell.ancestors, *other_teacher]),
         "learngene": cell.learngene or "",
         "stored_params": gene["stored_params"] + teacher_params if gene else None,
         "stored_params_head": gene.get("stored_params_head"),
@@ -48,31 +54,16 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
         "epochs": run.get("epochs"),
         **{name: run.get(name) for name in ("top1_init", "top1", "top5", "best_top1", "loss")},
         "ancestor_top1": ancestors[0].get("top1") if ancestors else None,
-        **stage(
-            "ancestor", sum_costs([a.get("cost") for a in [*ancestors, *([teacher] if teacher is not None else [])]])
-        ),
-        **stage("learngene", gene.get("cost")),
-        **stage("init", init),
-        **stage("train", train),
+        **stage("ancestor", [*cell.ancestors, *other_teacher], reader),
+        **stage("learngene", [cell.learngene] if cell.learngene else [], reader),
+        **stage("tuning", trials, reader),
+        **part("init", init, start if cell.start else run),
+        **part("train", train, run),
+        "energy_joules": train.get("energy_joules"),
+        "tuning": " ".join(trials),
         "eval_seconds": train.get("eval_seconds"),
         "restarts": run["restarts"] + start.get("restarts", 0) if run else None,
-        **{
-            name: run.get(name)
-            for name in (
-                *("peak_memory_bytes", "energy_joules", "device", "workers_on_device", "git_sha", "torch", "timm"),
-                *(
-                    "started_at",
-                    "best_epoch",
-                    "val_top1",
-                    "threads",
-                    "device_name",
-                    "host",
-                    "python",
-                    "engine",
-                    "git_dirty",
-                ),
-            )
-        },
+        **{name: run.get(name) for name in SAID},
         "method_use": cell.method.use,
         "method_seed": cell.seed if suite.file.replicate == "all" else 0,
         "version": cell.initializer.version,
@@ -91,17 +82,44 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
 def uses_other_teacher(cell: Cell, *results: dict[str, Any]) -> bool:
     """Whether a teacher that is no ancestor of the method was used, so that its cost counts too."""
     used = cell.recipe.distill is not None or any("teacher" in result.get("needs", []) for result in results)
-    return used and cell.teacher is not None and cell.teacher not in cell.ancestors
+    return used and cell.teacher not in cell.ancestors
 
 
-def stage(name: str, cost: dict[str, Any] | None) -> dict[str, Any]:
-    return {f"{name}_{what}": (cost or {}).get(what) for what in ("images", "flops", "seconds")}
+def tuning_jobs(cell: Cell, plan: Plan) -> list[str]:
+    """The jobs that were done on this target to choose the learning rate: tuning runs and their starts. They are the
+    same for all seeds, and those of all targets choose together."""
+    target = plan.jobs[cell.run].settings["target"] if cell.tuned_by else None
+    runs = [plan.jobs[id] for ids in cell.tuned_by.values() for id in ids]
+    runs = [job for job in runs if job.settings["target"] == target]
+    starts = [job.settings["start"] for job in runs if "start" in job.settings]
+    return list(dict.fromkeys([*starts, *(job.id for job in runs)]))
 
 
-def sum_costs(costs: list[dict[str, Any] | None]) -> dict[str, Any] | None:
-    if any(c is None for c in costs):
-        return None
-    return {what: sum(c[what] for c in costs if c) for what in ("images", "flops", "seconds")}
+def stage(name: str, jobs: list[str], reader: Reader) -> dict[str, Any]:
+    """Columns of what whole jobs cost together: unknown where one is not done, or was not done here."""
+    if not jobs:
+        return part(name, Cost().as_dict(), {})
+    results = [reader.result(id) for id in jobs]
+    if not all(results) or any(from_elsewhere(reader.plan.jobs[id]) for id in jobs):
+        return part(name, {}, {})
+    costs = [result["cost"] for result in results]
+    energy = [cost.get("energy_joules") for cost in costs]
+    together = {what: sum(cost[what] for cost in costs) for what in ("images", "flops", "seconds")}
+    together["energy_joules"] = None if None in energy else sum(energy)
+    workers = {result.get("workers_on_device") for result in results}
+    # a device that not all of them shared alike counts whole
+    return part(name, together, {"workers_on_device": workers.pop() if len(workers) == 1 else 1})
+
+
+def from_elsewhere(job: Job) -> bool:
+    """Whether weights came ready-made, so that nobody here knows what they cost."""
+    return job.kind == "ancestor" and ("checkpoint" in job.settings or bool(job.settings.get("pretrained")))
+
+
+def part(name: str, cost: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
+    """Columns of a part of the cost that `job` did."""
+    columns = {f"{name}_{what}": cost.get(what) for what in ("images", "flops", "seconds", "energy_joules")}
+    return columns | {f"{name}_workers": job.get("workers_on_device")}
 
 
 def needs(*results: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from bench.plan import Plan
 def main(options: argparse.Namespace) -> int:
     import pandas
 
-    from bench.report import print_table, read_curves, read_runs, write_report
+    from bench.report import read_curves, read_runs, write_report
 
     if bool(options.source) == bool(options.suite):
         raise UsageError("report: expected suite files, or --from RUNS.csv --out DIR")
@@ -34,9 +34,8 @@ def main(options: argparse.Namespace) -> int:
         title = ", ".join(plan.suite.name for plan, _, _ in plans)
         out = options.out or plans[0][1].suite(plans[0][0].suite.name)
         context = described([plan for plan, _, _ in plans], options)
-    print_table(runs, console())
     _writable(out)
-    written = write_report(runs, curves, out, title=title, context=context)
+    written = write_report(runs, curves, out, title=title, context=context, console=console())
     print(f"{len(written)} files in {out}")
     return 0
 

@@ -24,17 +24,23 @@ __all__ = ["ReportError", "print_table", "read_curves", "read_runs", "write_curv
 
 
 def write_report(
-    runs: DataFrame, curves: DataFrame, out: str | Path, *, title: str, context: Mapping[str, Any] | None = None
+    runs: DataFrame,
+    curves: DataFrame,
+    out: str | Path,
+    *,
+    title: str,
+    context: Mapping[str, Any] | None = None,
+    console: Console | None = None,
 ) -> list[Path]:
     """Write the whole report into the folder `out` (made if need be) and return the paths, runs.csv first.
 
     context: what else the page shall show about where the results come from, {name: text}; `context["methods"]`, if
-    given, is {method: docstring} for methods from outside the project.
+    given, is {method: docstring} for methods from outside the project. console: where to print as `print_table` does.
     Raises ReportError for frames that are no results of this project. A half-finished suite is reported as it is.
     """
     from bench.report.write import write
 
-    return write(runs, curves, Path(out), title, dict(context or {}))
+    return write(runs, curves, Path(out), title, dict(context or {}), console)
 
 
 def print_table(runs: DataFrame, console: Console) -> None:

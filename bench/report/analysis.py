@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bench.report.breakeven import break_even
-from bench.report.comparisons import compare, winners
+from bench.report.comparisons import COMPARED, compare, winners
 from bench.report.cost import totals
 from bench.report.reach import reach
 from bench.report.sections import Section, sections
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from bench.report.tables.model import Table
-
-COMPARED = ("top1", "best_top1")
 
 
 @dataclass(frozen=True, eq=False)

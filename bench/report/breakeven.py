@@ -1,9 +1,10 @@
 """break_even.csv: from how many target sizes on a method is cheaper than training each from scratch, equally well.
 
 A method costs fixed + n x per_size for n sizes: ancestor and learngene are fixed where one serves all sizes, else they
-count per size. From scratch costs n x scratch_per_size: what random initialisation needs, along its learning curves,
-to reach the accuracy that the method reaches at its end. Where no random run reaches it, all that the longest one
-cost is a lower bound, and the break-even an upper bound.
+count per size, as the tuning runs do, since every size has its own. From scratch costs n x scratch_per_size: what
+random initialisation needs, along its learning curves, to reach the accuracy that the method reaches at its end, and
+its own tuning. Where no random run reaches it, all that the longest one cost is a lower bound, the break-even an upper
+bound.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.cost import with_units
+from bench.report.cost import OWN, with_units
 from bench.report.reach import first_reaching, scratch_labels, upper_median, with_hours
 from bench.report.sections import Section
 
@@ -72,13 +73,13 @@ def verdict(sizes: float, is_bound: bool) -> str:
     if math.isinf(sizes):
         return "never"
     whole = max(1, math.ceil(sizes - 1e-9))
-    return f"from {'at most ' if is_bound else ''}{whole} size{'' if whole == 1 else 's'}"
+    return "from 1 size" if whole == 1 else f"from {'at most ' if is_bound else ''}{whole} sizes"
 
 
 def _own(total: dict, unit: str, ancestor: bool) -> tuple[float, float]:
     """(fixed, per size) cost of a method, from its row of totals."""
     fixed, sizes = 0.0, total["targets"]
-    own = total[f"{unit}_init"] + total[f"{unit}_train"]
+    own = sum(total[f"{unit}_{part}"] for part in ("tuning", *OWN))
     for stage in ("ancestor", "learngene") if ancestor else ("learngene",):
         if total[f"{stage}s"] > 1:  # one per family of sizes: grows with their number
             own += total[f"{unit}_{stage}"]
@@ -95,10 +96,13 @@ def _scratch(runs: DataFrame, curves: DataFrame, labels: list[str], method: str)
     targets = goals.index.unique("target")
     used = first_reaching(curves[curves["method"].isin(labels)], goals)
     medians = upper_median(used.groupby(["target", "method"])[list(UNITS)])
-    cheapest = medians.groupby("target").min().reindex(targets)
     random = runs[runs["method"].isin(labels) & runs["target"].isin(targets)]
-    whole = random.groupby(["target", "method"])[[f"train_{u}" for u in UNITS]].mean().groupby("target").max()
-    whole = whole.set_axis(list(UNITS), axis=1).reindex(targets)
+    groups = random.groupby(["target", "method"])
+    train, tuning = (
+        groups[[f"{part}_{u}" for u in UNITS]].mean().set_axis(list(UNITS), axis=1) for part in ("train", "tuning")
+    )
+    cheapest = (medians + tuning.reindex(medians.index)).groupby("target").min().reindex(targets)
+    whole = (train + tuning).groupby("target").max().reindex(targets)
     never = ~np.isfinite(cheapest["flops"])  # also where no random run has the cell
     per_target = cheapest.where(~never, whole)
     return pd.Series({u: per_target[u].mean(skipna=False) for u in UNITS}), bool(never.any())

@@ -76,7 +76,7 @@ CONTRACT: list[Column] = [
     *_columns("""
     eval_seconds        | float | s      | time spent in evaluation, not in the stages
     peak_memory_bytes   | int   | bytes  | peak memory of the run
-    energy_joules       | float | J      | energy of the run's training, where the device tells
+    energy_joules       | float | J      | energy of the device while the run trained, where the device tells
     device              | text  |        | kind of device: cpu, cuda, ...
     workers_on_device   | int   |        | workers that shared the device
     restarts            | int   |        | how often the run was resumed
@@ -103,12 +103,18 @@ EXTRA: list[Column] = _columns("""
     precision               | text  |        | arithmetic of training: fp32, bf16, ...
     threads                 | int   |        | CPU threads of the run
     devices                 | int   |        | devices that the run used at once
+    tuning                  | text  |        | identities of the tuning runs on this target, empty without any
+    tuning_images           | int   | images | images seen by them (shared by all seeds: counted once per identity)
+    tuning_flops            | float | FLOPs  | FLOPs of them
+    tuning_seconds          | float | s      | wall time of them
     ancestor_workers        | int   |        | workers on the device while the ancestor trained
     learngene_workers       | int   |        | workers on the device while the learngene was made
+    tuning_workers          | int   |        | workers on the device while the tuning runs trained
     init_workers            | int   |        | workers on the device while the target was initialised
-    ancestor_energy_joules  | float | J      | energy of the ancestor's training
-    learngene_energy_joules | float | J      | energy of making the learngene
-    init_energy_joules      | float | J      | energy of the initialisation
+    ancestor_energy_joules  | float | J      | energy of the device while the ancestor trained
+    learngene_energy_joules | float | J      | energy of the device while the learngene was made
+    tuning_energy_joules    | float | J      | energy of the device while the tuning runs trained
+    init_energy_joules      | float | J      | energy of the device while the target was initialised
     device_name             | text  |        | model of the device
     host                    | text  |        | machine
     python                  | text  |        | version of Python

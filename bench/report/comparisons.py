@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 ALL = "all targets"
+COMPARED = ("top1", "best_top1")  # metrics that methods are compared by
 
 
 def compare(section: Section, metric: str = "top1") -> DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 UNKNOWN = "?"
 PREFIXES = " kMGTPEZYRQ"
@@ -22,6 +23,15 @@ def si(value: float | None, unit: str = "") -> str:
     if power == 0 and value == int(value):
         digits = 0
     return f"{scaled:.{digits}f} {PREFIXES[power].strip()}{unit}".strip()
+
+
+def si_sum(values: Iterable[float]) -> str:
+    """The sum of the values that are known; "+ ?" where others are not."""
+    values = list(values)
+    known = [value for value in values if not math.isnan(value)]
+    if len(known) == len(values):
+        return si(sum(values))
+    return f"{si(sum(known))} + {UNKNOWN}" if any(known) else UNKNOWN
 
 
 def tick(value: float) -> str:

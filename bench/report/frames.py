@@ -138,14 +138,14 @@ def _column(frame: DataFrame, column: Column, source: str) -> Series:
     given = frame[column.name].reset_index(drop=True)
     if column.kind != "text" and given.dtype == dtype:
         return given
-    convert = CONVERT[column.kind]
-    missing = given.isna() | (given == "")
-    values = [MISSING[column.kind]] * len(given)
-    for row, value in given[~missing].items():
-        try:
-            values[row] = convert(value)
-        except (ValueError, TypeError, OverflowError):
-            _fail_at(source, frame, [row], column.name, EXPECTED[column.kind])
+    convert, missing = CONVERT[column.kind], MISSING[column.kind]
+    absent = given.isna() | (given == "")
+    values: list[Any] = []
+    try:
+        for value, none in zip(given.tolist(), absent.tolist(), strict=True):
+            values.append(missing if none else convert(value))
+    except (ValueError, TypeError, OverflowError):
+        _fail_at(source, frame, [len(values)], column.name, EXPECTED[column.kind])
     return pd.Series(values, dtype=dtype)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.report.statistics import FEW
+from bench.report.statistics import ENOUGH, FEW
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -51,8 +51,12 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
         )
     if ((done["replicate"] == "run") & done["stored_params"].gt(0).fillna(False)).any():
         found.append("ancestor and learngenes were made once: intervals are over training seeds, given one learngene")
-    if (done["tune"] != "").any():
-        found.append("learning rates were tuned on the validation split; the cost of the tuning runs is not counted")
+    unnamed = done[(done["tune"] != "") & (done["tuning"] == "")]
+    if len(unnamed):
+        found.append(f"{len(unnamed)} runs have a tuned learning rate but do not say by which runs: cost unknown")
+    free = done[(done["ancestor"] != "") & done["ancestor_flops"].isna()]
+    if len(free):
+        found.append(f"{len(free)} runs have an ancestor from elsewhere, of unknown cost: totals are without it, '+ ?'")
     return [f"{suite}: {text}" for text in found]
 
 
@@ -66,10 +70,16 @@ def _states(runs: DataFrame) -> list[str]:
 
 def _seeds(done: DataFrame) -> list[str]:
     n = done.groupby(["dataset", "target", "method"])["seed"].nunique()
-    few = n[n < FEW]
-    if few.empty:
-        return []
-    return [f"TOO FEW SEEDS: {len(few)} of {len(n)} cells have fewer than {FEW}, so nothing is claimed about them"]
+    few, some = int((n < FEW).sum()), int(((n >= FEW) & (n < ENOUGH)).sum())
+    found = []
+    if few:
+        found.append(f"TOO FEW SEEDS: {few} of {len(n)} cells have fewer than {FEW}, so nothing is claimed about them")
+    if some:
+        found.append(
+            f"FEW SEEDS: {some} of {len(n)} cells have fewer than {ENOUGH}. Their intervals and claims assume normal "
+            "scatter, which so few cannot show, and small differences stay hidden"
+        )
+    return found
 
 
 def _some(values: list[str]) -> str:

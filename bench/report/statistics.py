@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 FEW = 3  # with fewer seeds nothing is claimed
+ENOUGH = 5  # with fewer, what is claimed hangs on the scatter being normal: said loudly
 BOOTSTRAP_FROM = 30  # below, the bootstrap's intervals are too narrow (n = 10: 90% instead of 95%); t holds its level
 RESAMPLES = 1999
 TINY = 1e-9  # relative spread that is rounding, not chance
@@ -36,10 +37,11 @@ class Intervals:
     method: NDArray
 
 
-def intervals(scores: ArrayLike) -> Intervals:
+def intervals(scores: ArrayLike, *, bootstrap: bool = True) -> Intervals:
     """Intervals of the column means of [seeds, columns]; NaN are left out.
 
-    Student's t below 30 seeds, BCa bootstrap (1,999 resamples, fixed random state) from there on.
+    Student's t below 30 seeds, BCa bootstrap (1,999 resamples, fixed random state) from there on, unless `bootstrap` is
+    False.
     """
     scores = np.asarray(scores, dtype=float)
     n = np.sum(~np.isnan(scores), axis=0)
@@ -47,7 +49,7 @@ def intervals(scores: ArrayLike) -> Intervals:
     half = _t_half(std, n)
     low, high = mean - half, mean + half
     method = np.where(n >= 2, "t", "").astype(object)
-    for size in np.unique(n[n >= BOOTSTRAP_FROM]):
+    for size in np.unique(n[n >= BOOTSTRAP_FROM]) if bootstrap else ():
         columns = np.flatnonzero((n == size) & (std > TINY * np.abs(mean)))
         if len(columns):
             data = np.stack([column[~np.isnan(column)] for column in scores.T[columns]])
@@ -108,7 +110,9 @@ class Paired:
 def paired(a: ArrayLike, b: ArrayLike) -> Paired:
     """Paired t-tests of the columns of two matrices [seeds, pairs]; rows with a NaN on either side are left out.
 
-    Equal differences at every seed (standard deviation 0) give p = 0, or p = 1 where they are 0.
+    Differences that are equal at every seed leave a t-test nothing to estimate scatter by, and accuracy on a small test
+    set comes in steps, so that this happens by chance. Then p is that of the exact test by changes of sign, which
+    assumes no distribution: 2^(1 - n), or 1 where the differences are 0.
     """
     from scipy import stats
 
@@ -117,8 +121,9 @@ def paired(a: ArrayLike, b: ArrayLike) -> Paired:
     mean, std = _moments(difference, n)
     half = _t_half(std, n)
     p = np.full(mean.shape, np.nan)
-    constant, varied = (n >= 2) & (std == 0), (n >= 2) & (std > 0)
-    p[constant] = np.where(mean[constant] == 0, 1.0, 0.0)
+    rounding = TINY * np.maximum(np.abs(mean), 1.0)
+    constant, varied = (n >= 2) & (std <= rounding), (n >= 2) & (std > rounding)
+    p[constant] = np.where(np.abs(mean) <= rounding, 1.0, 2.0 ** (1.0 - n))[constant]
     if varied.any():
         p[varied] = stats.ttest_1samp(difference[:, varied], 0.0, axis=0, nan_policy="omit").pvalue
     return Paired(n, mean, std, mean - half, mean + half, p)

@@ -21,11 +21,12 @@ FIXED = {
 COLOURS = ("#d55e00", "#882255", "#56b4e9", "#999933", "#332288", "#ca9161", "#117733", "#cc6677")
 MARKERS = ("P", "X", "<", ">", "p", "*", "d", "o", "s", "^", "v", "D")
 DASHES = ("--", ":", "-.")
-STAGE_LOOKS = {  # colour and hatch of the parts of a cost
-    "ancestor": ("#bbbbbb", "////"),
-    "learngene": ("#0173b2", ""),
-    "init": ("#ece133", "...."),
-    "train": ("#56b4e9", "\\\\\\\\"),
+PART_LOOKS = {  # colour and hatch of the parts of a cost: no method's colours
+    "ancestor": ("#c8c8c8", "////"),
+    "learngene": ("#3b3b3b", ""),
+    "tuning": ("#a6761d", "xxxx"),
+    "init": ("#f0e442", "...."),
+    "train": ("#8f8f8f", "\\\\\\\\"),
 }
 
 

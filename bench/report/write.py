@@ -14,29 +14,37 @@ from bench.report.html import Picture, page
 from bench.report.plots import PICTURES, draw_all
 from bench.report.plots.canvas import FORMATS, save
 from bench.report.style import Look, looks
+from bench.report.terminal import print_analyses
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from rich.console import Console
 
 PIXELS_PER_INCH = 110  # of a picture on the page
 
 
-def write(runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any]) -> list[Path]:
+def write(
+    runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any], console: Console | None
+) -> list[Path]:
     """See `bench.report.write_report`."""
     collects = gc.isenabled()
     gc.disable()  # the collector would take a seventh of the time and find next to nothing
     try:
-        return _write(runs, curves, out, title, context)
+        return _write(runs, curves, out, title, context, console)
     finally:
         if collects:
             gc.enable()
 
 
-def _write(runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any]) -> list[Path]:
+def _write(
+    runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any], console: Console | None
+) -> list[Path]:
     runs, curves = conform_runs(runs), conform_curves(curves)
     out.mkdir(parents=True, exist_ok=True)
     paths = [write_csv(runs, out / "runs.csv"), write_csv(curves, out / "curves.csv")]
     analyses = analyse(runs, curves)
+    if console is not None:
+        print_analyses(analyses, runs, console)
     paths += [*_frames(analyses, out), *_tables(analyses, out)]
     uses = {label: use for a in analyses for label, use in a.section.use.items()}
     styles = looks(uses)

@@ -17,13 +17,15 @@ PICTURES = {
     "accuracy_vs_size": "Test top-1 at the end against the target's size: mean and 95% interval over seeds. Crosses, "
     "where there are any: published results for the same setting, not ours.",
     "accuracy_vs_stored": "Test top-1, mean over targets, against the parameters that a method stores (head left out).",
-    "learning_curves": "Test top-1 during training, from step 0: mean and 95% interval over seeds.",
-    "cost_split": "Cost of serving all target sizes, in FLOPs (1 MAC = 2 FLOPs), split into its parts.",
+    "learning_curves": "Test top-1 during training, from step 0: mean and 95% interval (Student's t) over seeds.",
+    "cost_split": "Cost of serving all target sizes, in FLOPs (1 MAC = 2 FLOPs), split into its parts; "
+    "'+ ?': and what nobody here knows, such as an ancestor that came ready-made.",
     "break_even": "Total cost in FLOPs against the number of target sizes, and training each from scratch to the same "
     "accuracy; circles: where both cost the same.",
     "paired_differences": "Differences of test top-1 between methods at the same targets and seeds, with 95% "
     "intervals. Filled: holds at 95% (paired t-test, Holm-corrected over all pairs).",
-    "critical_difference": "Average ranks over all cells. Joined: closer than Nemenyi's critical difference.",
+    "critical_difference": "Average ranks over all cells. Joined: no difference shown at 95% (Friedman's test, then "
+    "Nemenyi's critical difference).",
     "performance_profile": "Share of cells in which a method reaches at least a given test top-1: mean over seeds, "
     "with its 95% interval from 10 seeds on.",
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short
-from bench.report.plots.canvas import ANCESTOR, legend, line, panels, pick, seeds
+from bench.report.plots.canvas import ANCESTOR, Limits, legend, line, percent, pick, seeds, upper, views
 from bench.report.published import matching
 
 if TYPE_CHECKING:
@@ -25,13 +25,27 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     parts = pick([part for analysis in analyses for part in _parts(analysis)])
     if not parts:
         return None
-    figure, axes = panels(len(parts))
-    for axis, (title, analysis, summary) in zip(axes, parts, strict=True):
+    figure, shown = views([_detail(summary) for _, _, summary in parts])
+    for i, axis, limits in shown:
+        title, analysis, summary = parts[i]
         _panel(axis, analysis, summary, looks)
-        axis.set_title(f"{title} ({seeds(summary)})")
-    axes[0].set_ylabel("test top-1 (%)")
-    legend(figure, axes)
+        percent(axis)
+        if limits:
+            axis.set_ylim(limits)
+        else:
+            axis.set_title(f"{title} ({seeds(summary)})")
+        if axis.get_subplotspec().is_first_col():
+            axis.set_ylabel("test top-1 (%)")
+    legend(figure, [axis for _, axis, _ in shown])
     return figure
+
+
+def _detail(summary: DataFrame) -> Limits | None:
+    limits = summary.assign(
+        low=summary["top1_low"].fillna(summary["top1_mean"]), high=summary["top1_high"].fillna(summary["top1_mean"])
+    )
+    spans = limits.groupby("method").agg({"low": "min", "high": "max"})
+    return upper(spans.itertuples(index=False, name=None))
 
 
 def _parts(analysis: Analysis) -> list[tuple[str, Analysis, DataFrame]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from bench.report.format import short, tick
-from bench.report.plots.canvas import legend, line, panels, pick, seeds
+from bench.report.plots.canvas import legend, line, percent, pick, seeds, upper, views
 from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
@@ -22,32 +22,50 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     analyses = pick([a for a in analyses if len(a.totals)])
     if not analyses:
         return None
-    figure, axes = panels(len(analyses))
-    for axis, analysis in zip(axes, analyses, strict=True):
-        _panel(axis, analysis, looks)
-        axis.set_title(f"{short(analysis.section.dataset)} ({seeds(analysis.summary)})")
-    axes[0].set_ylabel("mean test top-1 (%)")
-    legend(figure, axes, columns=3)
+    drawn = [{m: p for m in a.section.methods if (p := _point(a, m))} for a in analyses]
+    figure, shown = views([upper([(p.low, p.high) for p in points.values()]) for points in drawn])
+    for i, axis, limits in shown:
+        _panel(axis, analyses[i], drawn[i], looks)
+        percent(axis)
+        if limits:
+            axis.set_ylim(limits)
+        else:
+            axis.set_title(f"{short(analyses[i].section.dataset)} ({seeds(analyses[i].summary)})")
+        if axis.get_subplotspec().is_first_col():
+            axis.set_ylabel("mean test top-1 (%)")
+    legend(figure, [axis for _, axis, _ in shown])
     return figure
 
 
-def _panel(axis: Axes, analysis: Analysis, looks: dict[str, Look]) -> None:
+class Point(NamedTuple):
+    """Mean over targets and its interval over seeds; the interval is the mean alone where there is none."""
+
+    mean: float
+    low: float
+    high: float
+    label: str
+
+
+def _point(analysis: Analysis, method: str) -> Point | None:
+    """None where the method has no seed with all the targets that it covers."""
     section = analysis.section
-    cube = section.scores()
+    scores = section.scores()[:, :, section.methods.index(method)]
+    covered = ~np.isnan(scores).all(axis=0)
+    values = intervals(scores[:, covered].mean(axis=1, keepdims=True)) if covered.any() else None
+    if values is None or not values.n[0]:
+        return None
+    mean, low, high = (float(v[0]) for v in (values.mean, values.low, values.high))
+    label = short(method) + ("" if covered.all() else f" ({covered.sum()} of {len(covered)} targets)")
+    return Point(mean, *((low, high) if low == low else (mean, mean)), label)
+
+
+def _panel(axis: Axes, analysis: Analysis, points: dict[str, Point], looks: dict[str, Look]) -> None:
     stored = analysis.totals.set_index("method")["stored_params"]
     positive = [s for s in stored if s > 0]
     nothing = min(positive, default=10.0) / 10**0.5  # where methods that store nothing are drawn
-    for i, method in enumerate(section.methods):
-        scores = cube[:, :, i]
-        covered = ~np.isnan(scores).all(axis=0)
-        if not covered.any():
-            continue
-        values = intervals(scores[:, covered].mean(axis=1, keepdims=True))  # seeds that have all covered targets
-        if not values.n[0]:
-            continue
-        label = short(method) + ("" if covered.all() else f" ({covered.sum()} of {len(covered)} targets)")
+    for method, point in points.items():
         x = stored[method] if stored[method] > 0 else nothing
-        line(axis, [x], values.mean, values.low, values.high, looks[method], label)
+        line(axis, [x], [point.mean], [point.low], [point.high], looks[method], point.label, joined=False)
     axis.set_xscale("log")
     ticks = _ticks(nothing, positive)
     axis.set_xticks([nothing, *ticks], ["0", *map(tick, ticks)])

@@ -27,7 +27,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
         for analysis in analyses
         if len(analysis.break_even)
         for method, rows in analysis.break_even.query("unit == 'flops'").groupby("method", sort=False)
-        if rows[["per_size", "fixed"]].notna().all(axis=None)
+        if rows[["per_size", "fixed"]].notna().all(axis=1).any()
     ]
     chosen = pick(parts)
     if not chosen:
@@ -36,22 +36,28 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     for axis, (where, method, rows) in zip(axes, chosen, strict=True):
         rows = rows.set_index("ancestor").to_dict("index")
         _panel(axis, rows, looks[method])
-        axis.set_title(f"{where}{short(method)}: {rows['with']['verdict']}")
+        known = rows["with"]["fixed"] == rows["with"]["fixed"]
+        verdict = rows["with"]["verdict"] if known else f"{rows['without']['verdict']}, ancestor's cost unknown"
+        axis.set_title(f"{where}{short(method)}\n{verdict}")
         axis.set_xlabel("target sizes")
         axis.yaxis.set_major_formatter(lambda value, _: tick(value))
     for dash, name in DASHES.values():
         axes[0].plot([], [], dash, color="#333333", label=f"method, {name}")
-    axes[0].set_ylabel("FLOPs in all")
+    for axis in axes:
+        if axis.get_subplotspec().is_first_col():
+            axis.set_ylabel("FLOPs in all")
     legend(figure, axes, columns=2)
     return figure
 
 
 def _panel(axis: Axes, rows: dict[str, dict], look: Look) -> None:
-    crossings = [row["break_even"] for row in rows.values() if math.isfinite(row["break_even"])]
+    crossings = sorted({row["break_even"] for row in rows.values() if math.isfinite(row["break_even"])})
     last = min(MOST_SIZES, max(1.5 * max(crossings, default=0), rows["with"]["targets"], 4))
     sizes = np.linspace(0, math.ceil(last), 100)
+    lines = {key: rows[key]["fixed"] + sizes * rows[key]["per_size"] for key in DASHES}
     for key, (dash, _) in DASHES.items():
-        axis.plot(sizes, rows[key]["fixed"] + sizes * rows[key]["per_size"], dash, color=look.colour)
+        if key == "with" or not np.array_equal(lines["with"], lines["without"]):
+            axis.plot(sizes, lines[key], dash, color=look.colour)
     scratch = rows["with"]["scratch_per_size"]
     if scratch == scratch:
         axis.plot(sizes, sizes * scratch, ":", color="#333333", label="each from scratch, same accuracy")

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 COLUMNS = 3  # panels side by side
 PANEL = (3.1, 2.5)  # inches
 LEGEND_ROW = 0.18  # inches
+MOST_DETAILS = 3  # panels that there is room for beside a closer look
 MOST_PANELS = 9  # the tables have the rest
 ANCESTOR = "ancestor's accuracy"  # in legends last: a reference, not a method
 FORMATS = ("png", "pdf", "svg")
 T = TypeVar("T")
+Limits = tuple[float, float]
 
 
 def theme() -> AbstractContextManager[Any]:
@@ -74,8 +76,24 @@ def panels(
     return figure, axes[:count]
 
 
-def line(axes: Axes, x: Any, mean: Any, low: Any, high: Any, look: Look, label: str, **kwargs: Any) -> None:
-    """A line with markers and error bars."""
+def views(details: Sequence[Limits | None]) -> tuple[Figure, list[tuple[int, Axes, Limits | None]]]:
+    """(figure, [(part, axes, limits)]): a panel for every part of a picture and, where `details` has limits for it (see
+    `upper`) and there is room, one beside it for a closer look, whose title is set."""
+    paired = any(details) and len(details) <= MOST_DETAILS
+    figure, axes = panels(len(details) * (1 + paired), columns=2 if paired else COLUMNS)
+    found: list[tuple[int, Axes, Limits | None]] = []
+    for i, limits in enumerate(details):
+        found.append((i, axes[i * (1 + paired)], None))
+        if paired and limits:
+            found.append((i, axes[2 * i + 1], limits))
+            axes[2 * i + 1].set_title("the same, closer")
+        elif paired:
+            axes[2 * i + 1].remove()
+    return figure, found
+
+
+def line(axes: Axes, x: Any, mean: Any, low: Any, high: Any, look: Look, label: str, *, joined: bool = True) -> None:
+    """Markers with error bars, joined by a line."""
     import numpy as np
 
     mean, low, high = (np.asarray(v, dtype=float) for v in (mean, low, high))
@@ -87,11 +105,10 @@ def line(axes: Axes, x: Any, mean: Any, low: Any, high: Any, look: Look, label: 
         label=label,
         color=look.colour,
         marker=look.marker,
-        linestyle=look.dash,
+        linestyle=look.dash if joined else "none",
         markerfacecolor="white" if look.hollow else look.colour,
         capsize=2,
         elinewidth=0.9,
-        **kwargs,
     )
 
 
@@ -115,6 +132,25 @@ def percent(axis: Axes) -> None:
     """Show no room for what cannot be: an interval of few seeds may leave 0..100, the axis does not."""
     low, high = axis.get_ylim()
     axis.set_ylim(max(low, -2), min(high, 102))
+
+
+def upper(spans: Iterable[Limits]) -> Limits | None:
+    """Where the methods lie that are far above the others, which squeeze them into one line: the range for a panel that
+    shows these alone. None where no gap takes half of the axis, or fewer than two methods are above it.
+
+    spans: (lowest, highest) of what is drawn of each method.
+    """
+    ordered = sorted(spans, reverse=True)
+    if len(ordered) < 3:
+        return None
+    floors = [min(low for low, _ in ordered[:i]) for i in range(1, len(ordered))]
+    gaps = [floor - max(high for _, high in ordered[i:]) for i, floor in enumerate(floors, start=1)]
+    above = max(range(1, len(gaps)), key=gaps.__getitem__) + 1  # methods above the largest gap
+    low, high = floors[above - 1], max(high for _, high in ordered[:above])
+    if gaps[above - 1] < 0.5 * (high - min(low for low, _ in ordered)):
+        return None
+    room = 0.06 * (high - low) or 0.5
+    return max(low - room, 0.0), min(high + room, 100.3)
 
 
 def seeds(summary: DataFrame) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.report.columns import STAGES
+from bench.report.cost import PARTS
 from bench.report.format import UNKNOWN, short, si, tick
 from bench.report.plots.canvas import legend, panels, pick
-from bench.report.style import STAGE_LOOKS
+from bench.report.style import PART_LOOKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from bench.report.analysis import Analysis
     from bench.report.style import Look
 
-NAMES = {"ancestor": "ancestor", "learngene": "learngene", "init": "initialisation", "train": "training"}
+NAMES = {"ancestor": "ancestor", "learngene": "learngene", "tuning": "tuning runs"}
+NAMES |= {"init": "initialisation", "train": "training"}
 
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
@@ -29,7 +30,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     figure, axes = panels(len(analyses), columns=2, size=(4.8, 0.9 + 0.3 * most))
     for axis, analysis in zip(axes, analyses, strict=True):
         _panel(axis, analysis)
-    legend(figure, axes)
+    legend(figure, axes, columns=5)
     return figure
 
 
@@ -37,16 +38,18 @@ def _panel(axis: Axes, analysis: Analysis) -> None:
     totals = analysis.totals
     y = np.arange(len(totals))
     left = np.zeros(len(totals))
-    for stage in STAGES:
-        widths = totals[f"flops_{stage}"].fillna(0).to_numpy(dtype=float)
-        colour, hatch = STAGE_LOOKS[stage]
+    for part in PARTS:
+        widths = totals[f"flops_{part}"].fillna(0).to_numpy(dtype=float)
+        colour, hatch = PART_LOOKS[part]
         some = widths > 0
+        if not some.any():
+            continue
         look: dict[str, Any] = {
             "color": colour,
             "hatch": hatch,
             "edgecolor": "white",
             "height": 0.7,
-            "label": NAMES[stage],
+            "label": NAMES[part],
         }
         axis.barh(y[some], widths[some], left=left[some], **look)
         left += widths

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short
-from bench.report.statistics import Ranking
+from bench.report.statistics import LEVEL, Ranking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,13 +55,17 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
         axis.plot([rank, rank, end], [0, y, y], color=colour, linewidth=1)
         side, text = ("right", end - 0.08) if on_left else ("left", end + 0.08)
         axis.text(text, y, f"{short(method)} ({rank:.2f})", ha=side, va="center", fontsize=8)
-    axis.set_title(f"average rank over {result.cells} cells (1 = best), Friedman p = {result.p:.2g}")
+    shown = "" if result.p < 1 - LEVEL else ": no difference shown"
+    axis.set_title(f"average rank over {result.cells} cells (1 = best), Friedman p = {result.p:.2g}{shown}")
     return figure
 
 
 def groups(result: Ranking) -> list[tuple[float, float]]:
-    """(best, worst) average rank of each largest set of methods within the critical difference, if more than one."""
+    """(best, worst) average rank of each largest set of methods within the critical difference, if more than one; all
+    of them where Friedman's test shows no difference, which the pairwise comparison presupposes."""
     ranks = np.sort(result.ranks)
+    if result.p >= 1 - LEVEL:
+        return [(float(ranks[0]), float(ranks[-1]))]
     found: list[tuple[int, int]] = []
     for i in range(len(ranks)):
         j = int(np.flatnonzero(ranks <= ranks[i] + result.critical_difference)[-1])

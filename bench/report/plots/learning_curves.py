@@ -52,7 +52,7 @@ def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, L
         if rows.empty:
             continue
         table = rows.pivot_table(index="seed", columns="epoch", values="top1")
-        values, look = intervals(table.to_numpy()), looks[method]
+        values, look = intervals(table.to_numpy(), bootstrap=False), looks[method]
         x = table.columns.to_numpy(dtype=float)
         sparse = max(1, len(x) // 8)
         axis.plot(

@@ -23,15 +23,20 @@ MOST_PAIRS = 16  # comparisons.csv has all
 
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
-    parts = [(analysis, chosen(analysis)) for analysis in analyses]
-    parts = pick([(analysis, rows) for analysis, rows in parts if len(rows)])
+    parts = pick(
+        [
+            (short(analysis.section.dataset), versus, rows)
+            for analysis in analyses
+            for versus, rows in chosen(analysis).groupby("versus", sort=False)
+        ]
+    )
     if not parts:
         return None
-    most = max(len(rows) for _, rows in parts)
-    figure, axes = panels(len(parts), columns=2, size=(4.8, 0.9 + 0.24 * most))
-    for axis, (analysis, rows) in zip(axes, parts, strict=True):
-        _panel(axis, rows, looks)
-        axis.set_title(short(analysis.section.dataset))
+    most = max(len(rows) for _, _, rows in parts)
+    figure, axes = panels(len(parts), columns=2, size=(4.4, 0.9 + 0.24 * most))
+    for axis, (where, versus, rows) in zip(axes, parts, strict=True):
+        _panel(axis, rows, looks)  # each with its own scale: what is far from random is near to its neighbours
+        axis.set_title(f"{where}, {'to random' if versus else 'to the next in accuracy'}")
         axis.set_xlabel("difference of test top-1 (points)")
     return figure
 

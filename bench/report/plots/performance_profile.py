@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short
-from bench.report.plots.canvas import legend, panels
+from bench.report.plots.canvas import legend, upper, views
 from bench.report.statistics import performance_profile
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from bench.report.analysis import Analysis
+    from bench.report.standing import Standing
     from bench.report.style import Look
 
 POINTS = 401
@@ -24,9 +27,20 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     standing = analyses[0].standing
     if not standing.methods or not standing.cells:
         return None
-    lowest, highest = np.nanmin(standing.scores), np.nanmax(standing.scores)
+    spans = {m: (np.nanmin(s), np.nanmax(s)) for m, s in zip(standing.methods, standing.scores.T, strict=True)}
+    lowest, highest = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
     thresholds = np.linspace(max(0, lowest - 2), min(100, highest + 2), POINTS)
-    figure, (axis,) = panels(1)
+    figure, shown = views([upper(spans.values())])
+    for _, axis, limits in shown:
+        _panel(axis, standing, thresholds, looks)
+        if limits:
+            axis.set_xlim(limits)
+    shown[0][1].set_ylabel(f"share of {len(standing.cells)} cells")
+    legend(figure, [axis for _, axis, _ in shown], columns=3)
+    return figure
+
+
+def _panel(axis: Axes, standing: Standing, thresholds: NDArray, looks: dict[str, Look]) -> None:
     for i, method in enumerate(standing.methods):
         scores = standing.scores[:, :, i]
         complete = scores[~np.isnan(scores).any(axis=1)]
@@ -48,7 +62,4 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
             low, high = np.clip(profile.low, 0, 1), np.clip(profile.high, 0, 1)
             axis.fill_between(thresholds, low, high, step="post", color=look.colour, alpha=0.15, linewidth=0)
     axis.set_xlabel("test top-1 (%), at least")
-    axis.set_ylabel(f"share of {len(standing.cells)} cells")
     axis.set_ylim(-0.02, 1.04)
-    legend(figure, [axis], columns=3)
-    return figure

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.report.format import UNKNOWN, counts, interval, one_line, si
+from bench.report.comparisons import COMPARED
+from bench.report.cost import OWN, PARTS, SHARED
+from bench.report.format import UNKNOWN, counts, interval, one_line, si, si_sum
 from bench.report.sections import Section
-from bench.report.statistics import FEW
+from bench.report.statistics import ENOUGH, FEW
 from bench.report.tables.model import Cell, Table
 
 if TYPE_CHECKING:
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 LABELS = {"top1": "Test top-1 (%)", "best_top1": "Test top-1 (%) at the best validation epoch"}
 LABELS |= {"top1_init": "Test top-1 (%) before the first training step"}
 STATES = ("failed", "skipped", "missing")
+BOLD = (
+    "Bold: better than every other method of its column at 95% (paired t-tests by seed, Holm-corrected over all pairs "
+    f"of the column, at least {FEW} seeds). "
+)
 
 
 def accuracy(
@@ -46,12 +52,19 @@ def accuracy(
         "total",
         *_size_names(section),
     ]
-    few = sorted({int(n) for n in summary["n"] if 0 < n < FEW})
-    if few:
-        notes.insert(0, f"TOO FEW SEEDS in some cells (n = {', '.join(map(str, few))}): no claim can rest on them")
-    return Table(
-        f"{section.title}: {LABELS[metric]}", header, rows, _caption(section, summary, metric), notes, fixed=2 + shown
+    notes = [*_few(summary["n"]), *notes]
+    caption = _caption(section, summary, totals, metric)
+    title = f"{section.title}: {LABELS[metric]}"
+    return Table(title, header, rows, caption, notes, fixed=2 + shown, left=1 + shown)
+
+
+def _few(seeds: Series) -> list[str]:
+    few, some = (sorted({int(n) for n in seeds if low <= n < high}) for low, high in ((1, FEW), (FEW, ENOUGH)))
+    words = (
+        (few, "TOO FEW SEEDS", "no claim can rest on them"),
+        (some, "FEW SEEDS", "intervals assume normal scatter"),
     )
+    return [f"{what} in some cells (n = {', '.join(map(str, n))}): {why}" for n, what, why in words if n]
 
 
 def setting(section: Section, method: str) -> str:
@@ -72,9 +85,8 @@ def setting(section: Section, method: str) -> str:
 def _front(cost: Series | None) -> list[str]:
     if cost is None:
         return [UNKNOWN] * 4
-    prepare = cost["flops_ancestor"] + cost["flops_learngene"]
-    each = cost["flops_init"] + cost["flops_train"]
-    return [si(cost["stored_params"]), si(prepare), si(each), si(cost["flops_total"])]
+    parts = [[cost[f"flops_{part}"] for part in group] for group in (SHARED, OWN, PARTS)]
+    return [si(cost["stored_params"]), *map(si_sum, parts)]
 
 
 def _score(cell: Series | None, metric: str) -> str:
@@ -104,16 +116,18 @@ def _size_names(section: Section) -> list[str]:
     return section.targets
 
 
-def _caption(section: Section, summary: DataFrame, metric: str) -> str:
+def _caption(section: Section, summary: DataFrame, totals: DataFrame, metric: str) -> str:
     kinds = sorted({kind for kind in summary["interval"] if kind})
     how = " or ".join({"t": "Student's t", "BCa": "BCa bootstrap"}[kind] for kind in kinds) or "none: n < 2"
     fixed = [
         f"{name} {values[0]}" for name in ("embed_dim", "depth") if len(values := section.sizes[name].unique()) == 1
     ]
+    tuned = " + tuning runs" if len(totals) and totals["tunings"].any() else ""
     where = f" All targets have {' and '.join(fixed)}." if fixed else ""
     return (
         f"{LABELS[metric]}, mean ± half width of the 95% interval ({how}) over n seeds.{where} "
-        "Bold: better than every other method at 95% (paired by seed, Holm-corrected, at least 3 seeds). "
+        "The test set is the same for all seeds: intervals say nothing about other test images. "
+        f"{BOLD if metric in COMPARED else ''}"
         "stored: parameters that the method stores, head left out. Cost in FLOPs (1 MAC = 2 FLOPs) for all sizes: "
-        "prepare = ancestor + learngene, counted once; total = prepare + init + train."
+        f"prepare = ancestor + learngene{tuned}, counted once; total = prepare + init + train."
     )

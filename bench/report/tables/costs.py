@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from bench.report.columns import STAGES
-from bench.report.format import UNKNOWN, hours, number, one_line, si
+from bench.report.cost import PARTS
+from bench.report.format import UNKNOWN, hours, number, one_line, si, si_sum
 from bench.report.sections import Section
 from bench.report.tables.model import Cell, Table
 
@@ -24,23 +24,33 @@ def _si(value: float, unit: str = "") -> tuple[str, float]:
     return si(value, unit), value
 
 
+def _total(row: dict, unit: str, without: str = "") -> tuple[str, float]:
+    """A total of a row of totals, less one part: what is known of it, and "+ ?" for the rest."""
+    values = [row[f"{unit}_{part}"] for part in PARTS if part != without]
+    return si_sum(values), sum(v for v in values if not math.isnan(v))
+
+
 def parts(section: Section, totals: DataFrame) -> Table:
     """Parts of the cost of all sizes in FLOPs, then the totals in the other units."""
     energy = not totals.empty and totals["energy_joules_total"].notna().any()
-    header = ["method", "sizes", "n", "ancestor", "learngene", "init", "train", "total", "without ancestor"]
-    header += ["images", "device time", *(["energy"] if energy else [])]
+    tuned = not totals.empty and totals["tunings"].any()
+    shown = [part for part in PARTS if part != "tuning" or tuned]
+    left_out = ["ancestor", *(["tuning"] if tuned else [])]
+    header = ["method", "sizes", "n", *shown, "total", *(f"without {part}" for part in left_out)]
+    header += ["images", "device time", "less ancestor", *(["energy"] if energy else [])]
     rows = []
     for total in totals.to_dict("records"):
-        flops = [_si(total[f"flops_{stage}"]) for stage in STAGES]
-        both = [_si(total["flops_total"]), _si(total["flops_total_without_ancestor"])]
-        time = total["device_hours_total"]
-        other = [_si(total["images_total"]), (hours(time), time)]
+        flops = [_si(total[f"flops_{part}"]) for part in shown]
+        sums = [_total(total, "flops"), *(_total(total, "flops", part) for part in left_out)]
+        times = [total["device_hours_total"], total["device_hours_total_without_ancestor"]]
+        other = [_total(total, "images"), *((hours(time), time) for time in times)]
         other += [_si(total["energy_joules_total"], "J")] if energy else []
-        rows.append(_row(total["method"], str(total["targets"]), str(total["n"]), *flops, *both, *other))
+        rows.append(_row(total["method"], str(total["targets"]), str(total["n"]), *flops, *sums, *other))
     caption = (
-        "Cost of serving all sizes, mean over n seeds: ancestor and learngene once per identity, initialisation and "
-        "training for every size. Parts and totals in FLOPs (1 MAC = 2 FLOPs). Device time: wall time x devices / "
-        "workers that shared the device; on the CPU, core time. Evaluation is not counted."
+        "Cost of serving all sizes once, mean over n seeds: what is shared (ancestor, learngene, tuning runs) once per "
+        "identity, initialisation and training for every size. Parts and totals in FLOPs (1 MAC = 2 FLOPs); '?' for "
+        "what nobody here knows, such as an ancestor that came ready-made. Device time: wall time x devices / workers "
+        "that shared the device, energy likewise; on the CPU, core time. Evaluation is not counted."
     )
     return Table(f"{section.title}: cost", header, rows, caption)
 
@@ -89,12 +99,18 @@ def break_even(section: Section, frame: DataFrame) -> Table:
         verdicts = both.loc[["with", "without"], "verdict"]
         crossings = both.loc[["with", "without"], "break_even"]
         verdicts = list(zip(verdicts, crossings, strict=True))
-        rows.append(_row(method, _si(whole["fixed"]), _si(whole["per_size"]), scratch, *verdicts))
+        less = both.loc["without"]
+        costs = [
+            _si(whole[part]) if whole[part] == whole[part] else (f"{si(less[part])} + {UNKNOWN}", less[part])
+            for part in ("fixed", "per_size")
+        ]
+        rows.append(_row(method, *costs, scratch, *verdicts))
     caption = (
         "From how many sizes on a method is cheaper than training each from scratch to the same accuracy, in FLOPs. "
-        "fixed = ancestor + learngene where one serves all sizes. From scratch: what random initialisation needs to "
-        "reach the method's accuracy, along its learning curves, mean over sizes; '>' where no run of it does: then "
-        "its whole training is counted, a lower bound, and what follows from it is 'at most' or cannot be told."
+        "fixed = ancestor + learngene where one serves all sizes; tuning runs count per size, on both sides. From "
+        "scratch: what random initialisation needs to reach the method's accuracy, along its learning curves, mean "
+        "over sizes (a run that was planned to end there might need less); '>' where no run of it does: then its "
+        "whole training is counted, a lower bound, and what follows from it is 'at most' or cannot be told."
     )
     return Table(f"{section.title}: break-even", header, rows, caption)
 

@@ -53,7 +53,7 @@ def _run(rng, suite, dataset, method, use, width, depth, seed, epochs):
         "init_flops": 1e10 if use == "wave" else 0.0, "init_seconds": 0.1 if use == "wave" else 0.001,
         "train_images": 1077 * epochs, "train_flops": 6.0 * macs * 1077 * epochs,
         "train_seconds": 6.0 * macs * 1077 * epochs / 1e11, "eval_seconds": 0.5, "peak_memory_bytes": 3e8,
-        "energy_joules": np.nan,
+        "energy_joules": np.nan, "tuning": "", "tune": "",
         "device": "cpu", "workers_on_device": 2, "restarts": 0, "git_sha": "abc1234", "torch": "2.9.0",
         "timm": "1.0.24", "started_at": "2026-01-01T00:00:00+00:00", "method_use": use, "method_seed": 0, "version": 1,
         "head": "transfer", "replicate": "run", "budget": "epochs", "control": "", "lr": 1e-3, "precision": "fp32",

@@ -60,6 +60,53 @@ def test_an_unknown_cost_stays_unknown(make_frames):
     assert math.isnan(row["energy_joules_total"])  # never measured here
 
 
+def tuned(make_frames, **over):
+    """Two sizes, three seeds; at each size two tuning runs, 1e11 FLOPs in all at depth 2 and 2e11 at depth 4."""
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2, 4), **over)
+    runs["tune"] = '{"lr":0.001}'
+    runs["tuning"] = runs["method"] + "-" + runs["target"] + "-a " + runs["method"] + "-" + runs["target"] + "-b"
+    runs["tuning_flops"] = 5e10 * runs["depth"].astype(float)
+    runs["tuning_seconds"], runs["tuning_images"], runs["tuning_workers"] = 3600.0, 1000, 1
+    return runs, curves
+
+
+def test_tuning_runs_are_a_part_of_the_cost_counted_once_for_all_seeds(make_frames):
+    runs, _ = tuned(make_frames)
+    row = of(runs).loc["wave"]
+    assert (row["tunings"], row["flops_tuning"], row["images_tuning"], row["device_hours_tuning"]) == (2, 3e11, 2000, 2)
+    assert row["flops_total"] - row["flops_total_without_tuning"] == pytest.approx(3e11)
+    assert row["flops_total_without_ancestor"] == pytest.approx(row["flops_total"] - 4e12)
+
+
+def test_tuning_runs_that_are_not_named_have_an_unknown_cost(make_frames):
+    runs, _ = tuned(make_frames)
+    runs["tuning"], runs["tuning_flops"] = "", np.nan
+    row = of(runs).loc["wave"]
+    assert math.isnan(row["flops_total"])
+    assert row["flops_total_without_tuning"] > 8e12
+
+
+def test_tuning_counts_on_both_sides_of_the_break_even(make_frames):
+    section, curves, costs = analysed(*tuned(make_frames))
+    with_tuning = (
+        break_even(section, curves, costs).set_index(["method", "unit", "ancestor"]).loc["wave", "flops", "with"]
+    )
+    plain = section.runs.assign(tune="", tuning="", tuning_flops=np.nan)
+    section, curves, costs = analysed(plain, curves.drop(columns=["method", "target", "seed"]))
+    without = break_even(section, curves, costs).set_index(["method", "unit", "ancestor"]).loc["wave", "flops", "with"]
+    for side in ("per_size", "scratch_per_size"):
+        assert with_tuning[side] - without[side] == pytest.approx(1.5e11)
+    assert with_tuning["fixed"] == without["fixed"] == 8e12
+
+
+def test_energy_is_shared_like_time(make_frames):
+    runs, _ = make_frames(methods=("wave",), depths=(2,), seeds=1)
+    runs["device"], runs["workers_on_device"], runs["ancestor_workers"] = "cuda", 4, 1
+    runs["energy_joules"], runs["ancestor_energy_joules"] = 100.0, 7.0
+    shared = with_units(runs)
+    assert shared[["train_energy_joules", "ancestor_energy_joules"]].iloc[0].tolist() == [25.0, 7.0]
+
+
 def test_device_hours_share_gpus_not_cores(make_frames):
     runs, _ = make_frames(methods=("wave",), depths=(2,), seeds=1)
     runs["train_seconds"], runs["workers_on_device"], runs["threads"] = 3600.0, 4, 2
@@ -139,6 +186,7 @@ def test_break_even_by_hand(make_frames):
     ("fixed", "per_size", "scratch", "bound", "sizes", "words"),
     [
         (1200, 400, 1000, True, 2.0, "from at most 2 sizes"),
+        (300, 400, 1000, True, 0.5, "from 1 size"),
         (100, 50, 50, False, math.inf, "never"),
         (0, 50, 50, False, 0.0, "from 1 size"),
         (0, 60, 50, False, math.inf, "never"),

@@ -36,6 +36,9 @@ def test_other_numbers():
     ]
     assert format.interval(93.14, 92.0, 94.0) == "93.1 ± 1.0"
     assert format.interval(93.14, math.nan, math.nan) == "93.1"
+    assert [format.si_sum(v) for v in ([1e9, 2e9], [1e9, math.nan], [math.nan], [0.0, math.nan])] == [
+        "3.00 G", "1.00 G + ?", "?", "?"
+    ]  # fmt: skip
     assert format.counts([3, 3]) == "3"
     assert format.counts([1, 3]) == "1-3"
 
@@ -107,7 +110,20 @@ def test_groups_of_the_critical_difference():
     import numpy as np
 
     # 1.0 - 1.8 are closer than 1, so are 1.8 - 2.5; 4.0 stands alone
-    assert groups(Ranking(np.array([2.5, 1.0, 4.0, 1.8]), 5, 0.01, 1.0)) == [(1.0, 1.8), (1.8, 2.5)]
+    ranks = np.array([2.5, 1.0, 4.0, 1.8])
+    assert groups(Ranking(ranks, 5, 0.01, 1.0)) == [(1.0, 1.8), (1.8, 2.5)]
+    assert groups(Ranking(ranks, 5, 0.2, 1.0)) == [(1.0, 4.0)]  # Friedman's test allows no claim at all
+
+
+def test_a_closer_look_is_taken_where_a_gap_squeezes_the_others():
+    from bench.report.plots.canvas import upper
+
+    low, high = upper([(40, 50), (92, 95), (94, 97), (96, 99)])
+    assert (89 < low < 92, 99 < high <= 100.3) == (True, True)
+    assert upper([(40, 50), (55, 60), (94, 97), (96, 99)]) == pytest.approx((93.7, 99.3))
+    assert upper([(40, 50), (60, 70), (75, 80), (90, 99)]) is None  # no gap takes half of the axis
+    assert upper([(40, 50), (45, 50), (98, 99)]) is None  # one method alone needs no closer look
+    assert upper([(40, 50), (98, 99)]) is None
 
 
 def test_every_published_number_has_its_source_and_conditions():

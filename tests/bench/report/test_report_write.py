@@ -146,7 +146,7 @@ def test_the_terminal_table_is_never_wider_than_the_terminal(make_frames, width)
 
 
 def test_mixtures_are_warned_of(make_frames):
-    runs, _ = make_frames()
+    runs, _ = make_frames(seeds=5)
     assert len(warnings_of(runs)) == 1  # made once: given one learngene
     runs["replicate"] = "all"
     assert warnings_of(runs) == []
@@ -159,6 +159,7 @@ def test_mixtures_are_warned_of(make_frames):
     runs.loc[0, "git_dirty"] = True
     assert any("differed from its commit" in w for w in warnings_of(runs))
     assert warnings_of(runs[runs["seed"] < 2])[0].startswith("tiny: TOO FEW SEEDS: 15 of 15 cells")
+    assert warnings_of(runs[runs["seed"] < 3])[0].startswith("tiny: FEW SEEDS: 15 of 15 cells have fewer than 5")
 
 
 def test_importing_the_report_is_light():

@@ -1,0 +1,80 @@
+"""The report of many runs: time and memory of the whole command.
+
+    python tests/performance/report_scale.py [--methods 10] [--sizes 20] [--seeds 50] [--epochs 5] [--rounds 3]
+
+Promised: 10,000 runs in under 15 s and 1 GiB. Runs are synthetic and lie in one suite. `--profile` instead shows where
+the time goes.
+"""
+
+import argparse
+import cProfile
+import os
+import pstats
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from steal import Steal
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "bench" / "report"))
+
+
+def frames(given: argparse.Namespace, folder: Path) -> int:
+    """Write runs.csv and curves.csv; returns the number of runs."""
+    from report_frames import LEVELS, make
+
+    from bench.report import write_curves, write_runs
+
+    names = list(LEVELS)
+    methods = names[: given.methods] + [f"{names[i % len(names)]}_{i}" for i in range(len(names), given.methods)]
+    runs, curves = make(methods=methods, depths=range(1, given.sizes + 1), seeds=given.seeds, epochs=given.epochs)
+    write_runs(runs, folder / "runs.csv")
+    write_curves(curves, folder / "curves.csv")
+    return len(runs)
+
+
+def report(folder: Path, out: Path) -> tuple[float, float, float]:
+    """(wall seconds, CPU seconds, peak MiB) of the command."""
+    command = [sys.executable, "-m", "bench", "report", "--from", str(folder / "runs.csv"), "--out", str(out)]
+    clock = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return time.monotonic() - clock, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def profile(folder: Path, out: Path) -> None:
+    from bench.cli import main
+
+    profiler = cProfile.Profile()
+    profiler.enable()
+    main(["report", "--from", str(folder / "runs.csv"), "--out", str(out)])
+    profiler.disable()
+    pstats.Stats(profiler).sort_stats("cumulative").print_stats(70)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in {"methods": 10, "sizes": 20, "seeds": 50, "epochs": 5, "rounds": 3}.items():
+        options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--profile", action="store_true")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder, out = Path(name), Path(name) / "out"
+        runs = frames(given, folder)
+        if given.profile:
+            return profile(folder, out)
+        with Steal() as steal:
+            for _ in range(given.rounds):
+                wall, cpu, peak = report(folder, out)
+                print(f"{runs} runs: {wall:.1f} s, {cpu:.1f} s of CPU, {peak:.0f} MiB", flush=True)
+        sizes = {path.name: path.stat().st_size / 2**20 for path in out.iterdir()}
+        print(f"{len(sizes)} files, {sum(sizes.values()):.1f} MiB, of which the page {sizes['report.html']:.1f}")
+        print(f"steal {steal.percent:.0f}%")
+    return None
+
+
+if __name__ == "__main__":
+    main()
