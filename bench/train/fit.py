@@ -13,6 +13,7 @@ from bench.identity import derive_seed
 from bench.recipe import Recipe
 from bench.train import flops, task, warm_up
 from bench.train.cost import Cost
+from bench.train.energy import Watch
 from bench.train.session import Interrupted, NotFinite, Session, seed_all
 from bench.train.update import Update
 
@@ -121,13 +122,13 @@ class Fit:
         while self.step < self.total:
             epoch, offset = divmod(self.step, self.per_epoch)
             order = self.order(epoch)[offset : offset + self.total - self.step]
-            clock = time.perf_counter()
+            watch = Watch(self.session.device, self.group)
             for images, labels in self.batches(order, epoch):
                 self.one_step(images, labels)
                 due = self.session.pause_due(self.step, last=self.step >= self.total)
                 if due:
-                    clock = self.pause(clock, stop=due == "stop")
-            self.cost.seconds += self.since(clock)
+                    watch = self.pause(watch, stop=due == "stop")
+            watch.charge(self.cost)
             self.check_losses()
             self.session.progress(fit=self.name, step=self.step, total=self.total)
             self.evaluate_if_due()
@@ -202,15 +203,15 @@ class Fit:
             if not numpy.isfinite(value):
                 raise NotFinite(f"loss is {value} at step {first + i} of {self.total} of the fit {self.name!r}")
 
-    def pause(self, clock: float, *, stop: bool) -> float:
-        """Save where we are; stop here if asked to. Returns the clock to go on with."""
-        self.cost.seconds += self.since(clock)
+    def pause(self, watch: Watch, *, stop: bool) -> Watch:
+        """Save where we are; stop here if asked to. Returns the watch to go on with."""
+        watch.charge(self.cost)
         self.check_losses()
         self.session.save(self.state() | {"name": self.name, **self.update.state()})
         if stop:
             raise Interrupted(f"stopped at step {self.step} of {self.total} of the fit {self.name!r}")
         self.session.progress(fit=self.name, step=self.step, total=self.total)
-        return time.perf_counter()
+        return Watch(self.session.device, self.group)
 
     def since(self, clock: float) -> float:
         if self.session.device.type == "cuda":
