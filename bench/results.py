@@ -10,7 +10,17 @@ from bench.store import Store
 from bench.train.cost import Cost
 
 # columns that a run's result says as they are
-SAID = ("peak_memory_bytes", "device", "workers_on_device", "git_sha", "torch", "timm", "started_at", "best_epoch")
+SAID = (
+    "peak_memory_bytes",
+    "device",
+    "devices",
+    "workers_on_device",
+    "git_sha",
+    "torch",
+    "timm",
+    "started_at",
+    "best_epoch",
+)
 SAID += ("val_top1", "threads", "device_name", "host", "python", "engine", "git_dirty")
 
 
@@ -106,9 +116,11 @@ def stage(name: str, jobs: list[str], reader: Reader) -> dict[str, Any]:
     energy = [cost.get("energy_joules") for cost in costs]
     together = {what: sum(cost[what] for cost in costs) for what in ("images", "flops", "seconds")}
     together["energy_joules"] = None if None in energy else sum(energy)
-    workers = {result.get("workers_on_device") for result in results}
-    # a device that not all of them shared alike counts whole
-    return part(name, together, {"workers_on_device": workers.pop() if len(workers) == 1 else 1})
+    # where jobs differ in how they used devices, the dearest reading counts
+    workers = min(result.get("workers_on_device", 1) for result in results)
+    return part(
+        name, together, {"workers_on_device": workers, "devices": max(result.get("devices", 1) for result in results)}
+    )
 
 
 def from_elsewhere(job: Job) -> bool:
@@ -119,7 +131,7 @@ def from_elsewhere(job: Job) -> bool:
 def part(name: str, cost: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
     """Columns of a part of the cost that `job` did."""
     columns = {f"{name}_{what}": cost.get(what) for what in ("images", "flops", "seconds", "energy_joules")}
-    return columns | {f"{name}_workers": job.get("workers_on_device")}
+    return columns | {f"{name}_workers": job.get("workers_on_device"), f"{name}_devices": job.get("devices")}
 
 
 def needs(*results: dict[str, Any]) -> str:

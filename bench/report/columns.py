@@ -113,6 +113,10 @@ EXTRA: list[Column] = _columns("""
     init_workers            | int   |        | workers on the device while the target was initialised
     ancestor_energy_joules  | float | J      | energy of the device while the ancestor trained
     learngene_energy_joules | float | J      | energy of the device while the learngene was made
+    ancestor_devices        | int   |        | devices that trained the ancestor at once
+    learngene_devices       | int   |        | devices that the learngene was made on at once
+    tuning_devices          | int   |        | devices that a tuning run used at once
+    init_devices            | int   |        | devices that the target was initialised on at once
     tuning_energy_joules    | float | J      | energy of the device while the tuning runs trained
     init_energy_joules      | float | J      | energy of the device while the target was initialised
     device_name             | text  |        | model of the device

@@ -19,6 +19,7 @@ SHARED = ("ancestor", "learngene", "tuning")
 OWN = ("init", "train")
 PARTS = SHARED + OWN  # of a total, in the order of the work
 WITHOUT = ("ancestor", "tuning")  # parts that there is a total without
+OF_RUN = {"workers_on_device": "workers", "devices": "devices"}  # column of a run -> the same of a part, {part}_...
 BYTES = 4  # of a parameter of a trained model that would be stored instead
 
 
@@ -26,15 +27,15 @@ def with_units(runs: DataFrame) -> DataFrame:
     """The runs with a column {part}_{unit} for every part and unit; 0 for shared parts that a run does not have.
 
     Device-hours are wall time x devices used / workers that shared the device. On the CPU a device is a core: each
-    worker has its own, so nothing is shared, and a run uses as many as it has threads. Energy is what the device
-    tells, which is of all its workers: it is divided by them in the same way.
+    worker has its own, so nothing is shared, and each of its processes uses as many as it has threads. Energy is what
+    the devices tell, which is of all their workers: it is divided by them in the same way.
     """
     columns = {}
     on_cpu = runs["device"].eq("cpu")
-    used = runs["threads"].fillna(1).where(on_cpu, runs["devices"].fillna(1)).astype(float)
-    own = runs["workers_on_device"]
     for part in PARTS:
-        workers = runs.get(f"{part}_workers", own).fillna(own).fillna(1).mask(on_cpu, 1).astype(float)
+        workers, devices = (_used(runs, part, own, what) for own, what in OF_RUN.items())
+        workers = workers.mask(on_cpu, 1)
+        used = devices * runs["threads"].fillna(1).astype(float).where(on_cpu, 1)
         columns[f"{part}_device_hours"] = runs[f"{part}_seconds"] * used / workers / 3600
         energy = "energy_joules" if part == "train" else f"{part}_energy_joules"
         columns[f"{part}_energy_joules"] = runs[energy] / workers
@@ -47,6 +48,11 @@ def with_units(runs: DataFrame) -> DataFrame:
         for unit in UNITS:
             frame[f"{part}_{unit}"] = frame[f"{part}_{unit}"].mask(without, 0.0)
     return frame
+
+
+def _used(runs: DataFrame, part: str, own: str, what: str) -> Series:
+    """How many workers or devices a part of the cost had: the run's own number where the part says none, else 1."""
+    return runs.get(f"{part}_{what}", runs[own]).fillna(runs[own]).fillna(1).astype(float)
 
 
 def totals(section: Section) -> DataFrame:

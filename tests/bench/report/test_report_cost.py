@@ -116,6 +116,8 @@ def test_device_hours_share_gpus_not_cores(make_frames):
     runs["devices"] = 8
     runs["ancestor_workers"], runs["ancestor_seconds"] = 1, 7200.0
     assert with_units(runs)[["train_device_hours", "ancestor_device_hours"]].iloc[0].tolist() == [2.0, 16.0]
+    runs["ancestor_devices"] = 2
+    assert with_units(runs)["ancestor_device_hours"].tolist() == [4.0]
 
 
 def test_storage_against_one_model_per_size(make_frames):
