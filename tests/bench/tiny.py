@@ -64,6 +64,7 @@ def rows(results: Path, suite: str = "tiny") -> list[dict[str, str]]:
 def numbers(results: Path, suite: str = "tiny") -> list[dict[str, str]]:
     """runs.csv without what may differ."""
     table = rows(results, suite)
-    keep = [{k: v for k, v in row.items() if k not in INCIDENTAL and not k.endswith("seconds")} for row in table]
+    apart = ("seconds", "_workers")
+    keep = [{k: v for k, v in row.items() if k not in INCIDENTAL and not k.endswith(apart)} for row in table]
     assert keep and "top1" in keep[0] and "train_flops" in keep[0]
     return keep
