@@ -58,7 +58,10 @@ def one(order: dict[str, Any], stop: Stop) -> Outcome:
     shared_by = order.get("shared_by", 1)
     try:
         if ranks.count(job) > 1:
-            return ranks.run(job, root, gpus=gpus, stop=stop, shared_by=shared_by)
+            from bench.launch.slurm.nodes import Nodes
+
+            nodes = Nodes(**order["nodes"]) if order.get("nodes") else None
+            return ranks.run(job, root, gpus=gpus, stop=stop, shared_by=shared_by, nodes=nodes)
         return execute(job, root, stop=stop, shared_by=shared_by)
     finally:
         sys.stdout.flush()

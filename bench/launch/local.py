@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -20,6 +21,9 @@ from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.plan import Job
 from bench.worker import Outcome, job_to_json
+
+if TYPE_CHECKING:
+    from bench.launch.slurm.nodes import Nodes
 
 INTERVAL = 0.5  # seconds between looks at progress
 GRACE = 30.0  # seconds for jobs to save and leave before they are killed, unless the caller says
@@ -54,6 +58,7 @@ def run(
     device: str,
     heard: list[int] | None = None,
     grace: float = GRACE,
+    nodes: "Nodes | None" = None,
 ) -> bool:
     """Run all jobs. Returns whether it was interrupted.
 
@@ -61,10 +66,13 @@ def run(
     heard: for whoever is stopped by a scheduler: signals go here, also Slurm's SIGUSR2, and one that is here already
         stops at once. Then a second one does not kill: the scheduler does so when it thinks it time.
     grace: seconds for jobs to save and leave before they are killed.
+    nodes: machines, of which this is the first, that each job computes on together.
     """
     each = max((ranks.count(entry.job) for entry in schedule.entries.values()), default=1)
-    sets = device_sets(each, device)
-    return _Local(schedule, root, progress, sets, jobs or len(sets) or max(1, cores() // each), heard, grace).run()
+    here = each // (nodes.count if nodes else 1)
+    sets = device_sets(here, device)
+    slots = jobs or len(sets) or max(1, cores() // here)
+    return _Local(schedule, root, progress, sets, slots, heard, grace, nodes).run()
 
 
 def device_sets(each: int, device: str) -> list[list[str]]:
@@ -88,9 +96,10 @@ class _Local:
         slots: int,
         heard: list[int] | None = None,
         grace: float = GRACE,
+        nodes: "Nodes | None" = None,
     ) -> None:
         self.schedule, self.root, self.progress, self.devices = schedule, root, progress, devices
-        self.heard, self.grace = heard, grace
+        self.heard, self.grace, self.nodes = heard, grace, nodes
         self.free = list(reversed(range(slots)))  # slots without a job
         self.shared_by = -(-slots // len(devices)) if devices else 1
         self.running: dict[str, int] = {}  # slot of each job
@@ -153,8 +162,9 @@ class _Local:
 
     def order(self, job: Job, slot: int) -> None:
         own = self.devices[slot % len(self.devices)] if self.devices else []
-        order = {"job": job_to_json(job), "root": str(self.root), "gpus": own, "shared_by": self.shared_by}
-        order["slot"] = slot
+        order: dict[str, Any] = {"job": job_to_json(job), "root": str(self.root)}
+        order |= {"gpus": own, "shared_by": self.shared_by}
+        order |= {"slot": slot, "nodes": asdict(self.nodes) if self.nodes else None}
         assert self.pool.stdin is not None
         data = memoryview((json.dumps(order) + "\n").encode())
         with contextlib.suppress(BrokenPipeError):  # its end is noticed where its output is read

@@ -164,6 +164,7 @@ class Ranks:
                     break
         finally:
             self.end()
+            self.selector.close()
         return self.outcomes
 
     def over(self) -> bool:
@@ -198,7 +199,9 @@ class Ranks:
 
     def hear(self, descriptor: int) -> None:
         """What a process says when it ends, or that it ended without a word."""
-        rank = self.running[descriptor]
+        rank = self.running.get(descriptor)
+        if rank is None:  # ended meanwhile
+            return
         data = os.read(descriptor, 1 << 16)
         rank.said += data
         if data:

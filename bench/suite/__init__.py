@@ -63,6 +63,9 @@ def _file(data: dict[str, Any], source: Source) -> SuiteFile:
     if file.name in RESERVED_NAMES:
         others = ", ".join(RESERVED_NAMES)
         raise source.error(("name",), f"{file.name!r} is a folder of the results; expected another name than {others}")
+    contradiction = file.slurm.contradiction(file.gpus_per_run) if file.slurm else None
+    if contradiction:
+        raise source.error(("slurm",), contradiction)
     return file
 
 

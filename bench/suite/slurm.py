@@ -21,7 +21,7 @@ array chdir comment dependency error input job-name kill-on-invalid-dep no-reque
 requeue signal test-only verbose wait wrap
 """
 OWN = dict.fromkeys(_OWN.split(), "it is set by bench")
-OWN |= dict.fromkeys(("nodes", "ntasks", "ntasks-per-node"), "an allocation is one task on one node; see 'workers'")
+OWN |= dict.fromkeys(("ntasks", "ntasks-per-node"), "an allocation is one task on one node, or on each of its 'nodes'")
 OWN |= {"cpus-per-task": "say 'cpus'", "mem": "say 'memory'", "timeout-min": "say 'time'"}
 
 
@@ -50,6 +50,7 @@ class _Wishes(BaseModel):
     constraint: str | None = None
     gpus: Annotated[int, Field(ge=0)] = 0
     cpus: Annotated[int, Field(ge=1)] = 1
+    nodes: Annotated[int, Field(ge=1, description="that one job computes on together; the rest is for each node")] = 1
     memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(K|M|G|T)B?$", description="such as 500MB or 16GB")] = "2GB"
     time: Annotated[int, Field(ge=1, description="minutes, of the whole allocation")] = 60
     array_parallelism: Annotated[int, Field(ge=1, description="allocations of a kind at once")] = 256
@@ -90,6 +91,23 @@ class Slurm(Wishes):
             shared.pop("runs_per_job", None)
         own = getattr(self, kind)
         return Wishes(**shared | ({name: getattr(own, name) for name in own.model_fields_set} if own else {}))
+
+    def contradiction(self, each: int) -> str | None:
+        """Why jobs of `each` devices (`gpus_per_run`) cannot be what this asks for, if they cannot."""
+        for kind in KINDS:
+            wishes = self.of(kind)
+            share, rest = divmod(each, wishes.nodes)
+            if rest or not share:
+                return f"{wishes.nodes} nodes cannot share the work of gpus_per_run: {each} equally"
+            if wishes.nodes > 1 and (wishes.workers or 1) > 1:
+                return f"workers: {wishes.workers} cannot be: a job that is on several nodes has them to itself"
+            if wishes.nodes > 1 and wishes.gpus not in (0, share):
+                whole = wishes.nodes * wishes.gpus
+                return f"{wishes.nodes} nodes with gpus: {wishes.gpus} are {whole} GPUs; expected gpus_per_run: {whole}"
+            if each > 1 and 0 < wishes.gpus < share * (wishes.workers or 1):
+                what = f"gpus_per_run: {each} and workers: {wishes.workers or 1}"
+                return f"{what} take gpus: {share * (wishes.workers or 1)}, found {wishes.gpus}"
+        return None
 
 
 KINDS = ("ancestor", "learngene", "start", "run")

@@ -129,7 +129,7 @@ class Group:
         from torch.nn.parallel import DistributedDataParallel
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of the new name of `broadcast_buffers`, which is not in 2.9
+            warnings.simplefilter("ignore", FutureWarning)  # of the new name of broadcast_buffers, which 2.9 lacks
             return DistributedDataParallel(
                 training,
                 broadcast_buffers=False,

@@ -1,0 +1,83 @@
+"""A job on two nodes: one task on each, in one group."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import launch
+import psutil
+import pytest
+import tiny
+from cluster import Cluster
+
+from bench.store.job_dir import read_log
+
+pytestmark = pytest.mark.slurm
+
+ONLY = ("--only", "random-L1-*-s0", "--set", "seeds=1")
+# what forked processes share counts for each of them here
+NODES = ("--set", "gpus_per_run=2", "--set", "slurm.nodes=2", "--set", "slurm.memory=3500MB", "--launcher", "slurm")
+
+
+def losses(results: Path) -> list[float]:
+    (path,) = results.glob("jobs/run/*/result.json")
+    result = json.loads(path.read_text())
+    return [e["loss"] for e in result["evals"]] + [result["devices"]]
+
+
+def test_two_nodes_give_what_one_process_does(slurm: Cluster, tmp_path: Path) -> None:
+    """Twenty steps, evaluated after each, of what one process trains and two nodes train together."""
+    steps = ("--set", "train={steps: 20, batch_size: 1000, mixup: 0.8, cutmix: 1.0}")
+    suite = launch.suite(tmp_path, tiny.SUITE)
+    assert tiny.bench("run", suite, *ONLY, *steps, "--launcher", "inline", "--results", tmp_path / "one") == 0
+    assert tiny.bench("run", suite, *ONLY, *steps, *NODES, "--results", tmp_path / "two") == 0
+    *expected, _ = losses(tmp_path / "one")
+    *found, devices = losses(tmp_path / "two")
+    assert devices == 2 and len(found) == 21
+    assert found == pytest.approx(expected, rel=1e-5, abs=0)
+    (submission,) = launch.submissions(tmp_path / "two")
+    assert (submission.folder / "key").stat().st_mode & 0o777 == 0o600
+    assert launch.times_done(tmp_path / "two") == {1}
+    slurm.wait(lambda: not slurm.call("squeue", "-h").strip())  # both tasks have left
+
+
+def test_preempted_on_two_nodes_and_gone_on_with(slurm: Cluster, tmp_path: Path) -> None:
+    """All processes save at one step, the allocation comes again, and the job ends."""
+    suite, results = launch.suite(tmp_path, tiny.SUITE, partition="low"), tmp_path / "r"
+    long = ("--set", "train.epochs=300", "--set", "train.eval_every=300")
+    assert tiny.bench("run", suite, *ONLY, *long, *NODES, "--results", results, "--detach") == 0
+    launch.preempt(slurm, results, 1)
+    assert tiny.bench("run", suite, *ONLY, *long, *NODES, "--results", results) == 0
+    (log,) = results.glob("jobs/run/*/log.jsonl")
+    events = [event["event"] for event in read_log(log)]
+    assert events.count("done") == 1 and "resumed" in events
+    assert next(e for e in read_log(log) if e["event"] == "resumed")["step"] % 10 == 0
+
+
+def test_a_process_killed_on_the_second_node_fails_the_job(slurm: Cluster, tmp_path: Path) -> None:
+    suite, results = launch.suite(tmp_path, tiny.SUITE), tmp_path / "r"
+    long = ("--set", "train.epochs=5000", "--set", "train.eval_every=5000", "--set", "slurm.retries.died=0")
+    assert tiny.bench("run", suite, *ONLY, *long, *NODES, "--results", results, "--detach") == 0
+    slurm.wait(lambda: saved(results))
+    os.kill(trains(slurm, "n2").pid, signal.SIGKILL)
+    slurm.wait(lambda: not slurm.call("squeue", "-h").strip())
+    (failure,) = (json.loads(path.read_text()) for path in results.glob("jobs/run/*/failure.json"))
+    assert failure["error"].startswith("process 1 of 2: the worker was killed by SIGKILL"), failure
+    assert failure["kind"] == "died"
+
+
+def saved(results: Path) -> bool:
+    logs = results.glob("jobs/run/*/log.jsonl")
+    return any(event["event"] == "checkpoint" for log in logs for event in read_log(log))
+
+
+def trains(cluster: Cluster, node: str) -> psutil.Process:
+    """The process of a job on a node: the one that has none below it and works the most."""
+    leaves = [p for p in cluster.processes(node) if p.name().startswith("python") and not p.children()]
+    before = {p: p.cpu_times().user for p in leaves}
+    time.sleep(1)
+    return max(leaves, key=lambda p: p.cpu_times().user - before[p])
