@@ -11,7 +11,7 @@ from bench.errors import UsageError
 from bench.plan import Plan, make_plan
 from bench.store import Store
 from bench.store.files import write_bytes
-from bench.suite import load, yaml_lines
+from bench.suite import load, overrides, yaml_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,6 +23,16 @@ KEPT = "# kept by bench run: "
 def plan_of(options: argparse.Namespace) -> tuple[Plan, Store]:
     """The plan of the suite as given on the command line."""
     return make_plan(load(options.suite, options.settings), options.only), Store(options.results)
+
+
+def prepared_folder(options: argparse.Namespace) -> str | None:
+    """The folder of prepared data sets that the suite or `--set` names."""
+    data, _ = yaml_lines.load(options.suite)
+    if not isinstance(data, dict):
+        return None
+    overrides.apply(data, options.settings)
+    said = data.get("prepared")
+    return said if isinstance(said, str) else None
 
 
 def keep_suite(plan: Plan, store: Store, options: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ SOURCES = {
     "torch": "bench.data.torch_sets",
     "hfds": "bench.data.saved_dataset",
 }
+PREPARED = "bench.data.shards"  # whatever the source was
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class Survey:
     """What a source has: the ordered classes, images per part, and per class of the training part.
 
     found: whatever the source wants to see again in `open_part`, so that it need not look twice.
+    form:  what was done to the images since, where something was: part of what results depend on.
     """
 
     classes: Sequence[str]
     sizes: Mapping[str, int]
     train: Sequence[int]
     found: Any = None
+    form: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def short_hash(values: Sequence[str | int]) -> str:
 
 
 def source_module(settings: DataSettings) -> ModuleType:
-    return import_module(SOURCES[settings.source])
+    return import_module(PREPARED if settings.is_prepared else SOURCES[settings.source])
 
 
 def describe(settings: DataSettings) -> Description:
@@ -117,6 +120,8 @@ def describe_survey(settings: DataSettings, survey: Survey) -> Description:
         "crop_pct": settings.crop_pct,
         "per_class": short_hash(survey.train),
     }
+    if survey.form is not None:
+        fingerprint["prepared"] = dict(survey.form)
     if settings.in_memory:
         fingerprint["in_memory"] = True
     if cut:

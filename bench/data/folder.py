@@ -82,16 +82,21 @@ def _classes(settings: DataSettings, train: dict[str, list[str]]) -> Sequence[st
     """The class list in label order: that of `class_map`, else by name with numbers compared as numbers, as timm."""
     if not settings.class_map:
         return sorted(train, key=lambda c: [(not w.isdigit(), int(w) if w.isdigit() else w) for w in _words(c)])
-    file = Path(os.path.expandvars(settings.class_map)).expanduser()
-    try:
-        classes = file.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise DataMissing(f"{settings.name}: class_map {file}: {error.strerror}") from None
-    classes = [c.strip() for c in classes if c.strip()]
+    classes = class_map(settings)
     missing = [c for c in classes if c not in train]
     if missing:
         raise DataError(f"{settings.name}: class_map names classes that train has not: {some(missing)}")
     return classes
+
+
+def class_map(settings: DataSettings) -> list[str]:
+    """The classes that the file `class_map` lists."""
+    file = Path(os.path.expandvars(settings.class_map or "")).expanduser()
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise DataMissing(f"{settings.name}: class_map {file}: {error.strerror}") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _words(name: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +26,16 @@ class Images(Protocol):
     def read(self, index: int, mode: str) -> Image.Image:
         """The image as PIL has it, in mode "L" or "RGB". Raises DataError naming what cannot be decoded."""
 
+    def name(self, index: int) -> str:
+        """What to call the image in messages."""
+
+
+class Stored(Images, Protocol):
+    """Images that are stored one by one, each in an image format."""
+
+    def content(self, index: int) -> bytes | Image.Image:
+        """The image as it is stored, or as PIL has it where its source does not give that away."""
+
 
 class ArrayImages:
     """Images of one size that are stored as one array.
@@ -43,6 +54,9 @@ class ArrayImages:
         pixels = self.pixels[index].permute(1, 2, 0).numpy()
         return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).convert(mode)
 
+    def name(self, index: int) -> str:
+        return f"image {index}"
+
 
 class FileImages:
     """Image files below a folder."""
@@ -54,19 +68,36 @@ class FileImages:
         self.labels = torch.tensor(labels, dtype=torch.int64)
 
     def read(self, index: int, mode: str) -> Image.Image:
-        path = self.folder / os.fsdecode(bytes(self.names[index]))
-        return decode(lambda: path, str(path), mode)
+        return decode(lambda: self._path(index), self.name(index), mode)
+
+    def name(self, index: int) -> str:
+        return str(self._path(index))
+
+    def content(self, index: int) -> bytes:
+        return self._path(index).read_bytes()
+
+    def _path(self, index: int) -> Path:
+        return self.folder / os.fsdecode(bytes(self.names[index]))
 
 
 class IndexedImages:
     """Images behind a function: index -> something that PIL can open, or an image."""
 
-    def __init__(self, get: Callable[[int], Any], labels: Any, name: str) -> None:
-        self.get, self.name = get, name
+    def __init__(self, get: Callable[[int], Any], labels: Any, part: str) -> None:
+        self.get, self.part = get, part
         self.labels = torch.as_tensor(labels, dtype=torch.int64)
 
     def read(self, index: int, mode: str) -> Image.Image:
-        return decode(lambda: self.get(index), f"{self.name}: image {index}", mode)
+        return decode(lambda: self.get(index), self.name(index), mode)
+
+    def name(self, index: int) -> str:
+        return f"{self.part}: image {index}"
+
+    def content(self, index: int) -> bytes | Image.Image:
+        source = self.get(index)
+        if isinstance(source, BytesIO):
+            return source.getvalue()
+        return Path(source).read_bytes() if isinstance(source, str | os.PathLike) else source
 
 
 def decode(source: Callable[[], Any], name: str, mode: str) -> Image.Image:

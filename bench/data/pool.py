@@ -18,6 +18,8 @@ from bench.data.images import Images
 from bench.data.settings import AugmentSettings, DataSettings
 from bench.data.transforms import build, own_generators
 
+LOOK = 2.0  # seconds between a worker's looks at whether its main process lives
+
 
 @dataclass(frozen=True)
 class Request:
@@ -96,7 +98,7 @@ class Pool:
             persistent_workers=self.workers > 0,
             collate_fn=_as_it_is,
             pin_memory=self.pin_memory,
-            worker_init_fn=_obey_main_process_only,
+            worker_init_fn=obey_main_process_only,
             generator=torch.Generator(),  # else the loader draws from torch's global generator
         )
         return loader, feed
@@ -106,16 +108,19 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _obey_main_process_only(worker: int) -> None:
+def obey_main_process_only(worker: int) -> None:
     """A scheduler or a terminal signals all processes of a job. That is for the main process, which saves its state,
     for which it may want the batch under way, and ends the workers: they heed only SIGTERM, and only from it."""
     for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    parent = os.getppid()
 
     def wait() -> None:
-        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-            pass
+        while os.getppid() == parent:  # one that was killed cannot end its workers
+            heard = signal.sigtimedwait({signal.SIGTERM}, LOOK)
+            if heard is not None and heard.si_pid == parent:
+                break
         os._exit(0)
 
     Thread(target=wait, daemon=True).start()

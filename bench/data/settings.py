@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from bench.data.known import DEFAULTS, IMAGENET_MEAN, IMAGENET_STD, STREAMED, TORCH_SETS
 
+INFO = "_info.json"  # of a prepared data set: written last
 Part = Literal["train", "val", "test"]
 Source = Literal["builtin", "folder", "torch", "hfds"]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -124,6 +125,28 @@ class DataSettings(Frozen):
                     f"set it, or give the folder itself: {{name: {self.name}, root: FOLDER}}"
                 )
         return Path(os.path.expandvars(self.root)).expanduser()
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether `root` is a folder that `bench prepare` wrote: it stands in for any source."""
+        try:
+            return self.root is not None and (self.path / INFO).is_file()
+        except DataMissing:
+            return False
+
+    @property
+    def stored_as_files(self) -> bool:
+        """Whether its images are image files, one by one, and not pixels in one array."""
+        if self.source == "torch":
+            return not DEFAULTS[self.known].get("in_memory", False)
+        return self.source != "builtin"
+
+    def prepared_in(self, folder: str) -> DataSettings:
+        """These settings, for the prepared data set in `folder`. Raises DataMissing where it is not."""
+        prepared = self.model_copy(update={"root": f"{folder}/{self.name}"})
+        if not prepared.is_prepared:
+            raise DataMissing(f"{self.name} is not prepared in {prepared.path}: python -m bench prepare SUITE")
+        return prepared
 
 
 class AugmentSettings(Frozen):

@@ -51,13 +51,14 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> Images:
 
 
 class _Reader:
-    """index -> image. A class, so that workers that are spawned can have it."""
+    """index -> file, where torchvision lists files, else image. A class, so that spawned workers can have it."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
+        self.files = getattr(dataset, "_image_files", None)
 
     def __call__(self, index: int) -> Any:
-        return self.dataset[index][0]
+        return self.dataset[index][0] if self.files is None else self.files[index]
 
 
 def _channels_first(pixels: Any) -> Any:

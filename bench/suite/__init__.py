@@ -19,16 +19,20 @@ from bench.suite.suite import AncestorEntry, DataEntry, Suite, TargetEntry
 
 __all__ = ["AncestorEntry", "DataEntry", "MethodEntry", "Suite", "TargetEntry", "load"]
 
-Look = Callable[[DataSettings], Description]
+Describe = Callable[[DataSettings], Description]
+Look = Callable[[DataSettings], tuple[DataSettings, Description]]  # the settings as they are used
 
 MAX_SEEDS, MAX_RUNS = 10_000, 1_000_000
 RESERVED_NAMES = ("jobs", "reference", "cache", "code")  # folders of the results directory
 
 
-def load(path: Path, settings: list[str] | None = None, folder: Path | None = None) -> Suite:
+def load(
+    path: Path, settings: list[str] | None = None, folder: Path | None = None, look_at: Describe = describe
+) -> Suite:
     """Read the suite at `path` with `--set` settings applied. Raises SuiteError or UsageError.
 
     folder: where its methods from outside may lie; default: beside it.
+    look_at: finds what a data set consists of.
     """
     data, lines = yaml_lines.load(path)
     if not isinstance(data, dict):
@@ -37,7 +41,7 @@ def load(path: Path, settings: list[str] | None = None, folder: Path | None = No
     origin = overrides.apply(data, settings or [])
     source = Source(path, lines, origin, data, folder)
     file = _file(data, source)
-    look = _once(describe)
+    look = _once(look_at, file.prepared)
     datasets, named, runs, seeds = collect(
         lambda: _datasets(file.dataset, source, look),
         lambda: _ancestors(file, source, look),
@@ -75,17 +79,21 @@ def _kind(value: Any) -> str:
     return {"str": "a string", "list": "a list"}.get(type(value).__name__, f"the value {value!r}")
 
 
-def _once(look: Look) -> Look:
-    """`look`, at each data set once: several ancestors may be of one, and counting it takes a while."""
-    seen: dict[str, Description] = {}
+def _once(look_at: Describe, prepared: str | None) -> Look:
+    """Looks at each data set once: several ancestors may be of one, and counting it takes a while.
 
-    def looked(settings: DataSettings) -> Description:
+    prepared: the folder that `bench prepare` wrote those to that are image files.
+    """
+    seen: dict[str, tuple[DataSettings, Description]] = {}
+
+    def look(settings: DataSettings) -> tuple[DataSettings, Description]:
         key = settings.model_dump_json()
         if key not in seen:
-            seen[key] = look(settings)
+            used = settings.prepared_in(prepared) if prepared and settings.stored_as_files else settings
+            seen[key] = used, look_at(used)
         return seen[key]
 
-    return looked
+    return look
 
 
 def _ancestors(file: SuiteFile, source: Source, look: Look) -> dict[str, AncestorEntry]:
@@ -116,7 +124,7 @@ def _dataset(raw: Any, source: Source, at: tuple[str | int, ...], look: Look) ->
         )
     try:
         settings = DataSettings.model_validate(value)
-        return DataEntry(settings, look(settings))
+        return DataEntry(*look(settings))
     except ValidationError as error:
         raise source.invalid(at, error, DataSettings) from None
     except (DataMissing, ValueError, OSError) as error:

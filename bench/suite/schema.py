@@ -126,6 +126,9 @@ class SuiteFile(Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint: Checkpoint = Checkpoint()
     keep_weights: bool = False
+    prepared: str | None = Field(
+        default=None, description="a folder of bench prepare: data sets of image files are read from there"
+    )
     launcher: Literal["local", "inline", "slurm"] = "local"
     jobs: Count | None = None
     gpus_per_run: Annotated[int, Field(ge=1, le=65536)] = Field(
