@@ -20,6 +20,8 @@ def parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help, epilog=EPILOG, allow_abbrev=False)
         if suites == "one":
             sub.add_argument("suite", type=Path, metavar="SUITE", help="suite file (YAML)")
+        elif suites == "maybe":
+            sub.add_argument("suite", type=Path, metavar="SUITE", nargs="?", help="suite file (YAML)")
         elif suites == "many":
             sub.add_argument("suite", type=Path, metavar="SUITE", nargs="*", help="suite files (YAML)")
         if suites:
@@ -42,6 +44,19 @@ def parser() -> argparse.ArgumentParser:
     plan = command("plan", "what would run, what is done, what it will cost; starts nothing")
     launcher(plan)
     plan.add_argument("--all", action="store_true", help="list every job")
+    plan.add_argument("--probe", action="store_true", help="time a few steps of each training on this machine")
+
+    prepare = command("prepare", "write the data sets of a suite once, small and in few files, for all runs to share")
+    prepare.add_argument("--out", type=Path, metavar="DIR", help="where to; default: the suite's `prepared`")
+    prepare.add_argument("--short-side", type=_positive, metavar="N",
+                         help="scale larger images to it (default: what evaluation scales to)")  # fmt: skip
+    prepare.add_argument("--quality", type=int, choices=range(50, 101), default=95, metavar="Q",
+                         help="of the JPEG files of scaled images, 50 to 100 (default: 95)")  # fmt: skip
+    prepare.add_argument("--skip-broken", action="store_true", help="leave out images that cannot be decoded")
+    prepare.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: all cores)")
+
+    doctor = command("doctor", "what this machine can do; with SUITE what it would need", suites="maybe")
+    launcher(doctor)
 
     command("status", "the state of every job")
     command("cancel", "slurm: stop what is queued and running; bench run goes on from there")

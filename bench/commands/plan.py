@@ -1,12 +1,14 @@
 """`bench plan`: what would run, what is done, what it will cost."""
 
 import argparse
+import time
 from collections import Counter
 
 from bench import models
 from bench.commands.common import plan_of
-from bench.launch.estimate import work_units
-from bench.plan import Plan, each_kind
+from bench.identity import size_name
+from bench.launch.estimate import size_of, work_units
+from bench.plan import Job, Plan, each_kind
 from bench.results import Reader
 
 MANY = 30  # sizes, or reasons, beyond which a list is cut
@@ -24,6 +26,8 @@ def main(options: argparse.Namespace) -> int:
     _sizes(plan)
     _runs(plan, done)
     _jobs(plan, done, reader)
+    if options.probe:
+        _probe(plan, [job for job in plan.jobs.values() if job.id not in done])
     if options.all:
         print()
         for job in plan.jobs.values():
@@ -79,6 +83,23 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
         print(f"about {duration(left * seconds / spent)} on one worker, at the speed of the jobs that are done")
     if not left:
         print("all done: bench run would train nothing")
+
+
+def _probe(plan: Plan, todo: list[Job]) -> None:
+    """Hours of each kind and size of jobs, from a few steps of each on this machine."""
+    from bench.launch.probe import device_name, timed
+
+    clock = time.perf_counter()
+    seconds = timed(plan, todo)
+    print(f"\na few steps of each training, timed in {duration(time.perf_counter() - clock)} on {device_name(plan)}")
+    print("not in it: decoding images, evaluation, several jobs at once on a device")
+    print(f"{'jobs to do':<34}{'jobs':>8}{'hours each':>14}{'hours':>14}")
+    rows: dict[tuple[str, str], list[float]] = {}
+    for job in todo:
+        rows.setdefault((job.kind, size_name(size_of(job))), []).append(seconds[job.id] / 3600)
+    for (kind, size), hours in rows.items():
+        print(f"{kind + ' ' + size:<34}{len(hours):>8}{sum(hours) / len(hours):>14.4g}{sum(hours):>14.4g}")
+    print(f"{'all':<34}{len(todo):>8}{'':>14}{sum(map(sum, rows.values())):>14.4g}")
 
 
 def duration(seconds: float) -> str:

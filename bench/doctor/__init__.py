@@ -1,0 +1,6 @@
+"""What a machine can do, and what a suite would need of it."""
+
+from bench.doctor.finding import Finding
+from bench.doctor.machine import machine
+
+__all__ = ["Finding", "machine"]

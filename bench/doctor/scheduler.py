@@ -1,0 +1,36 @@
+"""What Slurm offers, in two questions to it."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+from bench.doctor.finding import Finding
+
+FORMAT = "%P|%a|%l|%D|%c|%m|%G"  # partition, availability, time limit, nodes, CPUs, memory in MB, GPUs
+
+
+def scheduler() -> Iterator[Finding]:
+    if not shutil.which("sinfo"):
+        yield Finding("Slurm", "not on this machine (no sinfo): launchers local and inline", "note")
+        return
+    version, rows = _ask("sinfo", "--version"), _ask("sinfo", "-h", "-o", FORMAT)
+    if rows is None:
+        yield Finding("Slurm", f"{version or 'sinfo'} is installed, but no controller answers", "note")
+        return
+    from bench.launch.slurm import squeue
+
+    yield Finding("Slurm", f"{version}; arrays of up to {squeue.max_array_size():,} allocations")
+    for row in rows.splitlines():
+        name, up, limit, nodes, cpus, memory, resources = row.split("|")
+        each = f"{nodes} nodes with {cpus} CPUs, {memory} MB, GPUs: {resources.replace('(null)', 'none')}"
+        default = " (default)" if name.endswith("*") else ""
+        text = f"partition {name.rstrip('*')}{default}: {each}; time limit {limit}"
+        yield Finding("Slurm", text, "ok" if up == "up" else "note", "" if up == "up" else f"it is {up}")
+
+
+def _ask(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

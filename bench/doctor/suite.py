@@ -1,0 +1,115 @@
+"""What a suite would need: its data, its ancestors' weights, disk, packages, devices."""
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import psutil
+
+from bench import models
+from bench.data import DataMissing, DataSettings, Description, describe
+from bench.data.description import Survey, describe_survey
+from bench.data.known import TORCH_SETS
+from bench.doctor.finding import Finding
+from bench.doctor.weights import weights
+from bench.launch.estimate import size_of
+from bench.launch.local import cores, gpus
+from bench.plan import Plan, make_plan
+from bench.store import Store
+from bench.suite import load
+from bench.suite.slurm import KINDS, Slurm
+
+BYTES = 4  # of a weight
+COPIES = 4  # of the weights in a checkpoint: themselves, two moments of the optimiser, an average
+
+
+class DataSets:
+    """Describes the data sets of a suite; of one that is not there it says what one would be like."""
+
+    def __init__(self, prepared: str | None) -> None:
+        self.prepared = prepared
+        self.findings: list[Finding] = []
+
+    def __call__(self, settings: DataSettings) -> Description:
+        used = settings
+        try:
+            if self.prepared and settings.stored_as_files:
+                used = settings.prepared_in(self.prepared)
+            found = describe(used)
+        except DataMissing as error:
+            self.findings.append(Finding("data", str(error), "missing"))
+            return describe_survey(settings, supposed(settings))
+        counts = ", ".join(f"{n:,} {part}" for part, n in found.counts.items())
+        form = ", prepared" if used.is_prepared else ""
+        what = f"{settings.name}: {counts} images of {found.num_classes} classes{form}"
+        decoded = settings.stored_as_files and not settings.in_memory and not used.is_prepared
+        how = "decoded from the originals by every run; bench prepare makes that cheaper" if decoded else ""
+        self.findings.append(Finding("data", what, "ok", how))
+        return found
+
+
+def supposed(settings: DataSettings) -> Survey:
+    """A data set of the expected number of classes, for planning what comes after it."""
+    classes = settings.num_classes or 10
+    if settings.source == "torch":
+        classes = len(TORCH_SETS[settings.known].train)
+    return Survey([f"{settings.name}/{i}" for i in range(classes)], {"train": 50 * classes, "test": 1}, [50] * classes)
+
+
+def suite(options: argparse.Namespace, prepared: str | None) -> Iterator[Finding]:
+    """Raises SuiteError for what is wrong with the suite itself."""
+    looked = DataSets(prepared)
+    plan = make_plan(load(options.suite, [*options.settings, "prepared=null"], look_at=looked), options.only)
+    store = Store(options.results)
+    done = sum(store.job(job).damage() is None and store.job(job).result() is not None for job in plan.jobs.values())
+    yield Finding("jobs", f"{len(plan.cells)} runs, {len(plan.jobs)} jobs, of which {done} are done")
+    yield from looked.findings
+    yield from packages(plan)
+    yield from weights(plan)
+    yield from disk(plan, store)
+    yield from computing(plan, options.launcher or plan.suite.file.launcher)
+
+
+def packages(plan: Plan) -> Iterator[Finding]:
+    sources = {job.local["data"]["source"] for job in plan.jobs.values()}
+    if "hfds" in sources and find_spec("datasets") is None:
+        yield Finding("packages", "datasets is missing, which reads source: hfds", "missing", "pip install datasets")
+    compiles = any(job.settings.get("recipe", {}).get("compile") for job in plan.jobs.values())
+    if compiles and not (shutil.which("cc") or shutil.which("gcc")):
+        yield Finding("packages", "no C compiler, which train.compile needs", "missing", "install gcc")
+
+
+def disk(plan: Plan, store: Store) -> Iterator[Finding]:
+    """What the jobs would keep, at most, and the checkpoints of those that run at once."""
+    kept, largest = 0, 0
+    for job in plan.jobs.values():
+        size = BYTES * models.params(size_of(job))
+        largest = max(largest, size)
+        if job.kind != "run" or job.local.get("keep_weights"):
+            kept += size
+    workers = plan.suite.file.jobs or len(gpus()) or cores()
+    need = kept + workers * COPIES * largest
+    folder = next(path for path in (store.root.absolute(), *store.root.absolute().parents) if path.is_dir())
+    free = psutil.disk_usage(str(folder)).free
+    text = f"at most {need / 1e9:.2g} GB of artifacts and checkpoints; {free / 1e9:.3g} GB are free"
+    yield Finding("disk", text, "ok" if free > need else "missing", "" if free > need else "choose another --results")
+
+
+def computing(plan: Plan, launcher: str) -> Iterator[Finding]:
+    file = plan.suite.file
+    if launcher == "slurm":
+        section = file.slurm or Slurm()
+        asked = ", ".join(f"{kind} {section.of(kind).gpus}" for kind in KINDS)
+        yield Finding("launcher", f"slurm; GPUs of an allocation: {asked}")
+        if not shutil.which("sbatch"):
+            yield Finding("launcher", "no sbatch on this machine", "missing", "run it on the cluster's login node")
+        return
+    devices = gpus() if file.device != "cpu" else []
+    if file.device == "cuda" and not devices:
+        yield Finding("launcher", "the suite says device: cuda, and there is no GPU", "missing", "--set device=cpu")
+        return
+    where = f"{len(devices)} GPUs" if devices else f"{cores()} CPU cores"
+    large = any(models.train_flops(cell.spec) > 1e9 for cell in plan.cells) and not devices
+    hint = "models of this size want a GPU; bench plan --probe measures how long it takes here" if large else ""
+    yield Finding("launcher", f"{launcher}, on {where}", "note" if large else "ok", hint)

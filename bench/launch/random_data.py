@@ -1,0 +1,53 @@
+"""Random images in memory with the shape of a data set, for timing what computes on them."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from bench.data import AugmentSettings, DataSettings, Description
+from bench.data.dataset import Dataset
+
+
+class RandomSplit:
+    """Like `bench.data.Split`; every batch shows the same few images. It also holds the clock.
+
+    After `time(skip, steps)`: `seconds` between the batch after the first `skip` and the end of the last of `steps`.
+    """
+
+    def __init__(self, n: int, description: Description, device: torch.device) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.n, self.device = n, device
+        self.labels = torch.randint(description.num_classes, (n,), generator=generator)
+        self.shape = (description.in_chans, description.img_size, description.img_size)
+        self.images = torch.empty(0)
+        self.time(0, 0)
+
+    def time(self, skip: int, steps: int) -> None:
+        self.skip, self.steps, self.seen, self.seconds = skip, steps, 0, 0.0
+
+    def batches(
+        self, order: Sequence[Tensor], *, epoch: int, seed: int, augment: AugmentSettings | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        for indices in order:
+            if len(self.images) < len(indices):
+                generator = torch.Generator().manual_seed(0)
+                self.images = torch.randn(len(indices), *self.shape, generator=generator).to(self.device)
+            labels = self.labels[indices % self.n].to(self.device)
+            if self.seen == self.skip:
+                self.clock = self._now()
+            yield self.images[: len(indices)], labels
+            self.seen += 1
+            if self.seen == self.steps:
+                self.seconds = self._now() - self.clock
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+def random_data(settings: DataSettings, description: Description, device: torch.device) -> Dataset:
+    splits = [RandomSplit(description.counts[part], description, device) for part in ("train", "val", "test")]
+    return Dataset(*splits, description, settings)

@@ -1,0 +1,126 @@
+"""`bench doctor`: the machine it runs on, and what a suite needs of it."""
+
+import subprocess
+import sys
+
+import pytest
+from jpegs import write_images
+from tiny import bench, write
+
+from bench.doctor import scheduler, storage
+
+CLASSES = ["ant", "bee", "cat"]
+SUITE = """
+name: tiny
+dataset: {name: photos, source: folder, root: ROOT, img_size: 16, val_fraction: 0.2}
+targets: [{embed_dim: 16, num_heads: 2, depth: 1, patch_size: 8}]
+methods: {random: {}}
+train: {epochs: 1, batch_size: 8}
+"""
+ANCESTOR = "ancestor: {model: {timm: vit_tiny_patch16_224}}\n"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return write_images(tmp_path_factory.mktemp("photos"), CLASSES, {"train": 6, "val": 2})
+
+
+def lines(text, topic):
+    return [line for line in text.splitlines() if line[8:].startswith(topic)]
+
+
+def test_the_machine(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IMAGENET", str(tmp_path))
+    monkeypatch.delenv("BENCH_DATA", raising=False)
+    (tmp_path / "train").mkdir()
+    assert bench("doctor", "--results", tmp_path / "results") == 0
+    out = capsys.readouterr().out
+    assert f"{sys.version_info.major}.{sys.version_info.minor}" in lines(out, "python")[0]
+    assert "GB free on" in lines(out, "results")[0]
+    assert lines(out, "locks")[0].startswith("ok")
+    assert any(f"IMAGENET={tmp_path}: train" in line for line in lines(out, "data"))
+    assert any("BENCH_DATA is not set" in line for line in lines(out, "data"))
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]  # nothing stays behind
+
+
+def test_it_does_not_import_torch_without_a_gpu(photos, tmp_path):
+    code = "import sys; from bench.cli import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
+    words = ["doctor", str(suite(tmp_path, photos)), "--results", str(tmp_path), "--launcher", "local"]
+    environment = {"CUDA_VISIBLE_DEVICES": "", "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)}
+    subprocess.run([sys.executable, "-c", code, *words], check=True, env=environment)
+
+
+def suite(folder, root, extra=""):
+    return write(folder, SUITE.replace("ROOT", str(root)) + extra)
+
+
+def test_a_suite_that_can_run(photos, tmp_path, capsys):
+    assert bench("doctor", suite(tmp_path, photos), "--results", tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "1 runs, 3 jobs" in out or "1 runs, 2 jobs" in out
+    assert any("photos: 14 train, 4 val, 6 test images of 3 classes" in line for line in lines(out, "data"))
+    assert lines(out, "disk")[0].startswith("ok") and out.rstrip().endswith("nothing is missing")
+
+
+def test_what_is_missing(photos, tmp_path, monkeypatch, capsys):
+    for name in ("HF_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    file = suite(tmp_path, tmp_path / "none")
+    assert bench("doctor", file, "--results", tmp_path, "--set", "device=cuda") == 1
+    out = capsys.readouterr().out
+    missing = [line for line in out.splitlines() if line.startswith("missing")]
+    assert any("none is not a folder; expected part/class/image" in line for line in missing)
+    assert any("device: cuda" in line and "--set device=cpu" in line for line in missing)
+    assert out.rstrip().endswith(f"{len(missing)} things are missing")
+
+
+def test_prepared_data_is_looked_for(photos, tmp_path, capsys):
+    file, out = suite(tmp_path, photos), tmp_path / "out"
+    words = ("--results", tmp_path, "--set", f"prepared={out}")
+    assert bench("doctor", file, *words) == 1
+    assert "photos is not prepared in" in capsys.readouterr().out
+    assert bench("prepare", file, "--out", out, "--jobs", 1) == 0
+    assert bench("doctor", file, *words) == 0
+    assert "3 classes, prepared" in capsys.readouterr().out
+
+
+def test_weights_that_timm_would_fetch(photos, tmp_path, capsys):
+    from bench.doctor.weights import timm_weights
+
+    found = timm_weights("vit_tiny_patch16_224")
+    assert found.state in ("ok", "note", "missing") and "vit_tiny_patch16_224" in found.text
+    assert found.state == "ok" or "huggingface.co/timm/vit_tiny_patch16_224" in found.how or "HF_HUB" in found.how
+    words = ("--set", "dataset.img_size=224", "--results", tmp_path)
+    bench("doctor", suite(tmp_path, photos, ANCESTOR.replace("}}", "}, convert: {}}")), *words)
+    assert not lines(capsys.readouterr().out, "weights")  # random needs no ancestor
+
+
+def test_a_suite_that_is_wrong(photos, tmp_path, capsys):
+    file = suite(tmp_path, photos, "seedz: 3\n")
+    assert bench("doctor", file) == 2
+    assert "seedz" in capsys.readouterr().err
+
+
+def test_slurm_is_asked(monkeypatch, tmp_path):
+    """A stand-in for sinfo that says what the real one says."""
+    script = tmp_path / "sinfo"
+    row = "gpu*|up|1-00:00:00|2|64|512000|gpu:4\\nold|down|infinite|1|8|16000|(null)"
+    script.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo slurm 24.11 || printf "{row}\\n"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    first, gpu, old = scheduler.scheduler()
+    assert "slurm 24.11; arrays of up to" in first.text
+    assert gpu.text == "partition gpu (default): 2 nodes with 64 CPUs, 512000 MB, GPUs: gpu:4; time limit 1-00:00:00"
+    assert old.state == "note" and "GPUs: none" in old.text
+    script.write_text("#!/bin/sh\nexit 1\n")
+    assert [f.state for f in scheduler.scheduler()] == ["note"]
+
+
+def test_a_folder_without_hard_links_or_locks_is_told(monkeypatch, tmp_path):
+    states = {f.topic: f.state for f in storage.storage(tmp_path / "results" / "deeper")}
+    assert states["locks"] == "ok"
+    monkeypatch.setattr(storage.os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links")))
+    assert {f.topic: f.state for f in storage.storage(tmp_path)}["locks"] == "note"
+    monkeypatch.setattr(storage.Lock, "acquire", lambda self: True)
+    monkeypatch.setattr(storage.Lock, "held", lambda self: True)
+    assert {f.topic: f.state for f in storage.storage(tmp_path)}["locks"] == "missing"
