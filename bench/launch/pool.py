@@ -205,4 +205,6 @@ def to_outcome(message: dict[str, Any]) -> Outcome:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    sys.stderr.flush()
+    os._exit(ended)  # taking torch down takes seconds on a busy machine
