@@ -22,6 +22,9 @@ from methods.vit import VitSpec
 
 Result = tuple[dict[str, Any], list[str]]
 
+NO_CONDENSE = "condense called lab.fit; a method that trains something itself says so: trains = True"
+NO_START = "initialize called lab.fit; a method that trains to initialise says so: trains_start = True"
+
 
 def ancestor(context: Context) -> Result:
     """Train (or fetch) an ancestor and evaluate it on test."""
@@ -61,10 +64,8 @@ def learngene(context: Context) -> Result:
     seen = context.session.seen
     ancestors = [watched(context.ancestor(id), lambda: seen.add("ancestor")) for id in settings["ancestors"]]
     given: Any = {0: None, "many": ancestors}.get(initializer.ancestors, ancestors[0] if ancestors else None)
-    lab = make_lab(context)
+    lab = make_lab(context, no_fit="" if initializer.trains else NO_CONDENSE)
     lab.classes = known_classes(context)
-    if not initializer.trains:
-        lab.fit = refuse_to_condense  # type: ignore[method-assign]
     made = timed(context, "condense", lambda: initializer.condense(given, lab))
     if not isinstance(made, Learngene):
         raise TypeError(f"condense returned {type(made).__name__}; expected a methods.Learngene")
@@ -145,21 +146,11 @@ def initialized(context: Context) -> tuple[nn.Module, dict[str, Any]]:
     context.result("learngene", id)
     gene = Learngene.load(context.store.job_dir("learngene", id).path / LEARNGENE_FILE)
     target = context.target(VitSpec(**settings["target"]))
-    lab = make_lab(context)
-    if context.job.kind == "run":
-        lab.fit = refuse_to_train  # type: ignore[method-assign]
+    lab = make_lab(context, no_fit=NO_START if context.job.kind == "run" else "")
     timed(context, "initialize", lambda: make_initializer(settings).initialize(target, gene, lab))
     teacher = lab.teacher() if "teacher" in context.session.seen else None
     target.to(context.session.device).requires_grad_(True)
     return target, {"teacher_params": sum(p.numel() for p in teacher.parameters()) if teacher else 0}
-
-
-def refuse_to_condense(*_: Any, **__: Any) -> None:
-    raise TypeError("condense called lab.fit; a method that trains something itself says so: trains = True")
-
-
-def refuse_to_train(*_: Any, **__: Any) -> None:
-    raise TypeError("initialize called lab.fit; a method that trains to initialise says so: trains_start = True")
 
 
 def timed(context: Context, name: str, work: Any) -> Any:
@@ -179,7 +170,7 @@ def make_initializer(settings: dict[str, Any]) -> Initializer:
     return methods.get(method["use"], **method["options"])
 
 
-def make_lab(context: Context, recipe: Recipe | None = None) -> JobLab:
+def make_lab(context: Context, recipe: Recipe | None = None, no_fit: str = "") -> JobLab:
     local = context.job.local
     teacher = local.get("teacher")
     targets = [VitSpec(**t) for t in local.get("targets", [])] or [VitSpec(**context.job.settings.get("target", {}))]
@@ -190,4 +181,5 @@ def make_lab(context: Context, recipe: Recipe | None = None) -> JobLab:
         recipe=recipe or context.recipe,
         targets=targets,
         load_teacher=(lambda: context.teacher(teacher)) if teacher else None,
+        no_fit=no_fit,
     )

@@ -32,8 +32,10 @@ class JobLab:
         recipe: Recipe,
         targets: list[VitSpec],
         load_teacher: Callable[[], nn.Module] | None,
+        no_fit: str = "",
     ) -> None:
-        self.session, self.data, self.seed, self.recipe = session, data, seed, recipe
+        """no_fit: why this job may not train; a call of `fit` raises TypeError with it."""
+        self.session, self.data, self.seed, self.recipe, self.no_fit = session, data, seed, recipe, no_fit
         self.targets, self.classes, self.device = targets, data.class_id, session.device
         self._load_teacher, self._teacher = load_teacher, None
 
@@ -49,6 +51,8 @@ class JobLab:
         evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     ) -> list[dict[str, Any]]:
         """See `methods.base.Lab.fit`; with `evaluate` also the evaluations from step 0 on."""
+        if self.no_fit:
+            raise TypeError(self.no_fit)
         merged = self.recipe.merged(dict(recipe or {}))
         self.session.seen |= (
             {"images"} if loss == "kd" and not (merged.distill and merged.distill.ce) else {"images", "labels"}
