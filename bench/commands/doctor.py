@@ -21,7 +21,7 @@ def main(options: argparse.Namespace) -> int:
         show(title, findings)
     missing = [finding for findings in sections.values() for finding in findings if finding.state == "missing"]
     if options.suite is not None:
-        print(f"{len(missing)} things are missing" if missing else "nothing is missing")
+        print(f"missing: {len(missing)}" if missing else "nothing is missing")
     return 1 if missing else 0
 
 

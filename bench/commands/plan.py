@@ -88,18 +88,20 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
 def _probe(plan: Plan, todo: list[Job]) -> None:
     """Hours of each kind and size of jobs, from a few steps of each on this machine."""
     from bench.launch.probe import device_name, timed
+    from bench.worker import choose_device
 
     clock = time.perf_counter()
     seconds = timed(plan, todo)
     print(f"\na few steps of each training, timed in {duration(time.perf_counter() - clock)} on {device_name(plan)}")
     print("not in it: decoding images, evaluation, several jobs at once on a device")
-    print(f"{'jobs to do':<34}{'jobs':>8}{'hours each':>14}{'hours':>14}")
+    unit = "GPU-hours" if choose_device(plan.suite.file.device) == "cuda" else "CPU-hours"
+    print(f"{'jobs to do':<34}{'jobs':>8}{unit + ' each':>18}{unit:>14}")
     rows: dict[tuple[str, str], list[float]] = {}
     for job in todo:
         rows.setdefault((job.kind, size_name(size_of(job))), []).append(seconds[job.id] / 3600)
     for (kind, size), hours in rows.items():
-        print(f"{kind + ' ' + size:<34}{len(hours):>8}{sum(hours) / len(hours):>14.4g}{sum(hours):>14.4g}")
-    print(f"{'all':<34}{len(todo):>8}{'':>14}{sum(map(sum, rows.values())):>14.4g}")
+        print(f"{kind + ' ' + size:<34}{len(hours):>8}{sum(hours) / len(hours):>18.4g}{sum(hours):>14.4g}")
+    print(f"{'all':<34}{len(todo):>8}{'':>18}{sum(map(sum, rows.values())):>14.4g}")
 
 
 def duration(seconds: float) -> str:

@@ -119,7 +119,7 @@ class DataSettings(Frozen):
         if self.root is None:
             raise DataMissing(f"{self.name}: `root` is missing: the folder where the data is")
         for variable in re.findall(r"\$\{?(\w+)", self.root):
-            if variable not in os.environ:
+            if not os.environ.get(variable):
                 raise DataMissing(
                     f"{self.name}: root is {self.root} but the environment variable {variable} is not set; "
                     f"set it, or give the folder itself: {{name: {self.name}, root: FOLDER}}"

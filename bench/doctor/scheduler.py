@@ -28,6 +28,11 @@ def scheduler() -> Iterator[Finding]:
         yield Finding("Slurm", text, "ok" if up == "up" else "note", "" if up == "up" else f"it is {up}")
 
 
+def partitions() -> list[str]:
+    """Their names; none where Slurm does not answer."""
+    return [name.rstrip("*") for name in (_ask("sinfo", "-h", "-o", "%P") or "").split()]
+
+
 def _ask(*command: str) -> str | None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)

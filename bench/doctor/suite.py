@@ -12,6 +12,7 @@ from bench.data import DataMissing, DataSettings, Description, describe
 from bench.data.description import Survey, describe_survey
 from bench.data.known import TORCH_SETS
 from bench.doctor.finding import Finding
+from bench.doctor.scheduler import partitions
 from bench.doctor.weights import weights
 from bench.launch.estimate import size_of
 from bench.launch.local import cores, gpus
@@ -104,6 +105,12 @@ def computing(plan: Plan, launcher: str) -> Iterator[Finding]:
         yield Finding("launcher", f"slurm; GPUs of an allocation: {asked}")
         if not shutil.which("sbatch"):
             yield Finding("launcher", "no sbatch on this machine", "missing", "run it on the cluster's login node")
+        there = partitions()
+        for name in sorted({section.of(kind).partition for kind in KINDS} - {None, *there}) if there else []:
+            known = f"there are: {', '.join(there)}"
+            yield Finding(
+                "launcher", f"Slurm has no partition {name}", "missing", f"{known}; --set slurm.partition=NAME"
+            )
         return
     devices = gpus() if file.device != "cpu" else []
     if file.device == "cuda" and not devices:

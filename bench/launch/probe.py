@@ -31,8 +31,10 @@ from bench.worker import choose_device
 from methods import Learngene
 from methods.vit import VitSpec, build_vit
 
-SKIP, STEPS = 2, 6  # of the steps of each training, the first are not timed
-CPU_FLOPS = 2e11  # of a timed step on a CPU, at most: larger batches are cut, and time per image extrapolated
+SKIP = 2  # steps of each training that are not timed
+STEPS = (4, 50)  # that are timed, from large models to small ones
+CPU_FLOPS, GPU_FLOPS = 1e11, 3e13  # that are timed, about: enough for the clock, not enough to wait for
+CPU_STEP = 2e11  # FLOPs of a step on a CPU, at most: larger batches are cut, and time per image extrapolated
 
 
 class ProbeLab(JobLab):
@@ -51,22 +53,24 @@ class ProbeLab(JobLab):
         whole = self.recipe.merged(dict(recipe or {}))
         full = Fit(self.session, self.data, module, name=name, recipe=whole, **options)
         if full.total > 0:
-            batch = self.batch(full)
+            batch, steps = self.amount(full)
             parts = max(1, round(whole.accumulate * batch / whole.batch_size))
-            short = whole.merged({"steps": STEPS, "batch_size": batch, "accumulate": parts})
+            short = whole.merged({"steps": SKIP + steps, "batch_size": batch, "accumulate": parts})
             split: Any = self.data.train
-            split.time(SKIP, STEPS)
+            split.time(SKIP, SKIP + steps)
             Fit(self.session, self.data, module, name=name, recipe=short, **options).run()
-            self.seconds += split.seconds / (STEPS - SKIP) / batch * full.total * full.batch
+            self.seconds += split.seconds / steps / batch * full.total * full.batch
         self.inside += time.perf_counter() - began
         return []
 
-    def batch(self, full: Fit) -> int:
-        """Images of a step: those of the recipe; on a CPU so few that a step takes seconds; even, to be mixed."""
-        if self.device.type != "cpu":
-            return full.batch
-        largest = max(self.targets, key=models.train_flops)
-        return min(full.batch, max(2, int(CPU_FLOPS / models.train_flops(largest)) // 2 * 2))
+    def amount(self, full: Fit) -> tuple[int, int]:
+        """Images of a step (those of the recipe, but on a CPU an even number that takes seconds) and timed steps."""
+        image = max(models.train_flops(spec) for spec in self.targets)
+        batch, enough = full.batch, GPU_FLOPS
+        if self.device.type == "cpu":
+            batch, enough = min(batch, max(2, int(CPU_STEP / image) // 2 * 2)), CPU_FLOPS
+        few, many = STEPS
+        return batch, min(max(int(enough / (image * batch)), few), many)
 
 
 class Probe:

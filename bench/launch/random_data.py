@@ -36,13 +36,13 @@ class RandomSplit:
                 self.images = torch.randn(len(indices), *self.shape, generator=generator).to(self.device)
             labels = self.labels[indices % self.n].to(self.device)
             if self.seen == self.skip:
-                self.clock = self._now()
+                self.clock = self.now()
             yield self.images[: len(indices)], labels
             self.seen += 1
             if self.seen == self.steps:
-                self.seconds = self._now() - self.clock
+                self.seconds = self.now() - self.clock
 
-    def _now(self) -> float:
+    def now(self) -> float:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter()

@@ -68,10 +68,10 @@ def test_what_is_missing(photos, tmp_path, monkeypatch, capsys):
     file = suite(tmp_path, tmp_path / "none")
     assert bench("doctor", file, "--results", tmp_path, "--set", "device=cuda") == 1
     out = capsys.readouterr().out
-    missing = [line for line in out.splitlines() if line.startswith("missing")]
+    missing = [line for line in out.splitlines() if line.startswith("missing ")]
     assert any("none is not a folder; expected part/class/image" in line for line in missing)
     assert any("device: cuda" in line and "--set device=cpu" in line for line in missing)
-    assert out.rstrip().endswith(f"{len(missing)} things are missing")
+    assert out.rstrip().endswith(f"missing: {len(missing)}")
 
 
 def test_prepared_data_is_looked_for(photos, tmp_path, capsys):
@@ -101,6 +101,15 @@ def test_a_suite_that_is_wrong(photos, tmp_path, capsys):
     assert "seedz" in capsys.readouterr().err
 
 
+def test_a_partition_that_is_not_there(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("bench.doctor.suite.partitions", lambda: ["gpu", "old"])
+    words = ("--launcher", "slurm", "--results", tmp_path, "--set")
+    bench("doctor", suite(tmp_path, photos), *words, "slurm.partition=new")
+    assert "Slurm has no partition new -> there are: gpu, old" in capsys.readouterr().out
+    bench("doctor", suite(tmp_path, photos), *words, "slurm.partition=old")
+    assert "no partition" not in capsys.readouterr().out
+
+
 def test_slurm_is_asked(monkeypatch, tmp_path):
     """A stand-in for sinfo that says what the real one says."""
     script = tmp_path / "sinfo"
@@ -112,6 +121,8 @@ def test_slurm_is_asked(monkeypatch, tmp_path):
     assert "slurm 24.11; arrays of up to" in first.text
     assert gpu.text == "partition gpu (default): 2 nodes with 64 CPUs, 512000 MB, GPUs: gpu:4; time limit 1-00:00:00"
     assert old.state == "note" and "GPUs: none" in old.text
+    script.write_text('#!/bin/sh\nprintf "gpu*\\nold\\n"\n')
+    assert scheduler.partitions() == ["gpu", "old"]
     script.write_text("#!/bin/sh\nexit 1\n")
     assert [f.state for f in scheduler.scheduler()] == ["note"]
 
