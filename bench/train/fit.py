@@ -113,7 +113,8 @@ class Fit:
         unused = False
         if self.step < self.total and warm_up.wanted(self.recipe, device, self.group):
             unused = warm_up.warm_up(self)
-        self.update.training = self.group.wrap(self.task, unused=unused)
+        # a method's own loss may use other parameters in other steps
+        self.update.training = self.group.wrap(self.task, unused=unused or callable(self.loss))
 
     def loop(self) -> None:
         """Steps, with an evaluation before the first, after every `eval_every` epochs, and after the last."""

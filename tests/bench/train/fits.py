@@ -22,9 +22,9 @@ def model():
     return build_vit(SPEC)
 
 
-def fit(folder, module, recipe, data=None, **options):
+def fit(folder, module, recipe, data=None, group=None, **options):
     """A fit that is ready to run. Fits of one folder are one job, which resumes."""
-    session = Session(JobDir(folder), torch.device("cpu"))
+    session = Session(JobDir(folder), torch.device("cpu"), group=group)
     recipe = Recipe.model_validate(STEADY | recipe)
     return Fit(session, data or digits(), module, name="fit", recipe=recipe, seed=3, **options)
 

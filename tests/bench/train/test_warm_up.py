@@ -1,0 +1,112 @@
+"""Before the first step: batches that do not fit into memory are computed in parts; nothing else changes."""
+
+import functools
+
+import pytest
+import torch
+from fits import digits, fit, model, weights
+from together import together
+from torch import nn
+
+from bench.store.job_dir import read_log
+from bench.train import warm_up
+from bench.worker import _failure
+
+HARD = {"steps": 6, "batch_size": 64, "mixup": 0.8, "drop_path": 0.3, "ema": 0.5, "augment": {"shift": 1}}
+
+
+@pytest.fixture
+def wanted(monkeypatch):
+    """Also where it would not be: alone on the CPU."""
+    monkeypatch.setattr(warm_up, "wanted", lambda *_: True)
+
+
+class Greedy(nn.Module):
+    """Has memory for so many images at once, and statistics that every forward pass changes."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.inner, self.room, self.seen = model(), room, []
+        self.norm = nn.BatchNorm2d(1)
+
+    def forward(self, images):
+        if images.device.type != "meta":
+            self.seen.append(len(images))
+            if len(images) > self.room:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.inner(self.norm(images))
+
+
+def test_a_batch_is_halved_until_it_fits_and_the_result_says_so(wanted, tmp_path):
+    module = Greedy(room=20)
+    trained = fit(tmp_path / "halved", module, {"steps": 3, "batch_size": 64})
+    trained.run()
+    assert module.seen[:3] == [64, 32, 16] and set(module.seen[3:]) == {16}
+    assert trained.session.found() == {"accumulate": {"fit": 4}}
+    (warning,) = (e["message"] for e in read_log(tmp_path / "halved" / "log.jsonl") if e["event"] == "warning")
+    assert warning == "not enough memory: a batch of 64 is computed in 4 parts instead of 1"
+    said = Greedy(room=64)
+    fit(tmp_path / "said", said, {"steps": 3, "batch_size": 64, "accumulate": 4}).run()
+    assert torch.equal(weights(module), weights(said)), "as if the recipe had said it"
+    assert torch.equal(module.norm.running_mean, said.norm.running_mean)
+
+
+def test_where_one_image_is_too_much_the_job_fails_for_memory(wanted, tmp_path):
+    with pytest.raises(torch.OutOfMemoryError, match="even for .* a single image") as error:
+        fit(tmp_path, Greedy(room=0), {"steps": 3, "batch_size": 8}).run()
+    assert _failure(error.value).kind == "memory"
+
+
+@pytest.mark.parametrize("where", ["at the start", "resumed"])
+def test_nothing_else_changes(where, tmp_path, monkeypatch):
+    """Neither weights nor random numbers, to the last bit, where everything random is drawn in the steps."""
+    results = []
+    for warm in (False, True):
+        monkeypatch.setattr(warm_up, "wanted", lambda *_, warm=warm: warm)
+        module = model()
+        folder = tmp_path / str(warm)
+        if where == "resumed":
+            first = fit(folder, module, HARD)
+            first.session.pause_due = lambda step, last: "stop" if step == 3 else ""
+            with pytest.raises(Exception, match="stopped at step 3"):
+                first.run()
+            module = model()
+        fit(folder, module, HARD).run()
+        results.append(weights(module))
+    assert torch.equal(*results)
+
+
+def test_compiling_has_a_figure_of_its_own(tmp_path, monkeypatch):
+    """Of all stretches of an interrupted fit together."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    module = model()
+    compiled = fit(tmp_path / "a", module, {"steps": 3, "compile": True})
+    compiled.run()
+    seconds = compiled.session.found()["compile_seconds"]
+    assert seconds > 0
+    again = fit(tmp_path / "a", model(), {"steps": 3, "compile": True})
+    again.session.done["fit"] = compiled.state()
+    again.run()
+    assert again.session.found()["compile_seconds"] == seconds
+    assert fit(tmp_path / "b", model(), {"steps": 3}).session.found() == {}
+
+
+def halved_together(group, folder):
+    """The second process has less memory."""
+    import fits
+
+    module = Greedy(room=100 if group.rank == 0 else 10)
+    trained = fits.fit(folder, module, {"steps": 3, "batch_size": 50}, group=group)
+    trained.run()
+    torch.compile = functools.partial(torch.compile, backend="aot_eager")
+    compiled, plain = (model() for _ in range(2))
+    fits.fit(folder / "compiled", compiled, {"steps": 3, "compile": True, "accumulate": 2}, group=group).run()
+    fits.fit(folder / "plain", plain, {"steps": 3, "accumulate": 2}, group=group).run()
+    return trained.session.found(), module.seen[-1], (weights(compiled) - weights(plain)).abs().max()
+
+
+def test_all_processes_halve_together_and_compiled_modules_train_together(tmp_path):
+    digits()  # once, before the fork
+    for found, images, difference in together(2, halved_together, tmp_path):
+        assert found == {"accumulate": {"fit": 4}} and images <= 7
+        assert difference < 1e-5
