@@ -23,11 +23,12 @@ PICTURES = {
     "break_even": "Total cost in FLOPs against the number of target sizes, and training each from scratch to the same "
     "accuracy; circles: where both cost the same.",
     "paired_differences": "Differences of test top-1 between methods at the same targets and seeds, with 95% "
-    "intervals. Filled: holds at 95% (paired t-test, Holm-corrected over all pairs).",
+    "intervals, over the sizes that both have finished; left and right on their own scales. Filled: holds at 95% "
+    "(paired t-test, Holm-corrected over all pairs).",
     "critical_difference": "Average ranks over all cells. Joined: no difference shown at 95% (Friedman's test, then "
-    "Nemenyi's critical difference).",
+    "Nemenyi's critical difference). Methods that serve fewer cells than others are left out.",
     "performance_profile": "Share of cells in which a method reaches at least a given test top-1: mean over seeds, "
-    "with its 95% interval from 10 seeds on.",
+    "with its 95% interval from 10 seeds on. Methods that serve fewer cells than others are left out.",
 }
 
 

@@ -41,11 +41,10 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
 
 
 def _detail(summary: DataFrame) -> Limits | None:
-    limits = summary.assign(
-        low=summary["top1_low"].fillna(summary["top1_mean"]), high=summary["top1_high"].fillna(summary["top1_mean"])
-    )
-    spans = limits.groupby("method").agg({"low": "min", "high": "max"})
-    return upper(spans.itertuples(index=False, name=None))
+    low, high = (summary[f"top1_{end}"].fillna(summary["top1_mean"]) for end in ("low", "high"))
+    groups = summary.assign(low=low, high=high).groupby("method")
+    ends = groups.agg({"top1_mean": ["min", "max"], "low": "min", "high": "max"}).to_numpy().tolist()
+    return upper([(least, most) for least, most, _, _ in ends], [(low, high) for _, _, low, high in ends])
 
 
 def _parts(analysis: Analysis) -> list[tuple[str, Analysis, DataFrame]]:

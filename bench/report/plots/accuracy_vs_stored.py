@@ -23,7 +23,9 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     if not analyses:
         return None
     drawn = [{m: p for m in a.section.methods if (p := _point(a, m))} for a in analyses]
-    figure, shown = views([upper([(p.low, p.high) for p in points.values()]) for points in drawn])
+    figure, shown = views(
+        [upper([(p.mean, p.mean) for p in ps.values()], [(p.low, p.high) for p in ps.values()]) for ps in drawn]
+    )
     for i, axis, limits in shown:
         _panel(axis, analyses[i], drawn[i], looks)
         percent(axis)

@@ -76,6 +76,11 @@ def panels(
     return figure, axes[:count]
 
 
+def beside(labels: Iterable[str], width: float) -> float:
+    """Inches that a panel needs so that its axes are `width` wide beside labels of rows."""
+    return width + 0.066 * max(map(len, labels), default=0)
+
+
 def views(details: Sequence[Limits | None]) -> tuple[Figure, list[tuple[int, Axes, Limits | None]]]:
     """(figure, [(part, axes, limits)]): a panel for every part of a picture and, where `details` has limits for it (see
     `upper`) and there is room, one beside it for a closer look, whose title is set."""
@@ -134,21 +139,23 @@ def percent(axis: Axes) -> None:
     axis.set_ylim(max(low, -2), min(high, 102))
 
 
-def upper(spans: Iterable[Limits]) -> Limits | None:
+def upper(centres: Sequence[Limits], spans: Sequence[Limits]) -> Limits | None:
     """Where the methods lie that are far above the others, which squeeze them into one line: the range for a panel that
-    shows these alone. None where no gap takes half of the axis, or fewer than two methods are above it.
+    shows these alone. None where no gap takes two fifths of the axis, or fewer than two methods are above it.
 
-    spans: (lowest, highest) of what is drawn of each method.
+    centres: (lowest, highest) mean of each method; spans: the same with the intervals.
     """
-    ordered = sorted(spans, reverse=True)
-    if len(ordered) < 3:
+    order = sorted(range(len(centres)), key=lambda i: centres[i], reverse=True)
+    gaps = [
+        min(centres[i][0] for i in order[:above]) - max(centres[i][1] for i in order[above:])
+        for above in range(1, len(order))
+    ]
+    whole = max((high for _, high in centres), default=0.0) - min((low for low, _ in centres), default=0.0)
+    widest = max(gaps, default=0.0)
+    if widest < 0.4 * whole or len(order) < 3 or gaps.index(widest) == 0:
         return None
-    floors = [min(low for low, _ in ordered[:i]) for i in range(1, len(ordered))]
-    gaps = [floor - max(high for _, high in ordered[i:]) for i, floor in enumerate(floors, start=1)]
-    above = max(range(1, len(gaps)), key=gaps.__getitem__) + 1  # methods above the largest gap
-    low, high = floors[above - 1], max(high for _, high in ordered[:above])
-    if gaps[above - 1] < 0.5 * (high - min(low for low, _ in ordered)):
-        return None
+    shown = [spans[i] for i in order[: gaps.index(widest) + 1]]
+    low, high = min(low for low, _ in shown), max(high for _, high in shown)
     room = 0.06 * (high - low) or 0.5
     return max(low - room, 0.0), min(high + room, 100.3)
 

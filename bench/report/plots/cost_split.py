@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.report.cost import PARTS
 from bench.report.format import UNKNOWN, short, si, tick
-from bench.report.plots.canvas import legend, panels, pick
+from bench.report.plots.canvas import beside, legend, panels, pick
 from bench.report.style import PART_LOOKS
 
 if TYPE_CHECKING:
@@ -27,11 +27,19 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     if not analyses:
         return None
     most = max(len(a.totals) for a in analyses)
-    figure, axes = panels(len(analyses), columns=2, size=(4.8, 0.9 + 0.3 * most))
+    width = beside((name for analysis in analyses for name in _names(analysis)), 3.6)
+    figure, axes = panels(len(analyses), columns=2, size=(width, 0.9 + 0.3 * most))
     for axis, analysis in zip(axes, analyses, strict=True):
         _panel(axis, analysis)
     legend(figure, axes, columns=5)
     return figure
+
+
+def _names(analysis: Analysis) -> list[str]:
+    """Labels, with how many of the sizes a method serves where it does not serve all."""
+    totals, sizes = analysis.totals, len(analysis.section.targets)
+    served = zip(totals["method"], totals["targets"], strict=True)
+    return [short(method) + ("" if n == sizes else f" ({n} of {sizes} sizes)") for method, n in served]
 
 
 def _panel(axis: Axes, analysis: Analysis) -> None:
@@ -57,11 +65,11 @@ def _panel(axis: Axes, analysis: Analysis) -> None:
         text = si(total) if total == total else f"{si(end)} + {UNKNOWN}"
         axis.annotate(text, (end, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
     axis.set_xlim(0, max(left.max(), 1) * 1.16)
-    axis.set_yticks(y, [short(m) for m in totals["method"]])
+    axis.set_yticks(y, _names(analysis))
     axis.set_ylim(len(totals) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", length=0)
     axis.xaxis.set_major_formatter(lambda value, _: tick(value))
-    sizes = totals["targets"].max()
+    sizes = len(analysis.section.targets)
     axis.set_title(f"{short(analysis.section.dataset)}, {sizes} target size{'s' if sizes > 1 else ''}")
     axis.set_xlabel("FLOPs, mean over seeds")

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.report.comparisons import ALL
 from bench.report.format import short
-from bench.report.plots.canvas import panels, pick
+from bench.report.plots.canvas import beside, panels, pick
 from bench.report.reach import reference
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MOST_PAIRS = 16  # comparisons.csv has all
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     parts = pick(
         [
-            (short(analysis.section.dataset), versus, rows)
+            (analysis.section, versus, rows)
             for analysis in analyses
             for versus, rows in chosen(analysis).groupby("versus", sort=False)
         ]
@@ -33,10 +33,12 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     if not parts:
         return None
     most = max(len(rows) for _, _, rows in parts)
-    figure, axes = panels(len(parts), columns=2, size=(4.4, 0.9 + 0.24 * most))
-    for axis, (where, versus, rows) in zip(axes, parts, strict=True):
-        _panel(axis, rows, looks)  # each with its own scale: what is far from random is near to its neighbours
-        axis.set_title(f"{where}, {'to random' if versus else 'to the next in accuracy'}")
+    names = [_names(rows, len(section.targets)) for section, _, rows in parts]
+    width = beside((name for labels in names for name in labels), 2.4)
+    figure, axes = panels(len(parts), columns=2, size=(width, 0.9 + 0.24 * most))
+    for axis, (section, versus, rows), labels in zip(axes, parts, names, strict=True):
+        _panel(axis, rows, labels, looks)  # each with its own scale: what is far from random is near to its neighbours
+        axis.set_title(f"{short(section.dataset)}, {'to random' if versus else 'to the next in accuracy'}")
         axis.set_xlabel("difference of test top-1 (points)")
     return figure
 
@@ -64,7 +66,15 @@ def chosen(analysis: Analysis) -> DataFrame:
     return ordered.head(MOST_PAIRS)
 
 
-def _panel(axis: Axes, rows: DataFrame, looks: dict[str, Look]) -> None:
+def _names(rows: DataFrame, sizes: int) -> list[str]:
+    """What is compared, over how many seeds, and over how many sizes where not over all."""
+    return [
+        f"{short(a)} vs {short(b)} (n = {n}{f', {cells} of {sizes} sizes' if cells < sizes else ''})"
+        for a, b, n, cells in zip(rows["method_a"], rows["method_b"], rows["n"], rows["cells"], strict=True)
+    ]
+
+
+def _panel(axis: Axes, rows: DataFrame, names: list[str], looks: dict[str, Look]) -> None:
     y = np.arange(len(rows))
     for place, row in zip(y, rows.to_dict("records"), strict=True):
         look = looks[row["method_a"]]
@@ -81,10 +91,6 @@ def _panel(axis: Axes, rows: DataFrame, looks: dict[str, Look]) -> None:
             elinewidth=1,
         )
     axis.axvline(0, color="#333333", linewidth=0.8)
-    names = [
-        f"{short(a)} vs {short(b)} (n = {n})"
-        for a, b, n in zip(rows["method_a"], rows["method_b"], rows["n"], strict=True)
-    ]
     axis.set_yticks(y, names)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)

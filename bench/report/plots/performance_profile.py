@@ -27,10 +27,10 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     standing = analyses[0].standing
     if not standing.methods or not standing.cells:
         return None
-    spans = {m: (np.nanmin(s), np.nanmax(s)) for m, s in zip(standing.methods, standing.scores.T, strict=True)}
-    lowest, highest = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
+    spans = [(float(np.nanmin(s)), float(np.nanmax(s))) for s in standing.scores.transpose(2, 0, 1)]
+    lowest, highest = min(low for low, _ in spans), max(high for _, high in spans)
     thresholds = np.linspace(max(0, lowest - 2), min(100, highest + 2), POINTS)
-    figure, shown = views([upper(spans.values())])
+    figure, shown = views([upper(spans, spans)])
     for _, axis, limits in shown:
         _panel(axis, standing, thresholds, looks)
         if limits:

@@ -52,10 +52,17 @@ def accuracy(
         "total",
         *_size_names(section),
     ]
-    notes = [*_few(summary["n"]), *notes]
+    notes = [*_few(summary["n"]), *notes, *_partial(section, totals)]
     caption = _caption(section, summary, totals, metric)
     title = f"{section.title}: {LABELS[metric]}"
     return Table(title, header, rows, caption, notes, fixed=2 + shown, left=1 + shown)
+
+
+def _partial(section: Section, totals: DataFrame) -> list[str]:
+    """Costs of fewer sizes than others."""
+    sizes = len(section.targets)
+    served = zip(totals["method"], totals["targets"], strict=True) if len(totals) else []
+    return [one_line(f"{m}: stored and cost are of {n} of {sizes} sizes only") for m, n in served if n < sizes]
 
 
 def _few(seeds: Series) -> list[str]:

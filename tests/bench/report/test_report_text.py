@@ -118,12 +118,17 @@ def test_groups_of_the_critical_difference():
 def test_a_closer_look_is_taken_where_a_gap_squeezes_the_others():
     from bench.report.plots.canvas import upper
 
-    low, high = upper([(40, 50), (92, 95), (94, 97), (96, 99)])
-    assert (89 < low < 92, 99 < high <= 100.3) == (True, True)
-    assert upper([(40, 50), (55, 60), (94, 97), (96, 99)]) == pytest.approx((93.7, 99.3))
-    assert upper([(40, 50), (60, 70), (75, 80), (90, 99)]) is None  # no gap takes half of the axis
-    assert upper([(40, 50), (45, 50), (98, 99)]) is None  # one method alone needs no closer look
-    assert upper([(40, 50), (98, 99)]) is None
+    means = [(40, 50), (92, 95), (94, 97), (96, 99)]
+    assert upper(means, [(20, 80), (90, 97), (94, 97), (96, 100)]) == pytest.approx((89.4, 100.3))
+    means = [(40, 50), (55, 60), (94, 97), (96, 99)]
+    assert upper(means, means) == pytest.approx((93.7, 99.3))
+    for means in (
+        [(40, 50), (60, 70), (75, 80), (90, 99)],  # no gap takes two fifths of the axis
+        [(40, 50), (45, 50), (98, 99)],  # one method alone needs no closer look
+        [(40, 50), (98, 99)],
+        [],
+    ):
+        assert upper(means, means) is None
 
 
 def test_every_published_number_has_its_source_and_conditions():
