@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -96,13 +97,19 @@ def spec_of(model: nn.Module) -> VitSpec:
             img_size=embed.img_size[0],
             in_chans=embed.proj.in_channels,
             num_classes=model.num_classes,
-            mlp_ratio=block.mlp.fc1.out_features / model.embed_dim,
+            mlp_ratio=_ratio(block.mlp.fc1.out_features, model.embed_dim),
             class_token=model.cls_token is not None,
             global_pool=model.global_pool,
         )
     except AttributeError as error:
         raise TypeError(f"{type(model).__name__} is not a plain timm VisionTransformer: {error}") from None
     return spec
+
+
+def _ratio(hidden: int, width: int) -> float:
+    """The ratio from which `VitSpec.hidden_dim` finds `hidden` again: a quotient may be rounded just below it."""
+    ratio = hidden / width
+    return ratio if int(width * ratio) == hidden else math.nextafter(ratio, math.inf)
 
 
 def mismatch(ancestor: VitSpec, target: VitSpec, may_differ: tuple[str, ...] = ()) -> str | None:

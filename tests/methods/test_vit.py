@@ -34,6 +34,15 @@ def test_a_model_has_the_size_it_was_built_with(spec):
     assert spec_of(build_vit(spec)) == spec
 
 
+@pytest.mark.parametrize(("width", "ratio"), [(52, 0.3), (76, 3.3), (152, 8 / 3), (64, 2.7)])
+def test_a_ratio_that_is_rounded_gives_the_same_hidden_width_again(width, ratio):
+    spec = SPEC.replace(embed_dim=width, depth=1, mlp_ratio=ratio)
+    with torch.device("meta"):
+        model = build_vit(spec)
+        again = build_vit(spec_of(model))
+    assert spec_of(model).hidden_dim == spec.hidden_dim == again.blocks[0].mlp.fc1.out_features
+
+
 @settings(max_examples=25, deadline=None)
 @given(specs())
 def test_derived_sizes_are_those_of_the_model(spec):
