@@ -73,6 +73,11 @@ class Recipe(BaseModel):
         return self
 
     @property
+    def trains(self) -> bool:
+        """Whether it does more than evaluate."""
+        return (self.epochs if self.steps is None else self.steps) > 0
+
+    @property
     def peak_lr(self) -> float:
         """The learning rate after warm-up."""
         return self.lr if self.lr_batch is None else self.lr * self.batch_size / self.lr_batch

@@ -32,7 +32,7 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
         if job.id in wanted:
             wanted.update(job.needs)
     ordered = sorted((job for job in all_jobs.values() if job.id in wanted), key=lambda job: KINDS.index(job.kind))
-    return Plan(suite, {job.id: job for job in ordered}, cells)
+    return Plan(suite, {job.id: job for job in ordered}, cells, list(builder.warnings))
 
 
 def _matches(cell: Cell, pattern: str) -> bool:

@@ -19,6 +19,7 @@ from methods.vit import VitSpec
 class Served:
     """A target as a method meets it: its size, the ancestors that serve it, or why it is not served."""
 
+    position: tuple[str | int, ...]  # in the suite
     spec: VitSpec
     name: str
     ancestors: list[AncestorEntry]
@@ -34,12 +35,12 @@ class Builder:
         self.suite, self.jobs = suite, Jobs(suite)
         self.cells: list[Cell] = []
         self.recipes: dict[str, dict[str, Any]] = {}  # of what each method trains
+        self.warnings: dict[str, None] = {}  # each once, in order
         self._bases: dict[tuple[str | None, str], VitSpec] = {}
 
     def add(self, method: MethodEntry, data: DataEntry) -> None:
         """All runs of a method on a data set; one learngene per family of targets."""
-        own = (self.suite.resolved["methods"][method.label] or {}).get("runs", {})
-        self.check_augment(method.runs, data, (*method.position, "runs") if "augment" in own else ("train",))
+        self.check_recipe(method.runs, data, ("train",), (*method.position, "runs"))
         served, made = self.served(method, data), []
         for target in served:
             members = [s.spec for s in served if s.skipped is None and s.family == target.family]
@@ -47,7 +48,8 @@ class Builder:
             if target.skipped is None:
                 initializer = initializer.resolve(target.base, members)
             for seed in method.seeds:
-                cell = Cell(method, initializer, data, target.spec, target.name, seed, method.runs, target.skipped)
+                size, skipped = (target.spec, target.name), target.skipped
+                cell = Cell(method, initializer, data, *size, seed, method.runs, skipped, target.position)
                 self.prepare(cell, target.ancestors, members)
                 made.append((cell, len(members)))
         candidates = self.candidates(made)
@@ -69,7 +71,7 @@ class Builder:
             if skipped is None:
                 self.check(method, base, size, entry)
             family = (method.initializer.family(size), [a.name for a in ancestors])
-            found.append(Served(size, "", ancestors, base, family, skipped))
+            found.append(Served(entry.position, size, "", ancestors, base, family, skipped))
         for target, name in zip(found, target_names([s.spec for s in found]), strict=True):
             target.name = name
         return found
@@ -81,11 +83,22 @@ class Builder:
             place = self.suite.source.place(entry.position)
             raise self.suite.source.error(method.position, f"{error} (target {size_name(size)} of {place})") from None
 
-    def check_augment(self, recipe: Recipe, data: DataEntry, at: tuple[str, ...]) -> None:
+    def check_recipe(self, recipe: Recipe, data: DataEntry, *places: tuple[str | int, ...]) -> None:
+        """Whether a data set can be trained on so. `places`: keys of the suite that say how, the last one first."""
         try:
             recipe.augment.check(data.settings)
         except ValueError as error:
-            raise self.suite.source.error((*at, "augment"), str(error)) from None
+            raise self.suite.source.error(self.said("augment", *places), str(error)) from None
+        images = dict(data.description.counts)["train"]
+        if recipe.trains and recipe.batch_size > images:
+            found = f"{recipe.batch_size:,} is more than the {images:,} training images of {data.name}"
+            message = f"{found}, which are then the whole batch"
+            self.warnings[self.suite.source.problem(self.said("batch_size", *places), message)] = None
+
+    def said(self, key: str, *places: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """Where the suite says `key`: the last of the places that has it, else the first place."""
+        found = [(*place, key) for place in places if (*place, key) in self.suite.source]
+        return found[-1] if found else places[0]
 
     def base(self, ancestor: AncestorEntry | None, data: DataEntry) -> VitSpec:
         key = (ancestor.name if ancestor else None, data.name)
@@ -95,7 +108,7 @@ class Builder:
             except (ValueError, TypeError) as error:
                 raise self.suite.source.error(ancestor.position if ancestor else (), str(error)) from None
             if ancestor is not None and ancestor.recipe is not None:
-                self.check_augment(ancestor.recipe, ancestor.data or data, (*ancestor.position[:-1], "train"))
+                self.check_recipe(ancestor.recipe, ancestor.data or data, (*ancestor.position[:-1], "train"))
         return self._bases[key]
 
     def only_ancestor(self, named: str | None) -> AncestorEntry | None:
@@ -140,7 +153,10 @@ class Builder:
             at = (*cell.method.position, "train")
             raise self.suite.source.invalid(at, error, Recipe) from None
         data = (ancestors[0].data if ancestors else None) or cell.data
-        self.check_augment(Recipe.model_validate(recipe), data, (*cell.method.position, "train"))
+        own = (*cell.method.position, "train")
+        inherited = [(*trained_like.position[:-1], "train")] if trained_like else []
+        if cell.initializer.trains:
+            self.check_recipe(Recipe.model_validate(recipe), data, *inherited, own)
         teacher = self.teacher(cell, made_with)
         cell.learngene = self.jobs.learngene(cell, data, recipe, members, teacher, made_with)
         if cell.initializer.trains_start:
@@ -214,6 +230,6 @@ class Builder:
             if other is cell:
                 continue
             if other.method is cell.method:
-                raise self.suite.source.error(("targets",), f"the target {cell.target} is listed twice")
+                raise self.suite.source.error(cell.position, f"the target {cell.target} is listed twice")
             labels = f"{other.method.label!r} and {cell.method.label!r}"
             raise self.suite.source.error(cell.method.position, f"the labels {labels} describe the same run {cell.run}")

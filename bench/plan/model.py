@@ -34,6 +34,7 @@ class Cell:
     seed: int
     recipe: Recipe
     skipped: str | None = None
+    position: tuple[str | int, ...] = ()  # of its target in the suite
     run: str = ""
     start: str | None = None
     learngene: str | None = None
@@ -58,3 +59,4 @@ class Plan:
     suite: Suite
     jobs: dict[str, Job]
     cells: list[Cell]
+    warnings: list[str] = field(default_factory=list)  # of what will be done, but hardly as its author thinks

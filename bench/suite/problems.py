@@ -49,6 +49,10 @@ class Source:
         self.path, self.lines, self.origin, self.data = path, lines, origin, data
         self.folder = folder or path.parent
 
+    def __contains__(self, at: KeyPath) -> bool:
+        """Whether the suite says something at a key."""
+        return at in self.lines or at in self.origin
+
     def place(self, at: KeyPath) -> str:
         """`file:line`, or the `--set` option, of the nearest known key at or above `at`; both where a `--set` changed
         something below it."""

@@ -75,7 +75,7 @@ def test_several_labels_of_one_method_share_what_they_can(planned):
 def test_equal_labels_are_an_error(planned):
     with pytest.raises(SuiteError, match="labels 'random' and 'again' describe the same run random-L1-d16-digits-s1"):
         planned("methods.again={use: random, seeds: [1, 0]}")
-    with pytest.raises(SuiteError, match="the target L1-d16 is listed twice"):
+    with pytest.raises(SuiteError, match="targets.0: the target L1-d16 is listed twice"):
         planned("targets.0.depth=[1, 3, 1]")
     assert planned("methods.again={use: random, seeds: [5]}")
 
@@ -169,3 +169,11 @@ def test_only(planned):
     assert {c.method.label for c in more.cells} == {"random"}, "the label counts, not what it uses"
     with pytest.raises(UsageError, match="matches none of 20 runs"):
         planned(only=["wavee*"])
+
+
+def test_a_batch_of_more_images_than_there_are_is_said_where_it_is_given(planned):
+    plan = planned("train.batch_size=1077", "methods.sws.train.batch_size=1500", "methods.random.runs.batch_size=1078")
+    first, second = sorted(plan.warnings)
+    assert "methods.random.runs.batch_size: 1,078 is more than the 1,077 training images of digits" in first
+    assert "methods.sws.train.batch_size: 1,500 is more than" in second
+    assert not planned("methods.sws.train.batch_size=1500", "methods.sws.train.epochs=0").warnings
