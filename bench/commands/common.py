@@ -22,7 +22,10 @@ KEPT = "# kept by bench run: "
 
 def plan_of(options: argparse.Namespace) -> tuple[Plan, Store]:
     """The plan of the suite as given on the command line."""
-    return make_plan(load(options.suite, options.settings), options.only), Store(options.results)
+    plan = make_plan(load(options.suite, options.settings), options.only)
+    for warning in plan.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return plan, Store(options.results)
 
 
 def prepared_folder(options: argparse.Namespace) -> str | None:
