@@ -22,6 +22,8 @@ def main(options: argparse.Namespace) -> int:
         cls = methods.method_class(options.name)
     except (KeyError, ImportError, TypeError, ValueError) as error:
         raise UsageError(str(error.args[0])) from None
+    except (Exception, SystemExit) as error:  # whatever a module from outside does on import
+        raise UsageError(f"{options.name} cannot be imported ({type(error).__name__}: {error})") from None
     print(f"{options.name}, version {cls.version}: {_traits(cls)}\n")
     print(inspect.getdoc(cls))
     print("\nOptions, with their defaults:")

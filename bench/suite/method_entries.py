@@ -107,7 +107,7 @@ def _class(use: str, source: Source, at: tuple[str, ...]) -> type[Initializer]:
         return methods.method_class(use)
     except (KeyError, TypeError) as error:
         raise source.error(at, error.args[0]) from None
-    except Exception as error:  # whatever a module from outside does on import
+    except (Exception, SystemExit) as error:  # whatever a module from outside does on import
         found = f"{type(error).__name__}: {error}"
         message = f"{use} cannot be imported ({found}); looked beside the suite, in this folder and on PYTHONPATH"
         raise source.error(at, message) from None
@@ -121,9 +121,15 @@ def _construct(
     except Exception as error:  # annotations of a class from outside
         message = f"{cls.__name__}: its options cannot be read ({type(error).__name__}: {error})"
         raise source.error(at, f"{message}; expected a dataclass whose fields have plain types") from None
+    taken = sorted(set(adapters) & set(field_names(MethodKeys)))
+    if taken:
+        raise source.error(at, f"{cls.__name__}: its option {taken[0]!r} has the name of a reserved key; rename it")
     checked = {}
     for name, value in options.items():
         if name not in adapters:
+            if "__dataclass_fields__" not in vars(cls) and name in inspect.get_annotations(cls):
+                message = f"{cls.__name__} says {name!r} but is no dataclass; expected @dataclass before it"
+                raise source.error((*at, name), message)
             valid = [*adapters, *sorted(field_names(MethodKeys))]
             raise source.error((*at, name), f"unknown option {name!r}{nearest(name, valid)}")
         try:

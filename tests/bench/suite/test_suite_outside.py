@@ -42,6 +42,7 @@ def test_options_are_checked_by_their_annotations(suite):
 BAD = [
     ("class Mine(:", "", "methods.mine.use", "cannot be imported (SyntaxError"),
     ("raise RuntimeError('no')", "", "methods.mine.use", "cannot be imported (RuntimeError: no)"),
+    ("raise SystemExit(3)", "", "methods.mine.use", "cannot be imported (SystemExit: 3)"),
     ("import nothing_like_this", "", "methods.mine.use", "No module named 'nothing_like_this'"),
     ("class Mine: pass", "", "methods.mine.use", "expected a subclass of methods.Initializer"),
     ("Mine = 3", "", "methods.mine.use", "expected a subclass of methods.Initializer"),
@@ -51,6 +52,9 @@ BAD = [
     (CLASS.format(body="file: Path = Path()"), ", file: x", "methods.mine.file", "expected"),
     (CLASS.format(body="scale: float = 0.5"), ", scale: big", "methods.mine.scale", "expected a number, found 'big'"),
     (CLASS.format(body="scale: float = 0.5"), ", skale: 1", "methods.mine.skale", "did you mean 'scale'?"),
+    (CLASS.format(body="scale: float = 0.5"), ", ancestors: 0", "methods.mine.ancestors", "unknown option"),
+    (CLASS.format(body="seeds: int = 3"), "", "methods.mine", "its option 'seeds' has the name of a reserved key"),
+    (CLASS.format(body="scale: float = 1.0").replace("@", "# "), ", scale: 2", "methods.mine.scale", "no dataclass"),
     (CLASS.format(body="scale: float"), "", "methods.mine", "'scale'"),
     (CLASS.format(body="def __post_init__(self): raise ValueError('bad day')"), "", "methods.mine", "bad day"),
 ]
