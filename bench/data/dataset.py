@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from bench.data.ahead import on_device
 from bench.data.description import Description, describe_survey, source_module
 from bench.data.images import ArrayImages, Images
 from bench.data.memory import TensorSplit
@@ -56,8 +57,7 @@ class DecodedSplit:
         if augment is not None:
             augment.check(self._pool.samples.settings)
         requests = [Request(self._part, batch, epoch, seed, augment) for batch in order]
-        for images, labels in self._pool.run(requests):
-            images, labels = (x.to(self._device, non_blocking=True) for x in (images, labels))
+        for images, labels in on_device(self._pool.run(requests), self._device):
             yield self._normalise(images), labels
 
 

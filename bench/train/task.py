@@ -27,6 +27,19 @@ class FunctionTask(TrainingTask):
         return {"loss": self.function(self.trainable_module, input, target)}
 
 
+class Still(nn.Module):
+    """A teacher in inference mode, which timm's task leaves at `no_grad`: nothing is kept for gradients to come."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            logits = self.model(images)
+        return logits.clone()  # the loss has to remember it
+
+
 def make_task(
     module: nn.Module, loss: str | LossFunction, recipe: Recipe, teacher: nn.Module | None, stats: dict[str, Any],
     device: torch.device,
@@ -48,6 +61,7 @@ def make_task(
         module, teacher, criterion, distill_loss_weight=distill.kl, task_loss_weight=distill.ce,
         temperature=distill.temperature, device=device, verbose=False,
     )  # fmt: skip
+    task.teacher.model = Still(task.teacher.model)
     if torch.equal(task.student_mean, task.teacher.mean_kd) and torch.equal(task.student_std, task.teacher.std_kd):
         task.student_mean = task.student_std = None  # equal: spare timm's comparison, a synchronisation, in every step
     return task
