@@ -1,6 +1,5 @@
 """The jobs of a plan: what each kind's identity is made of, and which jobs it needs."""
 
-import dataclasses
 from typing import Any
 
 from bench import ENGINE
@@ -53,7 +52,7 @@ class Jobs:
         }
         if teacher != own_teacher:
             settings["teacher"] = teacher
-        local = {"data": local, "targets": [dataclasses.asdict(s) for s in members], "teacher": teacher}
+        local = {"data": local, "targets": [dict(vars(s)) for s in members], "teacher": teacher}
         prefix = f"{method_name(method)}-{data.name}-s{seed}"
         return self.add("learngene", prefix, settings, [*cell.ancestors, teacher], local)
 

@@ -7,6 +7,7 @@ half are done, with the files that real ones have.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,12 +29,14 @@ slurm: {{partition: {partition}}}
 """
 
 
-def bench(*arguments: object) -> tuple[float, str]:
-    """(seconds, output) of a command that ends well."""
-    began = time.monotonic()
+def bench(*arguments: object) -> tuple[str, str]:
+    """(what it took, output) of a command that ends well. CPU seconds say more where the machine has other work."""
+    began, before = time.monotonic(), os.times()
     done = subprocess.run([sys.executable, "-m", "bench", *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return time.monotonic() - began, done.stdout
+    seconds, after = time.monotonic() - began, os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return f"{seconds:.2f} s ({cpu:.2f} CPU s)", done.stdout
 
 
 def fill(suite: Path, results: Path) -> None:
@@ -59,15 +62,15 @@ def main() -> None:
         suite.write_text(SUITE.format(seeds=given.runs, partition=given.partition))
         slurm = ("--launcher", "slurm", "--detach", "--results", folder / "submitted")
         seconds, out = bench("run", suite, *slurm)
-        print(f"submitting {given.runs} runs: {seconds:.1f} s ({out.splitlines()[1].partition(' (')[0]})")
+        print(f"submitting {given.runs} runs: {seconds} ({out.splitlines()[1].partition(' (')[0]})")
         seconds, _ = bench("status", suite, "--results", folder / "submitted")
-        print(f"their status: {seconds:.2f} s")
+        print(f"their status: {seconds}")
         bench("cancel", suite, "--results", folder / "submitted")
         suite.write_text(SUITE.format(seeds=given.jobs, partition=given.partition))
         fill(suite, folder / "results")
         for attempt in ("first", "second"):
             seconds, out = bench("status", suite, "--results", folder / "results")
-            print(f"status of {given.jobs} jobs, {attempt} look: {seconds:.2f} s")
+            print(f"status of {given.jobs} jobs, {attempt} look: {seconds}")
 
 
 if __name__ == "__main__":
