@@ -1,6 +1,10 @@
-"""Tables as LaTeX with booktabs: `\\usepackage{booktabs}` is all that a paper needs to \\input them."""
+"""Tables as LaTeX: `\\usepackage{booktabs,graphicx}` is all that a paper needs to \\input them. None is wider than the
+text: one that would be is shrunk, and split where it would become too small to read."""
 
 from __future__ import annotations
+
+import re
+import unicodedata
 
 from bench.report.format import one_line
 from bench.report.tables import Cell, Table
@@ -14,20 +18,44 @@ SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "|": r"\textbar{}",
     '"': r"\char34{}",
     "`": r"\textasciigrave{}",
-    "'": r"\textquotesingle{}",
+    "'": "'{}",
     "±": r"\ensuremath{\pm}",
     "×": r"\ensuremath{\times}",
     "∞": r"\ensuremath{\infty}",
+    "→": r"\ensuremath{\to}",
+    "…": r"\ldots{}",
+    "–": "--",
+    "—": "---",
+    "’": "'{}",
+    "“": "``{}",
+    "”": "''{}",
+    "ß": r"\ss{}",
+    "æ": r"\ae{}",
+    "ø": r"\o{}",
+    "ł": r"\l{}",
+    "\N{ZERO WIDTH SPACE}": "{}",
     "[": "{[}",  # no optional argument after \\
     "]": "{]}",
 }
+# combining mark -> the command of its accent
+ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0308\u030a\u030c\u0327", "`'^~\"rvc", strict=True))
+FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}"  # no wider than the text
 WIDTH = 110  # characters of a part of a table
 
 
 def escape(text: str) -> str:
-    """Text that shows as it is: no command of LaTeX. Characters outside ASCII and the table above become "?"."""
-    escaped = "".join(SPECIAL.get(c, c if c.isascii() else "?") for c in one_line(text))
-    return escaped.replace("--", "-{}-")  # no ligature
+    """Text that shows as it is: no command of LaTeX. Accented letters stay; what else is unknown becomes "?"."""
+    apart = re.sub("-(?=-)", "-\N{ZERO WIDTH SPACE}", one_line(text))  # two of them are no dash
+    return "".join(map(_character, apart))
+
+
+def _character(c: str) -> str:
+    if c in SPECIAL or c.isascii():
+        return SPECIAL.get(c, c)
+    base, *marks = unicodedata.normalize("NFD", c)
+    if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in ACCENTS:
+        return f"\\{ACCENTS[marks[0]]}{{{base}}}"
+    return "?"
 
 
 def table(table: Table) -> str:
@@ -43,13 +71,13 @@ def _part(table: Table, last: bool) -> str:
         r"\begin{table}",
         r"  \centering\small",
         f"  \\caption{{{' '.join(map(escape, notes))}}}",
-        f"  \\begin{{tabular}}{{{columns}}}",
+        f"  {FIT}{{\\begin{{tabular}}{{{columns}}}",
         r"    \toprule",
         f"    {' & '.join(map(escape, table.header))} \\\\",
         r"    \midrule",
         *(f"    {' & '.join(map(_cell, row))} \\\\" for row in table.rows),
         r"    \bottomrule",
-        r"  \end{tabular}",
+        r"  \end{tabular}}",
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

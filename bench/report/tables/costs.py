@@ -101,7 +101,7 @@ def break_even(section: Section, frame: DataFrame) -> Table:
         verdicts = list(zip(verdicts, crossings, strict=True))
         less = both.loc["without"]
         costs = [
-            _si(whole[part]) if whole[part] == whole[part] else (f"{si(less[part])} + {UNKNOWN}", less[part])
+            _si(whole[part]) if whole[part] == whole[part] else (si_sum([less[part], math.nan]), less[part])
             for part in ("fixed", "per_size")
         ]
         rows.append(_row(method, *costs, scratch, *verdicts))

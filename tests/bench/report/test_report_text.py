@@ -95,6 +95,7 @@ def test_latex():
     assert r"a\textbar{}b\_c & 3 & \textbf{1.0 \ensuremath{\pm} 0.1} & 2.0 \\" in text
     assert r"{[}x{]} & 3" in text
     assert r"\caption{A \& B. Caption 100\%. note \textless{}b\textgreater{}.}" in text
+    assert latex.escape("größe Łódź ñ ç -- é 日") == (r"gr\"{o}\ss{}e ?\'{o}d\'{z} \~{n} \c{c} -{}- \'{e} ?")
     assert [word in text for word in (r"\toprule", r"\midrule", r"\bottomrule")] == [True] * 3
 
 
