@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
                          help="of the JPEG files of scaled images, 50 to 100 (default: 95)")  # fmt: skip
     prepare.add_argument("--skip-broken", action="store_true", help="leave out images that cannot be decoded")
     prepare.add_argument("--jobs", type=_positive, metavar="N", help="processes (default: all cores)")
+    prepare.add_argument("--check", action="store_true", help="hold what is prepared against its checksums")
 
     doctor = command("doctor", "what this machine can do; with SUITE what it would need", suites="maybe")
     launcher(doctor)

@@ -70,7 +70,7 @@ def short_side(settings: DataSettings) -> int:
 def _prepare(settings: DataSettings, out: Path, options: argparse.Namespace) -> None:
     from bench.data import describe
     from bench.data.encode import Form
-    from bench.data.prepare import prepare
+    from bench.data.prepare import check, prepare
     from bench.launch.local import cores
 
     if settings.is_prepared:
@@ -87,6 +87,8 @@ def _prepare(settings: DataSettings, out: Path, options: argparse.Namespace) -> 
         with _progress(settings.name, images) as advance:
             how = {"workers": options.jobs or cores(), "skip_broken": options.skip_broken, "progress": advance}
             info = prepare(settings, form, out, **how)
+        if options.check:
+            check(out, info)
     except ValueError as error:
         raise BenchError(str(error)) from None
     except OSError as error:
@@ -94,15 +96,17 @@ def _prepare(settings: DataSettings, out: Path, options: argparse.Namespace) -> 
         raise BenchError(f"{why}; whole shards are kept, and the same command goes on after them") from None
     finally:
         lock.release()
-    _report(settings.name, info, out)
+    _report(settings.name, info, out, checked=options.check)
 
 
-def _report(name: str, info: dict[str, Any], out: Path) -> None:
+def _report(name: str, info: dict[str, Any], out: Path, *, checked: bool) -> None:
     counts = ", ".join(f"{split['num_samples']:,} {part}" for part, split in info["splits"].items())
     size = sum(sum(split["bytes"]) for split in info["splits"].values())
     per_class = info["splits"]["train"]["per_class"]
     spread = f"{len(per_class)} classes of {min(per_class)} to {max(per_class)} training images"
     print(f"{name}: {counts}; {spread}; {size / 1e9:.3g} GB in {out}")
+    if checked:
+        print(f"{name}: every shard matches its checksum")
     for broken in info["broken"]:
         print(f"left out: {broken}")
 

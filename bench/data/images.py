@@ -107,6 +107,7 @@ def decode(source: Callable[[], Any], name: str, mode: str) -> Image.Image:
     try:
         file = source()
         with file if isinstance(file, Image.Image) else Image.open(file) as image:
-            return image.convert(mode)
+            image.load()
+            return image if image.mode == mode else image.convert(mode)  # which would copy it
     except Exception as error:  # PIL raises OSError, SyntaxError, ValueError, ... for what it cannot decode
         raise DataError(f"{name}: not a readable image ({type(error).__name__}: {error})") from None

@@ -1,7 +1,8 @@
 """Write a data set once, as tar shards with an index (see `bench.data.shards`), shard by shard.
 
 A shard is there when the JSON file beside it is, which says what is in it; the data set when `_info.json` is. Whatever
-ends the work before leaves whole shards behind, and the same call goes on after them, to the same bytes.
+ends the work before leaves whole shards behind, and the same call goes on after them, to the same bytes; so it does
+without `_info.json` where a shard was damaged later.
 """
 
 from __future__ import annotations
@@ -64,8 +65,7 @@ def prepare(
         info = _finish(settings, survey, form, plan, done, out)
     else:
         progress(sum(survey.sizes.values()))
-    for beside in (out / PLAN, *out.glob("*-?????.json")):
-        beside.unlink(missing_ok=True)
+    (out / PLAN).unlink(missing_ok=True)
     return info
 
 
@@ -212,3 +212,12 @@ def _finish(
     }
     files.write_json(out / INFO, info)
     return files.read_json(out / INFO) or info
+
+
+def check(out: Path, info: Json) -> None:
+    """Read all shards. Raises DataError naming one that is not as it was written."""
+    for split in info["splits"].values():
+        for name, expected in zip(split["filenames"], split["sha256"], strict=True):
+            if files.sha256(out / name) != expected:
+                how = f"remove {out / INFO} and {out / name}, and prepare the data set again"
+                raise DataError(f"{out / name}: its content does not match its checksum; {how}")

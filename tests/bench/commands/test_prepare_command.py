@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import tarfile
 import time
@@ -51,7 +52,7 @@ def test_what_is_written(photos, prepared):
     assert {part: split["num_samples"] for part, split in info["splits"].items()} == {"train": 36, "test": 12}
     assert info["splits"]["train"]["per_class"] == [12, 12, 12]
     assert {path.name for path in prepared.iterdir()} == {
-        INFO, "train-00000.tar", "test-00000.tar", "train.index.npy", "test.index.npy",
+        INFO, *(f"{part}{end}" for part in ("train", "test") for end in ("-00000.tar", "-00000.json", ".index.npy")),
     }  # fmt: skip
     with tarfile.open(prepared / "train-00000.tar") as tar:
         first = tar.extractfile("000000013.jpg").read()
@@ -161,11 +162,27 @@ def test_errors_say_what_to_do(photos, prepared, tmp_path, capsys):
 
 
 def test_a_shard_that_is_cut_is_noticed(photos, prepared, tmp_path, capsys):
-    import shutil
-
     shutil.copytree(prepared, tmp_path / "photos")
     shard = tmp_path / "photos" / "train-00000.tar"
     shard.write_bytes(shard.read_bytes()[:-512])
     assert bench("plan", suite(tmp_path, photos), "--set", f"prepared={tmp_path}") == 2
     error = capsys.readouterr().err
     assert str(shard) in error and "prepare the data set again" in error
+    (tmp_path / "photos" / INFO).unlink()
+    kept = (tmp_path / "photos" / "test-00000.tar").stat().st_mtime_ns
+    assert bench("prepare", suite(tmp_path, photos), "--out", tmp_path, "--jobs", 1) == 0
+    assert content(tmp_path / "photos") == content(prepared)
+    assert (tmp_path / "photos" / "test-00000.tar").stat().st_mtime_ns == kept
+
+
+def test_check_finds_a_changed_byte(photos, prepared, tmp_path, capsys):
+    shutil.copytree(prepared, tmp_path / "photos")
+    words = ("prepare", suite(tmp_path, photos), "--out", tmp_path, "--check")
+    assert bench(*words) == 0
+    assert "every shard matches its checksum" in capsys.readouterr().out
+    shard = tmp_path / "photos" / "train-00000.tar"
+    content = bytearray(shard.read_bytes())
+    content[2000] ^= 1
+    shard.write_bytes(content)
+    assert bench(*words) == 1
+    assert f"{shard}: its content does not match" in capsys.readouterr().err
