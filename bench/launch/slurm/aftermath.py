@@ -33,7 +33,7 @@ def main(folder: str, array: str, code: str) -> None:
     if open_jobs and before < allowed:
         print(f"{message}; started again ({before + 1} of {allowed})", flush=True)
         events.append(submission.folder, element, "requeue")
-        subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])
+        subprocess.run(["scontrol", "requeue", element])  # not SLURM_JOB_ID: the last element has its array's
         time.sleep(600)  # until Slurm ends this script
         return
     for job in open_jobs:

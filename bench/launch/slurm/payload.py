@@ -161,7 +161,7 @@ class Allocation:
         if all(self.over(job) for job in self.jobs):
             return
         self.note("requeue")
-        done = subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])
+        done = subprocess.run(["scontrol", "requeue", self.id])  # by SLURM_JOB_ID the last element would take all along
         self.last_moments(requeued=done.returncode in (0, -signal.SIGTERM))  # it may die of the signal that it causes
         sys.exit(1)
 
