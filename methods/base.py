@@ -78,7 +78,7 @@ LossFunction = Callable[["nn.Module", "Tensor", "Tensor"], "Tensor"]  # (module,
 class Lab(Protocol):
     """What a method may ask of the harness. Whatever costs goes through it, and is charged."""
 
-    targets: Sequence[VitSpec]  # the sizes that this learngene has to serve
+    targets: Sequence[VitSpec]  # the sizes that this learngene has to serve; see `resolve`
     classes: str  # identity of the ordered class list of the data set at hand
     device: torch.device
 
@@ -155,7 +155,8 @@ class Initializer:
     def resolve(self, ancestor: VitSpec | None, targets: Sequence[VitSpec]) -> Self:
         """This initializer with every option that is derived from the family's targets filled in.
 
-        The harness calls it before `condense`, so that what is derived is shown and is part of the identity.
+        The harness calls it before `condense`, so that what is derived is shown and is part of the identity. The list
+        `lab.targets` is not: what a learngene takes from it has to be said here, or by `family`.
         """
         return self
 

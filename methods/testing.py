@@ -42,13 +42,14 @@ class Bench:
     def __post_init__(self) -> None:
         self.ancestor = perturbed(self.ancestor_spec, seed=1)
 
-    def lab(self, classes: str = "same") -> Lab:
+    def lab(self, classes: str = "same", *more: VitSpec) -> Lab:
         teacher = copy.deepcopy(self.ancestor) if self.initializer.ancestors else None
-        return self.make_lab(targets=[self.target_spec], teacher=teacher, classes=classes, seed=0)
+        return self.make_lab(targets=[self.target_spec, *more], teacher=teacher, classes=classes, seed=0)
 
-    def condense(self) -> Learngene:
+    def condense(self, *more: VitSpec) -> Learngene:
+        """`more`: further targets that the learngene has to serve."""
         given = {0: None, 1: self.ancestor, "many": [self.ancestor]}[self.initializer.ancestors]
-        return self.initializer.condense(given, self.lab())
+        return self.initializer.condense(given, self.lab("same", *more))
 
     def target(self, learngene: Learngene, *, seed: int, classes: str = "same") -> tuple[State, State]:
         """Weights of a target before and after; `seed` is that of its own draw and of torch's global generator."""
@@ -124,6 +125,7 @@ def check_initializer(
     assert initializer == initializer.resolve(ancestor, [target_spec]), "resolve changes what it has resolved"
     bench = Bench(initializer, ancestor_spec, target_spec, make_lab)
     learngene = check_condense(bench)
+    check_targets(bench, learngene)
     origins = check_initialize(bench, learngene)
     check_file(bench, learngene)
     check_head(bench)
@@ -157,6 +159,23 @@ def check_condense(bench: Bench) -> Learngene:
     assert bench.ancestor.training == training, "condense changed the ancestor's mode"
     assert [p.requires_grad for p in bench.ancestor.parameters()] == wants, "condense froze the ancestor"
     return learngene
+
+
+def check_targets(bench: Bench, learngene: Learngene) -> None:
+    """What condensing takes from `lab.targets` is said by `family` or `resolve`, and so in the learngene's identity."""
+    init, target = bench.initializer, bench.target_spec
+    ancestor, other = bench.ancestor_spec if init.ancestors else None, target.replace(depth=target.depth + 1)
+    if init.supports(ancestor, other) is not None or init.family(other) != init.family(target):
+        return
+    try:
+        init.check(ancestor, other)
+        alike = init.resolve(ancestor, [target, other]) == init
+    except ValueError:
+        return  # an option that fits the one depth only
+    if alike:
+        again = bench.condense(other)
+        equal = same(learngene.tensors, again.tensors) and learngene.meta == again.meta
+        assert equal, "condense takes more from lab.targets than `family` and `resolve` say: results would be mixed up"
 
 
 def check_initialize(bench: Bench, learngene: Learngene) -> dict[str, str]:

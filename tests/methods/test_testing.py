@@ -58,11 +58,6 @@ class Halved(Initializer):
                 p.mul_(self.scale)
 
 
-@pytest.mark.parametrize("cls", [Copy, Halved])
-def test_a_class_from_outside_passes(cls):
-    check_initializer(cls(), ANCESTOR, TARGET, TinyLab)
-
-
 @dataclass
 class NoDefault(Initializer):
     """An option without a default."""
@@ -181,6 +176,40 @@ class ResolvesAgain(Copy):
         return type(self)(noise=self.noise + 1)
 
 
+@dataclass
+class DeepestTarget(Copy):
+    """Stores as many blocks as the deepest target has, and does not say so."""
+
+    def condense(self, ancestor, lab):
+        learngene, depth = super().condense(ancestor, lab), max(target.depth for target in lab.targets)
+        blocks = {name for name in learngene.tensors if name.startswith("blocks.")}
+        unused = {name for name in blocks if int(name.split(".")[1]) >= depth}
+        return Learngene({n: t for n, t in learngene.tensors.items() if n not in unused}, learngene.meta)
+
+
+@dataclass
+class DeepestTargetSaid(DeepestTarget):
+    """The same, as an option that is derived."""
+
+    depth: int = 0
+
+    def resolve(self, ancestor, targets):
+        return type(self)(depth=max(target.depth for target in targets))
+
+
+@dataclass
+class OneDepthEach(DeepestTarget):
+    """The same, with a learngene for every depth."""
+
+    def family(self, target):
+        return target.depth
+
+
+@pytest.mark.parametrize("cls", [Copy, Halved, DeepestTargetSaid, OneDepthEach])
+def test_a_class_from_outside_passes(cls):
+    check_initializer(cls(), ANCESTOR, TARGET, TinyLab)
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
@@ -198,6 +227,7 @@ class ResolvesAgain(Copy):
         (Dead(), "no gradient reaches .*blocks.0"),
         (Refuses(), "not this one"),
         (ResolvesAgain(), "resolve changes"),
+        (DeepestTarget(), "more from lab.targets"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Initializer) else "",
 )
