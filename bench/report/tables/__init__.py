@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.report.tables.accuracy import LABELS, accuracy
 from bench.report.tables.claims import differences
-from bench.report.tables.costs import break_even, parts, reach, storage
+from bench.report.tables.costs import break_even, parts, reach, storage, targets
 from bench.report.tables.model import Cell, Table
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def tables_of(analysis: Analysis) -> dict[str, Table]:
     tables = {
         metric: accuracy(section, analysis.summary, totals, analysis.best.get(metric, {}), metric) for metric in LABELS
     }
+    tables["targets"] = targets(section)
     tables["cost"] = parts(section, totals)
     tables["storage"] = storage(section, totals)
     tables["break_even"] = break_even(section, analysis.break_even)

@@ -9,7 +9,7 @@ from bench.report.cost import OWN, PARTS, SHARED
 from bench.report.format import UNKNOWN, counts, interval, one_line, si, si_sum
 from bench.report.sections import Section
 from bench.report.statistics import ENOUGH, FEW
-from bench.report.tables.model import Cell, Table
+from bench.report.tables.model import Cell, Table, quoted
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -36,10 +36,11 @@ def accuracy(
         of_method = [cells[method, target] for target in section.targets if (method, target) in cells]
         cost = costs.loc[method] if method in costs.index else None
         front = [one_line(method), *([settings[method]] if shown else []), counts([row["n"] for row in of_method])]
-        row = [Cell(text) for text in (*front, *_front(cost))]
+        runs = [section.suite, method, section.dataset]
+        row = [Cell(text, runs="" if i else quoted(*runs)) for i, text in enumerate((*front, *_front(cost)))]
         for target in section.targets:
             cell = cells.get((method, target))
-            row.append(Cell(_score(cell, metric), bold=best.get(target) == method))
+            row.append(Cell(_score(cell, metric), bold=best.get(target) == method, runs=quoted(*runs, target)))
             notes += _why(cell)
         rows.append(row)
     header = [

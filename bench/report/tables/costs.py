@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from bench.report.cost import PARTS
 from bench.report.format import UNKNOWN, hours, number, one_line, si, si_sum
 from bench.report.sections import Section
-from bench.report.tables.model import Cell, Table
+from bench.report.tables.model import Cell, Table, quoted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def _row(*items: str | tuple[str, float]) -> list[Cell]:
-    """Cells from texts, or from texts with the number that they are sorted by."""
+def _row(section: Section, method: str, *items: str | tuple[str, float]) -> list[Cell]:
+    """A row of a method. Cells from texts, or from texts with the number that they are sorted by."""
     pairs = (item if isinstance(item, tuple) else (item, None) for item in items)
-    return [Cell(one_line(text), value=value) for text, value in pairs]
+    first = Cell(one_line(method), runs=quoted(section.suite, method, section.dataset))
+    return [first, *(Cell(one_line(text), value=value) for text, value in pairs)]
 
 
 def _si(value: float, unit: str = "") -> tuple[str, float]:
@@ -45,7 +46,7 @@ def parts(section: Section, totals: DataFrame) -> Table:
         times = [total["device_hours_total"], total["device_hours_total_without_ancestor"]]
         other = [_total(total, "images"), *((hours(time), time) for time in times)]
         other += [_si(total["energy_joules_total"], "J")] if energy else []
-        rows.append(_row(total["method"], str(total["targets"]), str(total["n"]), *flops, *sums, *other))
+        rows.append(_row(section, total["method"], str(total["targets"]), str(total["n"]), *flops, *sums, *other))
     caption = (
         "Cost of serving all sizes once, mean over n seeds: what is shared (ancestor, learngene, tuning runs) once per "
         "identity, initialisation and training for every size. Parts and totals in FLOPs (1 MAC = 2 FLOPs); '?' for "
@@ -53,6 +54,19 @@ def parts(section: Section, totals: DataFrame) -> Table:
         "that shared the device, energy likewise; on the CPU, core time. Evaluation is not counted."
     )
     return Table(f"{section.title}: cost", header, rows, caption)
+
+
+def targets(section: Section) -> Table:
+    """What is initialised."""
+    header = ["target", "depth", "width", "heads", "parameters", "MACs"]
+    rows = []
+    for name, size in section.sizes.iterrows():
+        words = [str(size[key]) for key in ("depth", "embed_dim", "num_heads")]
+        first = Cell(one_line(str(name)), runs=quoted(section.suite, str(name), section.dataset))
+        numbers = [float(size[key]) if size[key] == size[key] else math.nan for key in ("params", "macs")]
+        rows.append([first, *map(Cell, words), *(Cell(si(n), value=n) for n in numbers)])
+    caption = "Parameters with the head; MACs of one forward pass of one image (a FLOP count is twice that)."
+    return Table(f"{section.title}: target sizes", header, rows, caption)
 
 
 def storage(section: Section, totals: DataFrame) -> Table:
@@ -72,6 +86,7 @@ def storage(section: Section, totals: DataFrame) -> Table:
         ratio = "stores nothing" if stored + head == 0 else f"{number(total['storage_ratio'])}x"
         rows.append(
             _row(
+                section,
                 total["method"],
                 str(total["learngenes"] if stored + head else 0),
                 _si(stored + head),
@@ -104,7 +119,7 @@ def break_even(section: Section, frame: DataFrame) -> Table:
             _si(whole[part]) if whole[part] == whole[part] else (si_sum([less[part], math.nan]), less[part])
             for part in ("fixed", "per_size")
         ]
-        rows.append(_row(method, *costs, scratch, *verdicts))
+        rows.append(_row(section, method, *costs, scratch, *verdicts))
     caption = (
         "From how many sizes on a method is cheaper than training each from scratch to the same accuracy, in FLOPs. "
         "fixed = ancestor + learngene where one serves all sizes; tuning runs count per size, on both sides. From "
@@ -122,13 +137,13 @@ def reach(section: Section, frame: DataFrame) -> Table:
     for (factor, method), group in frame.groupby(["factor", "method"], sort=False) if len(frame) else []:
         cells = group.set_index("target")
         texts = [_reached(cells.loc[t].to_dict()) if t in cells.index else "" for t in section.targets]
-        rows.append((factor, section.methods.index(method), _row(method, f"{factor:g}", *texts)))
+        rows.append((factor, section.methods.index(method), _row(section, method, f"{factor:g}", *texts)))
     rows.sort(key=lambda row: row[:2])
     caption = (
         "Training that it takes to reach the accuracy that random initialisation reaches at its end, and multiples "
-        "of it (times): epochs, FLOPs, and how many times fewer FLOPs than random takes. Upper medians over seeds, "
-        "first evaluation at or above what random reached with the same seed; in brackets how many runs reach it, "
-        "where not all do. Initialisation and preparation are not in it: see reach.csv."
+        "of it (times): epochs, FLOPs, device time, and how many times fewer FLOPs than random takes. Upper medians "
+        "over seeds, first evaluation at or above what random reached with the same seed; in brackets how many runs "
+        "reach it, where not all do. Initialisation and preparation are not in it: see reach.csv."
     )
     return Table(
         f"{section.title}: cost to reach random's accuracy", header, [row[2] for row in rows], caption, fixed=2
@@ -141,5 +156,6 @@ def _reached(cell: dict) -> str:
         return f"never{counts}"
     if cell["epochs"] == 0:
         return f"at the start{counts}"
+    time = f", {hours(cell['device_hours'])}" if math.isfinite(cell["device_hours"]) else ""
     speedup = f", {cell['speedup']:.1f}x" if math.isfinite(cell["speedup"]) else ""
-    return f"{cell['epochs']:.3g} ep, {si(cell['flops'])}{speedup}{counts}"
+    return f"{cell['epochs']:.3g} ep, {si(cell['flops'])}{time}{speedup}{counts}"

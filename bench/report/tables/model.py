@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from bench.report.format import one_line
+
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows; on the page also a number to sort by and lines to unfold."""
+    """What a cell shows; on the page also a number to sort by, lines to unfold, and the runs behind it: words that the
+    table of all runs is filtered by."""
 
     text: str
     bold: bool = False
     value: float | None = None
     details: list[str] | None = None
+    runs: str = ""
+
+
+def quoted(*words: str) -> str:
+    """A filter for rows that have each of these as a cell; none where a word has a quotation mark itself."""
+    return "" if '"' in "".join(words) else " ".join(f'"{one_line(word)}"' for word in words)
 
 
 @dataclass(frozen=True)

@@ -103,12 +103,16 @@ input.dispatchEvent(new Event("input"));
 const filtered = column(0), count = block.querySelector(".count").textContent;
 input.value = "";
 input.dispatchEvent(new Event("input"));
+const link = [...table.querySelectorAll("a.runs")].find((a) => a.dataset.words.includes('"sws" "digits" "L4-d64"'));
+link.click();
+const runs = document.querySelector("#runs-table");
+const behind = [...runs.querySelectorAll("tbody tr")].filter((r) => !r.hidden).map((r) => r.cells[0].textContent);
 console.error("heard");
 const root = document.documentElement;
 const wide = [...document.querySelectorAll("body *")]
   .filter((e) => !e.closest(".scroll") && e.getBoundingClientRect().right > root.clientWidth + 0.5)
   .map((e) => e.tagName + " " + e.className);
-return {before, up, down, names, filtered, count, all: column(0).length, problems: window.problems, wide,
+return {behind, before, up, down, names, filtered, count, all: column(0).length, problems: window.problems, wide,
         inner: window.innerWidth, overflow: root.scrollWidth - root.clientWidth,
         images: [...document.images].map((i) => i.naturalWidth)};
 """
@@ -133,3 +137,4 @@ def test_the_page_fits_sorts_and_filters(folder, tmp_path, width):
     assert seen["filtered"] == ["random"]
     assert seen["count"] == "1 of 5 rows"
     assert seen["all"] == 5
+    assert seen["behind"] == [f"sws-L4-d64-digits-s{seed}" for seed in range(3)]
