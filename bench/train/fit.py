@@ -73,7 +73,8 @@ class Fit:
         return self.evals
 
     def train(self) -> None:
-        frozen = [p for p in self.module.parameters() if p.requires_grad and self.chosen and id(p) not in self.chosen]
+        others = [] if self.chosen is None else [p for p in self.module.parameters() if id(p) not in self.chosen]
+        frozen = [p for p in others if p.requires_grad]
         for p in frozen:
             p.requires_grad_(False)
         try:

@@ -75,7 +75,7 @@ class JobLab:
         """`n` training images (all, if there are fewer), drawn without replacement, without augmentation."""
         self.session.seen |= {"images", "labels"} if labels else {"images"}
         chosen = torch.randperm(self.data.train.n, generator=self.generator("batches " + name))[:n]
-        cost = self.session.costs[f"batches {name}"] = Cost()
+        cost = self.session.costs.setdefault(f"batches {name}", Cost())  # a second time adds up
         clock = time.perf_counter()
         for images, y in self.data.train.batches(list(chosen.split(BATCH)), epoch=0, seed=self.seed, augment=None):
             cost.images += len(images)
@@ -96,7 +96,8 @@ class JobLab:
         clock = time.perf_counter()
         with FlopCounterMode(display=False) as counter:
             yield
-        self.session.costs[f"meter {name}"] = Cost(flops=counter.get_total_flops(), seconds=time.perf_counter() - clock)
+        cost = Cost(flops=counter.get_total_flops(), seconds=time.perf_counter() - clock)
+        self.session.costs[f"meter {name}"] = self.session.costs.get(f"meter {name}", Cost()) + cost
 
     def generator(self, name: str) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.seed, "generator", name))

@@ -1,0 +1,49 @@
+"""What the Lab charges, and what it trains."""
+
+import pytest
+import torch
+from fits import SPEC, STEADY, digits, model
+
+from bench import models
+from bench.recipe import Recipe
+from bench.store import JobDir
+from bench.train.lab import JobLab
+from bench.train.session import Session
+
+
+@pytest.fixture
+def lab(tmp_path):
+    session = Session(JobDir(tmp_path), torch.device("cpu"))
+    recipe = Recipe.model_validate(STEADY | {"steps": 2})
+    return JobLab(session, digits(), seed=0, recipe=recipe, targets=[SPEC], load_teacher=None)
+
+
+def test_images_are_charged_each_time_they_are_looked_at(lab):
+    looks = [torch.cat(list(lab.batches(200, name="look"))) for _ in range(3)]
+    assert all(look.shape == (200, 1, 8, 8) and look.equal(looks[0]) for look in looks)
+    assert lab.session.costs["batches look"].images == 600 and lab.session.seen == {"images"}
+
+
+def test_what_is_metered_twice_is_charged_twice(lab):
+    network = model().eval()
+    for _ in range(3):
+        with lab.meter("forward"), torch.no_grad():
+            network(torch.zeros(4, 1, 8, 8))
+    assert lab.session.costs["meter forward"].flops == 3 * 4 * models.forward_flops(SPEC)
+    assert lab.session.costs["meter forward"].seconds > 0
+
+
+def test_only_the_parameters_asked_for_are_trained(lab):
+    network = model()
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    lab.fit(network, name="head", params=network.head.parameters())
+    changed = {name for name, p in network.named_parameters() if not p.equal(before[name])}
+    assert changed == {"head.weight", "head.bias"} and all(p.requires_grad for p in network.parameters())
+
+
+def test_no_parameters_are_not_all_of_them(lab):
+    network = model()
+    before = network.head.weight.detach().clone()
+    with pytest.raises(ValueError, match="empty parameter list"):
+        lab.fit(network, name="nothing", params=[])
+    assert network.head.weight.equal(before) and all(p.requires_grad for p in network.parameters())
