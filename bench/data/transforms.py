@@ -22,9 +22,11 @@ def build(data: DataSettings, augment: AugmentSettings | None) -> Callable[[Imag
 
     With random erasing, which fills with normalised values, it is normalised float32 already. None: as for evaluation.
     """
-    from timm.data import create_transform
+    from timm.data import auto_augment, create_transform
     from torchvision.transforms import Compose
 
+    for name in ("Posterize", "PosterizeIncreasing", "PosterizeOriginal"):
+        auto_augment.NAME_TO_OP[name] = posterize
     size: dict[str, Any] = {"input_size": data.img_size, "mean": data.mean, "std": data.std}
     evaluation = create_transform(**size, interpolation=data.interpolation, crop_pct=data.crop_pct, use_prefetcher=True)
     if augment is None or augment == AugmentSettings():
@@ -48,6 +50,15 @@ def build(data: DataSettings, augment: AugmentSettings | None) -> Callable[[Imag
     if augment.crop is None:  # timm always crops at random first; ours is then the resize and crop of evaluation
         crop = Compose(evaluation.transforms[:-1] + crop.transforms[1:])
     return Compose([crop, vary, finish])
+
+
+def posterize(image: Image.Image, bits_to_keep: int, **_: Any) -> Image.Image:
+    """Keep the highest bits of every value. At full strength timm keeps none, which Pillow 13 refuses: black."""
+    from PIL import Image, ImageOps
+
+    if bits_to_keep >= 8:
+        return image
+    return ImageOps.posterize(image, bits_to_keep) if bits_to_keep else Image.new(image.mode, image.size)
 
 
 @contextmanager

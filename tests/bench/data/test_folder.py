@@ -9,6 +9,7 @@ from conftest import COUNTS, batches, settings, write_folder
 from PIL import Image
 
 from bench.data import AugmentSettings, DataError, DataMissing, describe, load
+from bench.data.transforms import posterize
 
 STRONG = AugmentSettings(crop="rrc", hflip=0.5, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.5, re_mode="pixel")
 MILD = AugmentSettings(crop="rkrc", hflip=0.5, color_jitter=0.3)
@@ -115,6 +116,20 @@ def test_the_same_pixels_for_any_workers_batches_and_start(folder, augment):
     assert not torch.equal(batches(base, order.split(8), epoch=3, seed=8, augment=augment)[0], images)
     assert random.getstate() == states[0] and torch.equal(torch.get_rng_state(), states[2])
     assert np.random.get_state()[1].tolist() == states[1]
+
+
+@pytest.mark.parametrize("policy", ["rand-m10-n40-inc1", "rand-m0-n40", "original-mstd0.5", "v0"])
+def test_policies_at_their_extremes(folder, policy):
+    """At full strength, and at none, timm's posterize keeps no bit at all."""
+    train = load(settings(folder)).train
+    batches(train, [torch.arange(34)], epoch=0, seed=0, augment=AugmentSettings(crop="rrc", auto_augment=policy))
+
+
+def test_posterize_keeps_the_highest_bits():
+    image = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    for bits in range(9):
+        expected = np.arange(256) // 2 ** (8 - bits) * 2 ** (8 - bits)
+        assert np.array_equal(np.asarray(posterize(image, bits)).ravel(), expected)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
