@@ -46,8 +46,12 @@ def block(cluster: Cluster) -> list[str]:
     return ids
 
 
-def preempt(cluster: Cluster, results: Path, wanted: int, seconds: float = 300) -> None:
-    """Take the nodes away from whatever trains, one after the other, until `wanted` elements were requeued."""
+def preempt(cluster: Cluster, results: Path, wanted: int, seconds: float = 300, beside: tuple[Path, ...] = ()) -> None:
+    """Take the nodes away from whatever trains, one after the other, until `wanted` elements were requeued.
+
+    beside: further results directories whose jobs are on the cluster.
+    """
+    folders = (results, *beside)
     deadline = time.monotonic() + seconds
     for node in itertools.cycle(cluster.node_names):
         if happened(results, "requeue") >= wanted:
@@ -55,8 +59,9 @@ def preempt(cluster: Cluster, results: Path, wanted: int, seconds: float = 300) 
         if time.monotonic() > deadline:
             raise TimeoutError(f"{happened(results, 'requeue')} of {wanted} requeued after {seconds:g} s")
         running = cluster.call("squeue", "-h", "-t", "R", "-p", "low", "-w", node, "-o", "%F_%K").split()
-        if not any(_trains(results, element.removesuffix("_N/A")) for element in running):
-            time.sleep(0.2)
+        trains = [any(_trains(folder, element.removesuffix("_N/A")) for folder in folders) for element in running]
+        if not trains or not all(trains):  # those that are still starting would only start again
+            time.sleep(0.1)
             continue
         cluster.call(
             "sbatch", "--partition=high", "--exclusive", f"--nodelist={node}", "--output=/dev/null", "--wrap=sleep 1"
