@@ -68,10 +68,10 @@ def one(order: dict[str, Any], stop: Stop) -> Outcome:
         sys.stderr.flush()
 
 
-def die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
     """Where the system can (Linux): a pool that is killed stops its children, with a checkpoint."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(1, number)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -122,7 +122,7 @@ class Ranks:
             signal.signal(signal.SIGTERM, stop)
             for ignored in (signal.SIGINT, signal.SIGUSR2):  # are for whoever started the job
                 signal.signal(ignored, signal.SIG_IGN)
-            die_with_parent(parent)
+            die_with_parent(parent, signal.SIGKILL)  # who else would end it, should it be stuck
             if gpu is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = gpu
             outcome = self.work(number, stop)

@@ -24,15 +24,23 @@ NODES = ("--set", "gpus_per_run=2", "--set", "slurm.nodes=2", "--set", "slurm.me
 
 
 def losses(results: Path) -> list[float]:
-    (path,) = results.glob("jobs/run/*/result.json")
-    result = json.loads(path.read_text())
+    """Of the evaluations of the run that was trained, and by how many processes."""
+    found = [json.loads(path.read_text()) for path in results.glob("jobs/run/*/result.json")]
+    (result,) = (result for result in found if result["epochs"])
     return [e["loss"] for e in result["evals"]] + [result["devices"]]
+
+
+def made(folder: Path, results: Path, partition: str = "normal") -> Path:
+    """The suite; what its runs start from is there."""
+    suite = launch.suite(folder, tiny.SUITE, partition=partition)
+    assert tiny.bench("run", suite, *ONLY, "--set", "train.epochs=0", "--launcher", "inline", "--results", results) == 0
+    return suite
 
 
 def test_two_nodes_give_what_one_process_does(slurm: Cluster, tmp_path: Path) -> None:
     """Twenty steps, evaluated after each, of what one process trains and two nodes train together."""
     steps = ("--set", "train={steps: 20, batch_size: 1000, mixup: 0.8, cutmix: 1.0}")
-    suite = launch.suite(tmp_path, tiny.SUITE)
+    suite = made(tmp_path, tmp_path / "two")
     assert tiny.bench("run", suite, *ONLY, *steps, "--launcher", "inline", "--results", tmp_path / "one") == 0
     assert tiny.bench("run", suite, *ONLY, *steps, *NODES, "--results", tmp_path / "two") == 0
     *expected, _ = losses(tmp_path / "one")
@@ -47,19 +55,21 @@ def test_two_nodes_give_what_one_process_does(slurm: Cluster, tmp_path: Path) ->
 
 def test_preempted_on_two_nodes_and_gone_on_with(slurm: Cluster, tmp_path: Path) -> None:
     """All processes save at one step, the allocation comes again, and the job ends."""
-    suite, results = launch.suite(tmp_path, tiny.SUITE, partition="low"), tmp_path / "r"
+    results = tmp_path / "r"
+    suite = made(tmp_path, results, partition="low")
     long = ("--set", "train.epochs=300", "--set", "train.eval_every=300")
     assert tiny.bench("run", suite, *ONLY, *long, *NODES, "--results", results, "--detach") == 0
     launch.preempt(slurm, results, 1)
     assert tiny.bench("run", suite, *ONLY, *long, *NODES, "--results", results) == 0
-    (log,) = results.glob("jobs/run/*/log.jsonl")
+    (log,) = (path for path in results.glob("jobs/run/*/log.jsonl") if len(read_log(path)) > 3)
     events = [event["event"] for event in read_log(log)]
     assert events.count("done") == 1 and "resumed" in events
     assert next(e for e in read_log(log) if e["event"] == "resumed")["step"] % 10 == 0
 
 
 def test_a_process_killed_on_the_second_node_fails_the_job(slurm: Cluster, tmp_path: Path) -> None:
-    suite, results = launch.suite(tmp_path, tiny.SUITE), tmp_path / "r"
+    results = tmp_path / "r"
+    suite = made(tmp_path, results)
     long = ("--set", "train.epochs=5000", "--set", "train.eval_every=5000", "--set", "slurm.retries.died=0")
     assert tiny.bench("run", suite, *ONLY, *long, *NODES, "--results", results, "--detach") == 0
     slurm.wait(lambda: saved(results))

@@ -26,6 +26,8 @@ SECTIONS = {
   exclusive: true
   ancestor: {gpus: 2, time: 1440, memory: 64GB}
   run: {cpus: 2, time: 5}""",
+    "nodes": """gpus_per_run: 16
+slurm: {nodes: 2, gpus: 8, cpus: 64, memory: 200GB, time: 1440}""",
 }
 
 

@@ -37,6 +37,35 @@ def test_what_is_wrong_is_said_before_anything_starts(
     assert not (tmp_path / "results").exists()
 
 
+CONTRADICTIONS = {
+    "3 {nodes: 2}": "2 nodes cannot share the work of gpus_per_run: 3 equally",
+    "1 {nodes: 2}": "2 nodes cannot share the work of gpus_per_run: 1 equally",
+    "8 {nodes: 2, gpus: 8}": "2 nodes with gpus: 8 are 16 GPUs; expected gpus_per_run: 16",
+    "4 {run: {nodes: 2, workers: 2}}": "workers: 2 cannot be: a job that is on several nodes has them to itself",
+    "4 {gpus: 4, workers: 2}": "gpus_per_run: 4 and workers: 2 take gpus: 8, found 4",
+    "4 {gpus: 2}": "gpus_per_run: 4 and workers: 1 take gpus: 4, found 2",
+}
+
+
+@pytest.mark.parametrize("section", CONTRADICTIONS)
+def test_devices_of_a_run_must_fit_what_is_asked_for(
+    section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    each, _, slurm = section.partition(" ")
+    suite = write(tmp_path, f"{SUITE}gpus_per_run: {each}\nslurm: {slurm}\n")
+    assert bench("run", suite, "--results", tmp_path / "results") == 2
+    said = capsys.readouterr().err
+    assert f"slurm: {CONTRADICTIONS[section]}" in said and f"{suite}:{len(SUITE.splitlines()) + 2}: " in said
+
+
+@pytest.mark.parametrize(
+    "section", ["1 {gpus: 1, workers: 3}", "16 {nodes: 2, gpus: 8}", "4 {gpus: 8}", "2 {nodes: 2}"]
+)
+def test_and_these_do(section: str, tmp_path: Path) -> None:
+    each, _, slurm = section.partition(" ")
+    assert load(write(tmp_path, f"{SUITE}gpus_per_run: {each}\nslurm: {slurm}\n")).file.slurm is not None
+
+
 def test_an_unknown_key_lists_the_valid_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench("plan", write(tmp_path, f"{SUITE}slurm: {{foo: 1}}\n")) == 2
     said = capsys.readouterr().err
