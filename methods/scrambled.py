@@ -10,6 +10,7 @@ from methods.weight_selection import WeightSelection
 from methods.weights import generator
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 
@@ -39,7 +40,7 @@ class Scrambled(WeightSelection):
                 if not Learngene.is_head(name):
                     tensor.copy_(self.scramble(tensor.cpu(), draw))
 
-    def scramble(self, tensor: Tensor, draw: object) -> Tensor:
+    def scramble(self, tensor: Tensor, draw: torch.Generator) -> Tensor:
         """A tensor of the same shape without the structure."""
         import torch
 
