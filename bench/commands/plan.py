@@ -76,7 +76,7 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
         print(f"{kind:<24}{len(jobs):>8}{len(jobs) - len(todo):>8}{len(todo):>8}{'':8}   {flops:.1e} FLOPs")
         left += flops
         for job in jobs:
-            if job.id in done:
+            if job.id in done and work_units(job) > 1:  # what trains nothing tells no speed
                 spent += work_units(job)
                 seconds += reader.result(job.id).get("cost", {}).get("seconds", 0.0)
     if left and seconds:

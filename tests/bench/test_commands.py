@@ -45,6 +45,14 @@ def test_plan_of_what_is_done(tiny_results, tmp_path, capsys):
     assert sum(line.startswith("done   ") for line in text.splitlines()) == 10
 
 
+def test_what_trains_nothing_tells_no_speed(tmp_path, capsys):
+    path, results = write(tmp_path), ("--results", tmp_path / "r")
+    evaluated = ("--set", "train.epochs=0", "--only", "random-L1-*-s0")
+    assert bench("run", path, *evaluated, "--launcher", "inline", *results) == 0
+    text = said(capsys, "plan", path, *results)
+    assert table(text, "learngene")[1:4] == ["5", "1", "4"] and "at the speed of" not in text
+
+
 def test_status_of_what_is_done(tiny_results, tmp_path, capsys):
     text = said(capsys, "status", write(tmp_path), "--results", tiny_results)
     assert table(text, "run") == ["run", "20", "18", "-", "-", "-", "-", "2"]
