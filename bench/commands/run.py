@@ -5,6 +5,7 @@ import time
 
 from bench import provenance
 from bench.commands.common import console, frames, keep_suite, plan_of
+from bench.errors import UsageError
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.plan import Plan
@@ -14,12 +15,14 @@ from bench.store import Store
 def main(options: argparse.Namespace) -> int:
     began = time.monotonic()
     plan, store = plan_of(options)
+    launcher = options.launcher or plan.suite.file.launcher
+    if options.detach and launcher != "slurm":
+        raise UsageError(f"--detach: only what Slurm runs goes on by itself; expected --launcher slurm, found {launcher}")
     store.require_writable(plan.suite.name)
     keep_suite(plan, store, options)
     schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)
     provenance.keep_diff(store.root / "code")
     interrupted = False
-    launcher = options.launcher or plan.suite.file.launcher
     if not schedule.open:
         print(f"nothing to do: all {len(plan.jobs)} jobs of {plan.suite.name} are done")
     else:

@@ -84,6 +84,13 @@ def test_wrong_command_line(arguments, says, capsys):
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("launcher", [[], ["--launcher", "inline"]])
+def test_only_slurm_goes_on_by_itself(launcher, tmp_path, capsys):
+    assert bench("run", write(tmp_path), "--detach", *launcher, "--results", tmp_path / "r") == 2
+    assert "expected --launcher slurm" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
 def unwritable(tmp_path):
     """Results directories that cannot be written, also not by root."""
     (tmp_path / "file").write_text("mine")
