@@ -17,7 +17,7 @@ def main(options: argparse.Namespace) -> int:
     plan, store = plan_of(options)
     launcher = options.launcher or plan.suite.file.launcher
     if options.detach and launcher != "slurm":
-        raise UsageError(f"--detach: only what Slurm runs goes on by itself; expected --launcher slurm, found {launcher}")
+        raise UsageError(f"--detach: only Slurm goes on by itself; expected --launcher slurm, found {launcher}")
     store.require_writable(plan.suite.name)
     keep_suite(plan, store, options)
     schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)
