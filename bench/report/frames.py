@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any
 from bench.atomic import write_bytes
 from bench.errors import UsageError
 from bench.report.columns import CONTRACT, CURVES, RUNS, STATUSES, Column
+from bench.report.format import short
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+
+RUNS_NEED = [c.name for c in CONTRACT]
+CURVES_NEED = ["run", "epoch", "step", "top1"]
 
 
 class ReportError(UsageError):
@@ -22,13 +27,13 @@ class ReportError(UsageError):
 
 def read_runs(path: str | Path) -> DataFrame:
     """The frame that `write_runs` wrote, checked. Raises ReportError saying what was expected and what was found."""
-    return conform_runs(_read(Path(path)), str(path))
+    return conform_runs(_read(Path(path), RUNS_NEED), str(path))
 
 
 def read_curves(path: str | Path) -> DataFrame:
     """The frame that `write_curves` wrote, checked; an empty one when the file does not exist."""
     path = Path(path)
-    frame = _read(path) if path.exists() else _empty([c.name for c in CURVES])
+    frame = _read(path, CURVES_NEED) if path.exists() else _empty([c.name for c in CURVES])
     return conform_curves(frame, str(path))
 
 
@@ -59,7 +64,7 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
     Raises ReportError for a missing contract column, a value of the wrong kind, an unknown status, a run that appears
     twice in a suite, or a finished run without its accuracy.
     """
-    frame = _conform(frame, RUNS, {c.name for c in CONTRACT}, source)
+    frame = _conform(frame, RUNS, RUNS_NEED, source)
     rows = range(len(frame))
     bad = [i for i in rows if frame["status"].iat[i] not in STATUSES]
     _fail_at(source, frame, bad, "status", f"one of {', '.join(STATUSES)}")
@@ -75,14 +80,16 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
 
 def conform_curves(frame: DataFrame, source: str = "curves") -> DataFrame:
     """As `conform_runs`, for curves: sorted by run and step, each point once (suites may share runs)."""
-    frame = _conform(frame, CURVES, {"run", "epoch", "step", "top1"}, source)
+    frame = _conform(frame, CURVES, CURVES_NEED, source)
     frame = frame.drop_duplicates(["run", "step"])
     return frame.sort_values(["run", "step"], kind="stable", ignore_index=True)
 
 
-def _read(path: Path) -> DataFrame:
+def _read(path: Path, required: list[str]) -> DataFrame:
     import pandas as pd
 
+    if path.is_dir():
+        raise ReportError(f"{path}: expected a CSV file, found a folder; is it {path / 'runs.csv'}?")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file, strict=True))
@@ -93,6 +100,8 @@ def _read(path: Path) -> DataFrame:
     if not rows:
         raise ReportError(f"{path}: expected a header line with the columns of runs.csv, found an empty file")
     header, *body = rows
+    if 2 * len(missing := [name for name in required if name not in header]) > len(required):
+        raise ReportError(f"{path}: {_describe_missing(missing, header, required)}")
     for number, row in enumerate(body, start=2):
         if len(row) != len(header):
             raise ReportError(f"{path}: row {number}: expected {len(header)} fields, found {len(row)}: is it cut off?")
@@ -105,13 +114,13 @@ def _empty(names: Sequence[str]) -> DataFrame:
     return pd.DataFrame(columns=list(names), dtype=object)
 
 
-def _conform(frame: DataFrame, schema: list[Column], required: set[str], source: str) -> DataFrame:
+def _conform(frame: DataFrame, schema: list[Column], required: list[str], source: str) -> DataFrame:
     import pandas as pd
 
     names = list(map(str, frame.columns))
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise ReportError(f"{source}: expected every column once, found {', '.join(twice)} twice")
-    if missing := [c.name for c in schema if c.name in required and c.name not in names]:
+    if missing := [name for name in required if name not in names]:
         raise ReportError(f"{source}: {_describe_missing(missing, names, required)}")
     text = Column("", "text", "", "")
     known = {c.name: c for c in schema}
@@ -120,10 +129,10 @@ def _conform(frame: DataFrame, schema: list[Column], required: set[str], source:
     return pd.DataFrame(data).reset_index(drop=True)
 
 
-def _describe_missing(missing: list[str], found: list[str], required: set[str]) -> str:
-    if len(missing) == len(required):
-        shown = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
-        return f"not one of this project's results: expected columns such as {', '.join(missing[:5])}, found {shown}"
+def _describe_missing(missing: list[str], found: list[str], required: list[str]) -> str:
+    if 2 * len(missing) > len(required):
+        shown = ", ".join(short(name, 40) for name in found[:8]) + (", ..." if len(found) > 8 else "")
+        return f"not one of this project's results: expected columns such as {', '.join(required[:5])}, found {shown}"
     near = {name: difflib.get_close_matches(name, found, n=1, cutoff=0.8) for name in missing}
     hints = [f"{name} (found {match[0]!r})" if match else name for name, match in near.items()]
     return f"columns are missing: {', '.join(hints)}"

@@ -29,6 +29,8 @@ SHOWN = 4
 
 def warnings_of(runs: DataFrame) -> list[str]:
     """One sentence per thing that limits what the numbers mean."""
+    if runs.empty:
+        return ["there is no run at all"]
     return [w for suite, group in runs.groupby("suite", sort=False) for w in _of_suite(str(suite), group)]
 
 

@@ -41,6 +41,9 @@ def damage(text, how):
         "cut off": "".join(lines[:3]) + lines[3][: len(lines[3]) // 2],
         "empty": "",
         "foreign": "a,b\n1,2\n",
+        "foreign lines": "one: two\nthree, four\n",
+        "semicolons": text.replace(",", ";"),
+        "no header": "".join(lines[1:]),
         "no csv": "\x00\x01\x02",
         "column gone": text.replace("top1_init", "top_init", 1),
         "no number": text.replace(",64,", ",sixty-four,", 1),
@@ -56,6 +59,9 @@ def damage(text, how):
         ("cut off", "row 4: expected .* fields, found .*cut off"),
         ("empty", "found an empty file"),
         ("foreign", "not one of this project's results: expected columns such as suite, run"),
+        ("foreign lines", "not one of this project's results: .* found one: two"),
+        ("semicolons", r"not one of this project's results: .*, found suite;run;metho\S+$"),
+        ("no header", "not one of this project's results"),
         ("no csv", "expected"),
         ("column gone", r"columns are missing: top1_init \(found 'top_init'\)"),
         ("no number", r"row 2 .*embed_dim: expected a whole number, found 'sixty-four'"),
@@ -90,4 +96,6 @@ def test_missing_file_and_binary_file(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ReportError, match="expected a CSV file in UTF-8"):
         read_runs(tmp_path / "x.csv")
+    with pytest.raises(ReportError, match="expected a CSV file, found a folder; is it .*runs.csv"):
+        read_runs(tmp_path)
     assert len(read_curves(tmp_path / "none.csv")) == 0

@@ -89,6 +89,7 @@ def test_no_run_at_all(make_frames, tmp_path):
     runs, curves = make_frames(depths=(2,))
     paths = write_report(runs.iloc[:0], curves.iloc[:0], tmp_path, title="t")
     assert len(read_runs(paths[0])) == 0
+    assert "there is no run at all" in (tmp_path / "report.html").read_text()
     print_table(runs.iloc[:0], Console(file=io.StringIO()))
 
 
