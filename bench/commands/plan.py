@@ -98,7 +98,8 @@ def _probe(plan: Plan, todo: list[Job]) -> None:
     print(f"{'jobs to do':<34}{'jobs':>8}{unit + ' each':>18}{unit:>14}")
     rows: dict[tuple[str, str], list[float]] = {}
     for job in todo:
-        rows.setdefault((job.kind, size_name(size_of(job))), []).append(seconds[job.id] / 3600)
+        size = job.settings.get("timm") or size_name(size_of(job))
+        rows.setdefault((job.kind, size), []).append(seconds[job.id] / 3600)
     for (kind, size), hours in rows.items():
         print(f"{kind + ' ' + size:<34}{len(hours):>8}{sum(hours) / len(hours):>18.4g}{sum(hours):>14.4g}")
     print(f"{'all':<34}{len(todo):>8}{'':>18}{sum(map(sum, rows.values())):>14.4g}")
