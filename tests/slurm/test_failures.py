@@ -91,13 +91,17 @@ def test_every_tenth_run_fails_and_the_rest_is_done(
     )
 
 
-def test_an_allocation_that_runs_out_of_memory_says_so(slurm: Cluster, tmp_path: Path, outside: None) -> None:
-    text = tiny.SUITE.replace("  random: {}\n", "  bloats: {use: 'trouble:Bloats', seeds: [0]}\n")
-    only = ("--only", "bloats-L1-*")
+def test_what_takes_all_memory_of_an_allocation_fails_alone(slurm: Cluster, tmp_path: Path, outside: None) -> None:
+    """Slurm kills all of it, and two more runs wait in there, behind the longest: it is started again for them."""
+    methods = "  bloats: {use: 'trouble:Bloats', seeds: [0]}\n  mixed: {use: 'trouble:Mixed', seeds: [0]}\n"
+    text = tiny.SUITE.replace("  random: {}\n", methods).replace("depth: [1, 3]", "depth: [1, 2, 3]")
+    only = ("--only", "bloats-L3-*", "--only", "mixed-L1-*", "--only", "mixed-L2-*")
     suite = launch.suite(tmp_path, text)
     assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", *only) == 1
-    (row,) = tiny.rows(tmp_path / "r")
-    assert row["status"] == "failed" and "out of memory" in row["reason"]
+    by_method = {(row["method"], row["depth"]): row for row in tiny.rows(tmp_path / "r")}
+    assert by_method["bloats", "3"]["status"] == "failed" and "out of memory" in by_method["bloats", "3"]["reason"]
+    assert by_method["mixed", "1"]["status"] == by_method["mixed", "2"]["status"] == "done"
+    assert launch.happened(tmp_path / "r", "memory") == launch.happened(tmp_path / "r", "requeue") == 1
 
 
 def test_a_killed_worker_is_started_again(slurm: Cluster, tmp_path: Path, outside: None) -> None:

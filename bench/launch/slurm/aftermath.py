@@ -1,5 +1,8 @@
-"""Run by the batch script after a worker that did not end by itself (killed, crashed, out of memory): says so in the
-files of the jobs that went with it, or has the allocation started again where the suite's `retries` allow it."""
+"""Run by the batch script after a worker that did not end by itself (killed, crashed, out of memory).
+
+It has the allocation started again where the suite's `retries` allow it. Where they do not, the jobs that were being
+done have failed, and the allocation is started again for the others, if there are any.
+"""
 
 import os
 import subprocess
@@ -10,7 +13,8 @@ from pathlib import Path
 from bench.launch.slurm import events, halt
 from bench.launch.slurm.record import Submission
 from bench.plan import Job
-from bench.store import Store
+from bench.store import JobDir, Store
+from bench.store.lock import is_lock
 from bench.worker import slurm_job
 
 MEMORY = ("exceeded memory limit", "oom-kill", "oom_kill", "Out Of Memory")
@@ -24,24 +28,40 @@ def main(folder: str, array: str, code: str) -> None:
     if past[-1:] == ["requeue"]:
         return  # it asked for its end
     jobs, _ = submission.group(int(array), int(os.environ.get("SLURM_ARRAY_TASK_ID", 0)))
-    kind, message = _why(submission.log(element), int(code))
+    store = Store(Path(submission.data["root"]))
+    waiting = [job for job in jobs if not _over(submission, store.job(job))]
+    at_work = [job for job in waiting if _was_at_work(store.job(job))]
+    kind, message = _why(submission.log(element), int(code), len(at_work))
     allowed = submission.data["arrays"][int(array)]["retries"][kind]
     before = past.count(kind)
     events.append(submission.folder, element, kind, code=int(code))
-    store = Store(Path(submission.data["root"]))
-    open_jobs = [job for job in jobs if store.job(job).result() is None and store.job(job).failure() is None]
-    if open_jobs and before < allowed:
-        print(f"{message}; started again ({before + 1} of {allowed})", flush=True)
-        events.append(submission.folder, element, "requeue")
-        subprocess.run(["scontrol", "requeue", element])  # not SLURM_JOB_ID: the last element has its array's
-        time.sleep(600)  # until Slurm ends this script
+    if waiting and before < allowed:
+        _again(submission, element, f"{message}; started again ({before + 1} of {allowed})")
         return
-    for job in open_jobs:
+    for job in at_work or [job for job in waiting if store.job(job).started()]:
         _fail(store, job, kind, message)
         halt.fail_fast(submission, f"{job.kind} {job.id}")
+    if at_work and len(at_work) < len(waiting) and not submission.halted:
+        _again(submission, element, f"{message}; started again for its other jobs")
 
 
-def _why(log: Path, code: int) -> tuple[str, str]:
+def _over(submission: Submission, folder: JobDir) -> bool:
+    return folder.result() is not None or submission.failed(folder)
+
+
+def _was_at_work(folder: JobDir) -> bool:
+    """Whether a job went down with its process: the lock is there, its holder is not."""
+    return any(map(is_lock, folder.names())) and folder.lock().holder() is None
+
+
+def _again(submission: Submission, element: str, why: str) -> None:
+    print(why, flush=True)
+    events.append(submission.folder, element, "requeue")
+    subprocess.run(["scontrol", "requeue", element])  # not SLURM_JOB_ID: the last element has its array's
+    time.sleep(600)  # until Slurm ends this script
+
+
+def _why(log: Path, code: int, jobs: int) -> tuple[str, str]:
     """Slurm tells the reason in the log only."""
     try:
         with log.open("rb") as file:
@@ -49,17 +69,17 @@ def _why(log: Path, code: int) -> tuple[str, str]:
             tail = file.read().decode(errors="replace")
     except OSError:
         tail = ""
+    tail = tail.rpartition("Starting with JobEnvironment")[2]  # as of the last start: the log goes on
     if any(sign in tail for sign in MEMORY):
-        return "memory", "out of memory: Slurm killed the allocation; ask for more with slurm.memory"
+        several = f" with {jobs} jobs in it" if jobs > 1 else ""
+        return "memory", f"out of memory: Slurm killed the allocation{several}; ask for more with slurm.memory"
     return "died", f"the allocation's worker ended with status {code}; see {log}"
 
 
 def _fail(store: Store, job: Job, kind: str, message: str) -> None:
-    """Jobs that had begun went down with it; the others were never tried."""
     folder = store.job(job)
-    if folder.started() and folder.result() is None:
-        folder.append_log("failed", error=message, kind=kind)
-        folder.write_failure({"error": message, "traceback": "", "kind": kind, "time": time.time()})
+    folder.append_log("failed", error=message, kind=kind)
+    folder.write_failure({"error": message, "traceback": "", "kind": kind, "time": time.time()})
 
 
 if __name__ == "__main__":

@@ -35,8 +35,12 @@ def since_checkpoint(log: Path, event: str) -> int:
     return count
 
 
-def saved(log: Path) -> bool:
-    """Whether a job has saved since it was last started."""
-    names = [entry.get("event") for entry in read_log(log)]
-    last = len(names) - names[::-1].index("start") if "start" in names else 0
-    return "checkpoint" in names[last:]
+def in_vain(log: Path, since: float) -> float:
+    """Seconds for which a job has worked, since then, without saving; 0 where it was not started, or has saved."""
+    began = None
+    for entry in read_log(log):
+        if entry.get("event") == "start":
+            began = entry.get("time", 0.0)
+        elif entry.get("event") == "checkpoint":
+            began = None
+    return time.time() - began if began is not None and began >= since else 0.0

@@ -22,6 +22,7 @@ from bench.worker import Outcome, slurm_job
 
 POLL = 2.0  # seconds between looks at what others have to do first
 EARLY = 65.0  # seconds that Slurm's warning may come early, and some
+CHANCE = 0.25  # of an allocation's time, which a job must have had before a time-out counts against it
 LAST = 600.0  # seconds that Slurm has to end what it said it would
 
 
@@ -101,15 +102,19 @@ class Allocation:
         events.append(self.submission.folder, self.id, event, **values)
 
     def wait_for_needs(self) -> list[Job]:
-        """The jobs whose needs are done; waits for those that somebody is at, and drops those that will never be."""
-        jobs = list(self.jobs)
+        """The jobs whose needs are done; waits for those that somebody is at, and drops those that will never be.
+        What failed before this allocation was started again is not tried again by that."""
+        failed = [job for job in self.jobs if self.submission.failed(self.store.job(job))]
+        jobs = [job for job in self.jobs if job not in failed]
+        for job in failed:
+            jobs = self.without(jobs, job.id, f"it needs the {job.kind} {job.id}, which failed")
         waiting = [need for need in self.needs if self.store.job_dir(*need).result() is None]
         while waiting and jobs and not self.heard:
             for kind, id in list(waiting):
                 folder = self.store.job_dir(kind, id)
                 if folder.result() is not None:
                     waiting.remove((kind, id))
-                elif folder.lock().holder() is None:
+                elif folder.lock().holder() is None and folder.result() is None:
                     ended = "failed" if folder.failure() else "did not finish"
                     jobs = self.without(jobs, id, f"it needs the {kind} {id}, which {ended}")
                     waiting.remove((kind, id))
@@ -167,12 +172,13 @@ class Allocation:
 
     def over(self, job: Job) -> bool:
         folder = self.store.job(job)
-        return folder.result() is not None or folder.failure() is not None
+        return folder.result() is not None or self.submission.failed(folder)
 
     def count_timeout(self, job: Job) -> None:
-        """A job that never gets to a checkpoint within the limit would be requeued for ever."""
+        """A job that never gets to a checkpoint within the limit would be requeued for ever. One that started late in
+        this allocation was not given the time."""
         folder = self.store.job(job)
-        if not folder.started() or self.over(job) or events.saved(folder.log):
+        if self.over(job) or events.in_vain(folder.log, self.began) < CHANCE * (time.time() - self.began):
             return
         folder.append_log("timeout", minutes=self.kept["minutes"])
         count = events.since_checkpoint(folder.log, "timeout")

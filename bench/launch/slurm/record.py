@@ -14,7 +14,7 @@ from typing import Any
 from bench.launch.slurm import halt
 from bench.launch.slurm.groups import Array
 from bench.plan import Job, Plan
-from bench.store import Store, files
+from bench.store import JobDir, Store, files
 
 FILE = "submission.json"
 
@@ -104,6 +104,11 @@ class Submission:
         """How often a job is tried again by itself, by the kind of its failure."""
         arrays = self.data["arrays"]
         return next((a["retries"] for a in arrays if any(job in group for group in a["groups"])), {})
+
+    def failed(self, folder: JobDir) -> bool:
+        """Whether a job failed since this was submitted: what failed before is being tried again."""
+        failure = folder.failure()
+        return failure is not None and failure.get("time", 0.0) >= self.data["created"]
 
     @property
     def halted(self) -> str | None:
