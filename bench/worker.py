@@ -83,7 +83,10 @@ def execute(
         with contextlib.ExitStack() as stack:
             if not first:
                 folder = JobDir(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-rank-"))))
-            return _work(job, root, folder, lock, stop, shared_by, device, group)
+            outcome = _work(job, root, folder, lock, stop, shared_by, device, group)
+        if group is not None and outcome.state in ("done", "interrupted"):
+            group.barrier()  # a GPU may still read from the memory of one that is ready to leave
+        return outcome
     except Exception as error:
         outcome = _failure(error)
         return fail(folder, outcome) if group is None else outcome

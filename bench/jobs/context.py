@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -42,6 +44,11 @@ class Context:
     @property
     def recipe(self) -> Recipe:
         return Recipe.model_validate_json(json.dumps(self.job.settings.get("recipe", {})))
+
+    def keep(self, name: str, write: Callable[[Path], object]) -> None:
+        """Write an artifact of the job; in a group the first process does."""
+        if self.session.group.rank == 0:
+            write(self.session.folder.path / name)
 
     def result(self, kind: str, id: str) -> dict[str, Any]:
         """The result of a job that this one depends on. Raises ArtifactDamaged where it is not whole."""

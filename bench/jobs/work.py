@@ -1,7 +1,6 @@
 """The work of each kind of job: from a context to a result and the names of its artifacts."""
 
 import dataclasses
-import time
 from typing import Any
 
 from safetensors.torch import load_file
@@ -15,6 +14,7 @@ from bench.jobs.fairness import choose_recipe
 from bench.jobs.watch import watched
 from bench.recipe import Recipe
 from bench.train.cost import Cost, total
+from bench.train.energy import Watch
 from bench.train.evaluate import evaluate
 from bench.train.lab import JobLab
 from methods import Initializer, Learngene
@@ -53,7 +53,7 @@ def ancestor(context: Context) -> Result:
     validation = evaluate(seen, data.val, device, group=group)
     scores = evaluate(seen, data.test, device, group=group) | {"val_top1": validation["top1"]}
     own = {name: facts[name] for name in ("spec", "classes")} if "spec" in facts else None
-    save_model(model, context.session.folder.path / ANCESTOR_FILE, own)
+    context.keep(ANCESTOR_FILE, lambda path: save_model(model, path, own))
     return facts | scores | {"params": sum(p.numel() for p in model.parameters())}, [ANCESTOR_FILE]
 
 
@@ -69,7 +69,7 @@ def learngene(context: Context) -> Result:
     made = timed(context, "condense", lambda: initializer.condense(given, lab))
     if not isinstance(made, Learngene):
         raise TypeError(f"condense returned {type(made).__name__}; expected a methods.Learngene")
-    made.save(context.session.folder.path / LEARNGENE_FILE)
+    context.keep(LEARNGENE_FILE, made.save)
     counts = {name: getattr(made, name) for name in ("stored_params", "stored_params_head", "stored_bytes")}
     return counts, [LEARNGENE_FILE]
 
@@ -84,7 +84,7 @@ def known_classes(context: Context) -> str | None:
 def start(context: Context) -> Result:
     """Initialise a target by a method that trains to do so."""
     target, extra = initialized(context)
-    save_model(target, context.session.folder.path / START_FILE)
+    context.keep(START_FILE, lambda path: save_model(target, path))
     return extra, [START_FILE]
 
 
@@ -132,7 +132,7 @@ def run(context: Context) -> Result:
     if not context.job.local.get("keep_weights"):
         return result, []
     facts = {"spec": dataclasses.asdict(spec), "classes": context.data.class_id}
-    save_model(target, context.session.folder.path / WEIGHTS_FILE, facts)
+    context.keep(WEIGHTS_FILE, lambda path: save_model(target, path, facts))
     return result, [WEIGHTS_FILE]
 
 
@@ -154,14 +154,18 @@ def initialized(context: Context) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def timed(context: Context, name: str, work: Any) -> Any:
-    """Run a method's function; the seconds that no fit or meter of it accounts for are charged under its name."""
+    """Run a method's function; the seconds and joules that no fit or meter of it accounts for are charged under its
+    name."""
     session = context.session
-    clock = time.perf_counter()
+    watch = Watch(session.device, session.group)
     before, warm_up = dict(session.costs), session.warm_up_seconds
     value = work()
     new = total({k: c for k, c in session.costs.items() if k not in before})
-    rest = time.perf_counter() - clock - new.seconds - new.eval_seconds - (session.warm_up_seconds - warm_up)
-    context.session.costs[name] = Cost(seconds=max(rest, 0.0))
+    spent = Cost()
+    watch.charge(spent)
+    rest = spent.seconds - new.seconds - new.eval_seconds - (session.warm_up_seconds - warm_up)
+    joules = None if spent.energy_joules is None else max(spent.energy_joules - (new.energy_joules or 0.0), 0.0)
+    session.costs[name] = Cost(seconds=max(rest, 0.0), energy_joules=joules)
     return value
 
 

@@ -169,7 +169,7 @@ class Ranks:
 
     def over(self) -> bool:
         """Whether nothing is to be expected of those that still run."""
-        return 0 in self.outcomes or any(outcome.state == "failed" for outcome in self.outcomes.values())
+        return 0 in self.outcomes or any(o.state in ("failed", "damaged") for o in self.outcomes.values())
 
     def hear_from(self, source: "int | Connection", hear: Callable[[], object]) -> None:
         """Call `hear` whenever there is something to be heard."""

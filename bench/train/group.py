@@ -59,11 +59,6 @@ class Group:
         )
         return cls(rank, world, beside)
 
-    def leave(self) -> None:
-        if self.world > 1:
-            self.barrier()
-            dist.destroy_process_group()
-
     def barrier(self) -> None:
         self.agree(0)
 

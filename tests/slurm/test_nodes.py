@@ -57,7 +57,7 @@ def test_preempted_on_two_nodes_and_gone_on_with(slurm: Cluster, tmp_path: Path)
     """All processes save at one step, the allocation comes again, and the job ends."""
     results = tmp_path / "r"
     suite = made(tmp_path, results, partition="low")
-    long = ("--set", "train.epochs=300", "--set", "train.eval_every=300")
+    long = ("--set", "train.epochs=100", "--set", "train.eval_every=100")
     assert tiny.bench("run", suite, *ONLY, *long, *NODES, "--results", results, "--detach") == 0
     launch.preempt(slurm, results, 1)
     assert tiny.bench("run", suite, *ONLY, *long, *NODES, "--results", results) == 0

@@ -184,7 +184,6 @@ def test_only_the_first_writes_what_is_kept(tmp_path):
         fit.session.checkpoint_seconds = 0.0
         fit.session._save_seconds = 0.0
         fit.run()
-        return None
 
     together(2, work, tmp_path)
     assert (tmp_path / "rank0" / "checkpoint.pt").exists() and not (tmp_path / "rank1" / "checkpoint.pt").exists()

@@ -34,7 +34,7 @@ def fork(rank, world, meeting, work, folder):
         own.mkdir(parents=True, exist_ok=True)
         value = work(group, own)
         (folder / f"{rank}.pickle").write_bytes(pickle.dumps(value))
-        group.leave()
+        group.barrier()
         code = 0
     except BaseException:
         traceback.print_exc()
