@@ -1,16 +1,29 @@
 """Energy: what NVML counts, in joules; unknown where it does not tell. No GPU is needed: its library is played."""
 
 import sys
+import time
 import types
 
 import pytest
 import torch
+from tiny import bench, rows, write
 
 from bench.train import energy
 from bench.train.cost import Cost, total
 from bench.train.group import Group
 
 GPU = torch.device("cuda", 0)
+SUITE = """
+name: tiny
+dataset: digits
+ancestor:
+  model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}
+  train: {epochs: 1, batch_size: 64}
+targets: [{embed_dim: 16, num_heads: 2, depth: 1}]
+methods: {random: {}, wave: {templates: 2, template_size: 8, scaler_steps: 5}}
+train: {epochs: 1, batch_size: 64}
+seeds: 1
+"""
 
 
 @pytest.fixture
@@ -64,3 +77,17 @@ def test_known_energies_add_up():
         "images": 3, "flops": 0, "seconds": 0.0, "eval_seconds": 0.0, "energy_joules": 5.0,
     }  # fmt: skip
     assert "energy_joules" not in total({"b": parts["b"]}).as_dict()
+
+
+def test_every_stage_of_a_run_says_its_energy(tmp_path, monkeypatch):
+    """A second of the clock costs a joule here, on whatever device."""
+    monkeypatch.setattr(energy, "joules", lambda device: time.perf_counter())
+    suite = write(tmp_path, SUITE)
+    assert bench("run", suite, "--results", tmp_path, "--launcher", "inline") == 0
+    for row in rows(tmp_path):
+        needed = {"learngene", "init", "train"} | ({"ancestor"} if row["ancestor"] else set())
+        for stage in needed:
+            joules = float(row["energy_joules" if stage == "train" else f"{stage}_energy_joules"])
+            assert joules == pytest.approx(float(row[f"{stage}_seconds"]), rel=0.2, abs=0.05), stage
+    assert bench("report", suite, "--results", tmp_path) == 0
+    assert "energy" in (tmp_path / "tiny" / "table_cost.md").read_text().splitlines()[2]
