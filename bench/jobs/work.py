@@ -53,7 +53,7 @@ def ancestor(context: Context) -> Result:
     validation = evaluate(seen, data.val, device, group=group)
     scores = evaluate(seen, data.test, device, group=group) | {"val_top1": validation["top1"]}
     own = {name: facts[name] for name in ("spec", "classes")} if "spec" in facts else None
-    save_model(model, context.session.folder.path / ANCESTOR_FILE, own)
+    context.keep(ANCESTOR_FILE, lambda path: save_model(model, path, own))
     return facts | scores | {"params": sum(p.numel() for p in model.parameters())}, [ANCESTOR_FILE]
 
 
@@ -69,7 +69,7 @@ def learngene(context: Context) -> Result:
     made = timed(context, "condense", lambda: initializer.condense(given, lab))
     if not isinstance(made, Learngene):
         raise TypeError(f"condense returned {type(made).__name__}; expected a methods.Learngene")
-    made.save(context.session.folder.path / LEARNGENE_FILE)
+    context.keep(LEARNGENE_FILE, made.save)
     counts = {name: getattr(made, name) for name in ("stored_params", "stored_params_head", "stored_bytes")}
     return counts, [LEARNGENE_FILE]
 
@@ -84,7 +84,7 @@ def known_classes(context: Context) -> str | None:
 def start(context: Context) -> Result:
     """Initialise a target by a method that trains to do so."""
     target, extra = initialized(context)
-    save_model(target, context.session.folder.path / START_FILE)
+    context.keep(START_FILE, lambda path: save_model(target, path))
     return extra, [START_FILE]
 
 
@@ -132,7 +132,7 @@ def run(context: Context) -> Result:
     if not context.job.local.get("keep_weights"):
         return result, []
     facts = {"spec": dataclasses.asdict(spec), "classes": context.data.class_id}
-    save_model(target, context.session.folder.path / WEIGHTS_FILE, facts)
+    context.keep(WEIGHTS_FILE, lambda path: save_model(target, path, facts))
     return result, [WEIGHTS_FILE]
 
 
