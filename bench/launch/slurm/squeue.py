@@ -48,7 +48,16 @@ def sacct(ids: Iterable[str]) -> dict[str, Element]:
     masters = sorted({id.partition("_")[0] for id in ids})
     out = _ask("sacct", "-X", "-n", "-P", "-j", ",".join(masters), "-o", "JobID,State") if masters else None
     rows = [line.split("|") for line in (out or "").splitlines() if "|" in line]
-    return {row[0]: Element(row[0], row[1].split()[0], "", "") for row in rows if row[1]}
+    return {id: Element(id, row[1].split()[0]) for row in rows if row[1] for id in _single(row[0])}
+
+
+def _single(id: str) -> list[str]:
+    """`7_[0-2,5%4]`, as waiting elements are shown together, is 7_0, 7_1, 7_2 and 7_5."""
+    found = re.fullmatch(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]", id)
+    if found is None:
+        return [id]
+    ranges = [part.partition("-") for part in found[2].split(",")]
+    return [f"{found[1]}_{i}" for first, _, last in ranges for i in range(int(first), int(last or first) + 1)]
 
 
 def scancel(elements: list[str], state: str | None = None) -> None:
