@@ -18,6 +18,9 @@ def main(options: argparse.Namespace) -> int:
     launcher = options.launcher or plan.suite.file.launcher
     if options.detach and launcher != "slurm":
         raise UsageError(f"--detach: only Slurm goes on by itself; expected --launcher slurm, found {launcher}")
+    if (options.jobs or 1) > 1 and launcher != "local":
+        instead = "say slurm.workers in the suite" if launcher == "slurm" else "inline does one after the other"
+        raise UsageError(f"--jobs: only for the local launcher, found {launcher}; {instead}")
     store.require_writable(plan.suite.name)
     keep_suite(plan, store, options)
     schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)

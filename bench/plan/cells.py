@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.identity import size_name
+from bench.identity import canonical, size_name
 from bench.plan.jobs import Jobs, method_recipe
 from bench.plan.model import Cell
 from bench.plan.names import target_names
@@ -46,7 +46,7 @@ class Builder:
             members = [s.spec for s in served if s.skipped is None and s.family == target.family]
             initializer = method.initializer
             if target.skipped is None:
-                initializer = initializer.resolve(target.base, members)
+                initializer = self.ask(method, "resolve", target.base, members)
             for seed in method.seeds:
                 size, skipped = (target.spec, target.name), target.skipped
                 cell = Cell(method, initializer, data, *size, seed, method.runs, skipped, target.position)
@@ -67,21 +67,27 @@ class Builder:
             except (ValueError, TypeError) as error:
                 raise self.suite.source.error(entry.position, str(error)) from None
             base = self.base(ancestors[0], data) if ancestors else None
-            skipped = method.initializer.supports(base, size)
+            at = f" (target {size_name(size)} of {self.suite.source.place(entry.position)})"
+            skipped = self.ask(method, "supports", base, size, of=at)
             if skipped is None:
-                self.check(method, base, size, entry)
-            family = (method.initializer.family(size), [a.name for a in ancestors])
+                self.ask(method, "check", base, size, of=at)
+            family = (self.ask(method, "family", size, of=at), [a.name for a in ancestors])
             found.append(Served(entry.position, size, "", ancestors, base, family, skipped))
         for target, name in zip(found, target_names([s.spec for s in found]), strict=True):
             target.name = name
         return found
 
-    def check(self, method: MethodEntry, base: VitSpec | None, size: VitSpec, entry: TargetEntry) -> None:
+    def ask(self, method: MethodEntry, question: str, *given: Any, of: str = "") -> Any:
+        """What a method says of a size, or of all; what it raises is a problem of its entry in the suite."""
         try:
-            method.initializer.check(base, size)
-        except ValueError as error:
-            place = self.suite.source.place(entry.position)
-            raise self.suite.source.error(method.position, f"{error} (target {size_name(size)} of {place})") from None
+            answer = getattr(method.initializer, question)(*given)
+            if question == "family":
+                canonical(answer)
+            return answer
+        except Exception as error:
+            expected = isinstance(error, ValueError)
+            message = str(error) if expected else f"{method.use}.{question} raised {type(error).__name__}: {error}"
+            raise self.suite.source.error(method.position, message + of) from None
 
     def check_recipe(self, recipe: Recipe, data: DataEntry, *places: tuple[str | int, ...]) -> None:
         """Whether a data set can be trained on so. `places`: keys of the suite that say how, the last one first."""

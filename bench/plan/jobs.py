@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench import ENGINE
-from bench.identity import digest, size_name, spec_settings
+from bench.identity import canonical, digest, size_name, spec_settings
 from bench.plan.model import Cell, Job
 from bench.recipe import Recipe, merge
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
@@ -52,6 +52,8 @@ class Jobs:
         }
         if teacher != own_teacher:
             settings["teacher"] = teacher
+        if method.may_look_at_targets:
+            settings["targets"] = sorted((spec_settings(s) for s in members), key=canonical)
         local = {"data": local, "targets": [dict(vars(s)) for s in members], "teacher": teacher}
         prefix = f"{method_name(method)}-{data.name}-s{seed}"
         return self.add("learngene", prefix, settings, [*cell.ancestors, teacher], local)

@@ -45,6 +45,15 @@ class MethodEntry:
         out = {"use": self.use, "version": self.initializer.version}
         return out | ({"source": self.source_hash} if self.source_hash else {})
 
+    @property
+    def may_look_at_targets(self) -> bool:
+        """Whether a class from outside may make another learngene for other targets without saying so.
+
+        Those of the project say by `family` and `resolve` what they depend on, which a test asserts.
+        """
+        path = inspect.getsourcefile(type(self.initializer)) if self.source_hash else None
+        return path is not None and ".targets" in Path(path).read_text()
+
 
 def non_default(initializer: Initializer, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
     out = {}

@@ -17,7 +17,7 @@ def apply(data: dict[str, Any], settings: list[str]) -> dict[KeyPath, str]:
         try:
             value, _ = parse(text, "value")
         except SuiteError as error:
-            raise UsageError(f"--set {setting}: {error.problems[0]}") from None
+            raise UsageError(f"--set {setting}: {error.problems[0].removeprefix('value:1: ')}") from None
         origin[_assign(data, parts, value, f"--set {setting}")] = f"--set {setting}"
     return origin
 

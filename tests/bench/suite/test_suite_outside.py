@@ -6,6 +6,7 @@ import itertools
 import pytest
 from tiny import SUITE, bench, write
 
+from bench.plan import make_plan
 from bench.suite import load
 
 CLASS = """
@@ -67,3 +68,26 @@ def test_bad_ones(source, options, key, says, suite, capsys, tmp_path):
     out, err = capsys.readouterr()
     assert f"{path}:10: {key}: " in err and says in err and "Traceback" not in err
     assert not out and not (tmp_path / "r").exists()
+
+
+BAD_ANSWERS = [
+    ("def supports(self, ancestor, target): return 1 // 0", "supports raised ZeroDivisionError", "(target L1-d16 of"),
+    ("def family(self, target): return {target}", "family raised TypeError", "(target L1-d16 of"),
+    ("def check(self, ancestor, target): raise ValueError('too deep')", "methods.mine: too deep", "(target L1-d16 of"),
+    ("def resolve(self, ancestor, targets): raise ValueError('no common size')", "methods.mine: no common size", ""),
+]
+
+
+@pytest.mark.parametrize(("body", "message", "of"), BAD_ANSWERS)
+def test_a_method_that_cannot_answer_is_a_message(suite, capsys, body, message, of):
+    assert bench("plan", suite(CLASS.format(body=body))) == 2
+    error = capsys.readouterr().err
+    assert message in error and of in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(("body", "same"), [("def condense(self, a, lab): lab.targets", False), ("pass", True)])
+def test_a_learngene_that_may_depend_on_the_targets_is_another_for_others(suite, body, same):
+    path = suite(CLASS.format(body=body))
+    few, many = (make_plan(load(path, [f"targets.0.depth={depths}"])) for depths in ("[1]", "[1, 3]"))
+    learngenes = [{c.learngene for c in plan.cells if c.method.label == "mine"} for plan in (few, many)]
+    assert (learngenes[0] == learngenes[1]) is same
