@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.data import Dataset
@@ -94,7 +95,8 @@ class JobLab:
     @contextmanager
     def meter(self, name: str) -> Iterator[None]:
         clock = time.perf_counter()
-        with FlopCounterMode(display=False) as counter:
+        # attention unfused: torch's counter misses it in some versions
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             yield
         cost = Cost(flops=counter.get_total_flops(), seconds=time.perf_counter() - clock)
         self.session.costs[f"meter {name}"] = self.session.costs.get(f"meter {name}", Cost()) + cost

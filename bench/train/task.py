@@ -92,7 +92,7 @@ def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, total: int, 
     constant = recipe.schedule == "constant"
     return CosineLRScheduler(
         optimizer,
-        t_initial=max(total, 1),
+        t_initial=max(total, 2),  # of fewer timm warns; the first step is at the peak in any case
         lr_min=recipe.peak_lr if constant else recipe.min_lr,
         warmup_t=warmup,
         warmup_lr_init=recipe.warmup_lr,
