@@ -7,6 +7,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -95,6 +96,7 @@ class Ranks:
     def __post_init__(self) -> None:
         import bench.jobs.work  # noqa: F401  once for all that are forked
 
+        self.scratch = tempfile.TemporaryDirectory(prefix="bench-ranks-", ignore_cleanup_errors=True)
         self.selector = selectors.DefaultSelector()
         self.kills = memory_kills()
         for place, number in enumerate(self.numbers):
@@ -123,6 +125,7 @@ class Ranks:
             for ignored in (signal.SIGINT, signal.SIGUSR2):  # are for whoever started the job
                 signal.signal(ignored, signal.SIG_IGN)
             die_with_parent(parent, signal.SIGKILL)  # who else would end it, should it be stuck
+            tempfile.tempdir = self.scratch.name  # what is killed leaves nothing behind
             if gpu is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = gpu
             outcome = self.work(number, stop)
@@ -227,6 +230,7 @@ class Ranks:
         for connection in self.links:
             connection.close()
         self.links.clear()
+        self.scratch.cleanup()
 
     def bury(self, descriptor: int) -> int:
         """Returns the status that a process ended with."""

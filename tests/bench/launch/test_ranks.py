@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -78,8 +79,10 @@ def test_two_processes_give_the_table_of_one(tmp_path):
         ("kill", "died", "process 1 of 2: the worker was killed by SIGKILL (out of memory, or killed by hand)"),
     ],
 )
-def test_what_ends_one_process_ends_the_job_and_is_told(how, kind, why, tmp_path, capsys):
+def test_what_ends_one_process_ends_the_job_and_is_told(how, kind, why, tmp_path, capsys, monkeypatch):
     (tmp_path / "fails.py").write_text(METHOD)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     text = SUITE.partition("methods:")[0] + f"methods: {{fails: {{use: 'fails:Fails', how: {how}}}}}\n"
     suite = write(tmp_path, text + "train: {epochs: 1, batch_size: 64}\n")
     command = ("run", suite, "--launcher", "inline", "--results", tmp_path / "r", *TWO, "--only", "*L1*")
@@ -88,7 +91,7 @@ def test_what_ends_one_process_ends_the_job_and_is_told(how, kind, why, tmp_path
     (failure,) = (json.loads(path.read_text()) for path in (tmp_path / "r").glob("jobs/run/*/failure.json"))
     assert (failure["error"], failure["kind"]) == (why, kind)
     assert ("the second process cannot" in failure["traceback"]) == (how == "raise")
-    assert not children()
+    assert not children() and not list((tmp_path / "tmp").iterdir())
 
 
 def test_a_signal_saves_and_the_same_command_goes_on_with_another_number(tmp_path):
