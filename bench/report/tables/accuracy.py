@@ -130,11 +130,12 @@ def _caption(section: Section, summary: DataFrame, totals: DataFrame, metric: st
     fixed = [
         f"{name} {values[0]}" for name in ("embed_dim", "depth") if len(values := section.sizes[name].unique()) == 1
     ]
+    equal = " ± 0.0: the same at every seed." if (summary[f"{metric}_std"] == 0).any() else ""
     tuned = " + tuning runs" if len(totals) and totals["tunings"].any() else ""
     where = f" All targets have {' and '.join(fixed)}." if fixed else ""
     return (
         f"{LABELS[metric]}, mean ± half width of the 95% interval ({how}) over n seeds.{where} "
-        "The test set is the same for all seeds: intervals say nothing about other test images. "
+        f"The test set is the same for all seeds: intervals say nothing about other test images.{equal} "
         f"{BOLD if metric in COMPARED else ''}"
         "stored: parameters that the method stores, head left out. Cost in FLOPs (1 MAC = 2 FLOPs) for all sizes: "
         f"prepare = ancestor + learngene{tuned}, counted once; total = prepare + init + train."
