@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import resource
 import socket
 import tempfile
 import time
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bench import peak_memory
 from bench.errors import BenchError
 from bench.plan import Job
 from bench.store import JobDir, Store
@@ -26,7 +26,8 @@ State = Literal["done", "failed", "interrupted", "busy", "damaged"]
 @dataclass
 class Outcome:
     """How an execution ended. `damaged` names a job (kind, id) whose result has to be made again; `kind` says of a
-    failure whether it was an `error`, the process `died`, or `memory` ran out."""
+    failure whether it was an `error`, the process `died`, or `memory` ran out; of a job that is done, `before`: another
+    did it."""
 
     state: State
     message: str = ""
@@ -97,11 +98,11 @@ def execute(
 def _take(job: Job, folder: JobDir, lock: Lock) -> Outcome | None:
     """Take the lock and begin, or say why not."""
     if finished(folder):
-        return Outcome("done")
+        return Outcome("done", kind="before")
     if not lock.acquire():
         return Outcome("busy")
     if finished(folder, locked=True):
-        return Outcome("done")
+        return Outcome("done", kind="before")
     folder.clear_failure()
     folder.write_settings({"kind": job.kind, "id": job.id, "settings": job.settings, "local": job.local})
     return None
@@ -139,7 +140,7 @@ def _work(
     from bench.train.session import Interrupted, Session, deterministic, seed_all
 
     started = time.time()
-    _reset_peak()
+    peak_memory.reset()
     restarts = _restarts(folder)
     folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts, **slurm_job())
     deterministic(job.settings.get("threads", 1))
@@ -176,7 +177,7 @@ def _work(
         "needs": result.get("needs", sorted(session.seen)),
         "restarts": restarts,
         "started_at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
-        "peak_memory_bytes": _peak_memory(where),
+        "peak_memory_bytes": peak_memory.of(where),
         "workers_on_device": shared_by,
         "devices": session.group.world,
         **session.found(),
@@ -194,29 +195,6 @@ def choose_device(wish: str) -> str:
     if wish == "cuda" and not torch.cuda.is_available():
         raise BenchError("device: cuda was asked for; torch sees no GPU here")
     return "cuda" if wish == "cuda" or (wish == "auto" and torch.cuda.is_available()) else "cpu"
-
-
-def _peak_memory(device: Any) -> int:
-    """Bytes: of the GPU's allocator, or of this process on the CPU."""
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    try:
-        status = Path("/proc/self/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    except (OSError, ValueError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _reset_peak() -> None:
-    """Start to measure the peak anew, where the system can: this process may have done other jobs before."""
-    import torch
-
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    if torch.cuda.is_initialized():
-        torch.cuda.reset_peak_memory_stats()
 
 
 def _restarts(folder: JobDir) -> int:

@@ -118,7 +118,7 @@ class Schedule:
         else:
             self._set(entry, outcome.state, outcome.message)
             if outcome.state == "done":
-                self.done_here += 1
+                self.done_here += outcome.kind != "before"
                 for other in self.dependents.pop(id, []):
                     other.waits_for.discard(id)
                     self._offer(other)
