@@ -36,7 +36,7 @@ CHANGES = [
     # a method's own options and recipe: what it makes
     ("methods.sws.stages=1", of(["learngene", "run"], ["sws"])),
     ("methods.sws.train={epochs: 3}", of(["learngene", "run"], ["sws"])),
-    ("methods.sws.head=fresh", of(["learngene", "run"], ["sws"])),
+    ("methods.sws.head=fresh", of(["run"], ["sws"])),  # both settings share a learngene
     ("methods.sws.runs={epochs: 3}", of(["run"], ["sws"])),
     ("methods.random.scheme=jax", of(["learngene", "run"], ["random"])),
     ("methods.wave.templates=3", of(["learngene", "start", "run"], ["wave"])),
