@@ -23,10 +23,9 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(f"{message}; expected a readable id, an identity, or a pattern of either, such as 'wave-*-s0'")
     if options.follow and len(found) > 1:
         raise UsageError(f"--follow: {len(found)} jobs match {options.run!r}; expected one")
-    for folder in found:
-        show(folder)
+    shown = [show(folder) for folder in found]
     if options.follow:
-        follow(found[0])
+        follow(found[0], shown[0])
     return 0
 
 
@@ -52,9 +51,11 @@ def readable(results: Path) -> dict[str, list[str]]:
     return names
 
 
-def show(folder: JobDir) -> None:
+def show(folder: JobDir) -> int:
+    """Print what a job wrote so far; returns the number of its events."""
     print(f"{folder.path.parent.name} {folder.path.name}: {folder.log}")
-    for event in read_log(folder.log):
+    events = read_log(folder.log)
+    for event in events:
         print(line(event))
     output = folder.path / "output.txt"
     text = output.read_text(errors="replace") if output.exists() else ""
@@ -64,6 +65,7 @@ def show(folder: JobDir) -> None:
     if failure is not None:
         print(f"failed: {failure['error']}")
         print(failure.get("traceback") or "", end="")
+    return len(events)
 
 
 def line(event: dict[str, Any]) -> str:
@@ -75,9 +77,8 @@ def line(event: dict[str, Any]) -> str:
     )
 
 
-def follow(folder: JobDir) -> None:
-    """Print events as they come, until the job is over. Ctrl-C ends it."""
-    seen = len(read_log(folder.log))
+def follow(folder: JobDir, seen: int) -> None:
+    """Print events as they come, after the first `seen`, until the job is over. Ctrl-C ends it."""
     while True:
         events = read_log(folder.log)
         for event in events[seen:]:

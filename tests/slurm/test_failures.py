@@ -38,12 +38,9 @@ class Mixed(Plain):
             held = [bytearray(64 << 20) for _ in range(100)]
         if depth == 15:
             os.kill(os.getpid(), signal.SIGKILL)
-
-class Bloats(Plain):
-    """More than its allocation has."""
-    def initialize(self, target, learngene, lab):
-        held = bytearray(3 << 30)
-        time.sleep(60)
+        if depth == 30:  # more than its allocation has
+            held = bytearray(3 << 30)
+            time.sleep(60)
 
 class Waits(Plain):
     """Long enough to be disturbed, the first time."""
@@ -93,15 +90,32 @@ def test_every_tenth_run_fails_and_the_rest_is_done(
 
 def test_what_takes_all_memory_of_an_allocation_fails_alone(slurm: Cluster, tmp_path: Path, outside: None) -> None:
     """Slurm kills all of it, and two more runs wait in there, behind the longest: it is started again for them."""
-    methods = "  bloats: {use: 'trouble:Bloats', seeds: [0]}\n  mixed: {use: 'trouble:Mixed', seeds: [0]}\n"
-    text = tiny.SUITE.replace("  random: {}\n", methods).replace("depth: [1, 3]", "depth: [1, 2, 3]")
-    only = ("--only", "bloats-L3-*", "--only", "mixed-L1-*", "--only", "mixed-L2-*")
-    suite = launch.suite(tmp_path, text)
-    assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", *only) == 1
-    by_method = {(row["method"], row["depth"]): row for row in tiny.rows(tmp_path / "r")}
-    assert by_method["bloats", "3"]["status"] == "failed" and "out of memory" in by_method["bloats", "3"]["reason"]
-    assert by_method["mixed", "1"]["status"] == by_method["mixed", "2"]["status"] == "done"
+    text = tiny.SUITE.replace("  random: {}\n", "  mixed: {use: 'trouble:Mixed', seeds: [0]}\n")
+    suite = launch.suite(tmp_path, text.replace("depth: [1, 3]", "depth: [1, 2, 30]"))
+    assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", "--only=mixed-*") == 1
+    by_depth = {row["depth"]: row for row in tiny.rows(tmp_path / "r")}
+    assert by_depth["30"]["status"] == "failed" and "out of memory" in by_depth["30"]["reason"]
+    assert by_depth["1"]["status"] == by_depth["2"]["status"] == "done"
     assert launch.happened(tmp_path / "r", "memory") == launch.happened(tmp_path / "r", "requeue") == 1
+
+
+def test_fail_fast_takes_the_rest_out_of_the_queue(
+    slurm: Cluster, tmp_path: Path, outside: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While nobody follows. One allocation at a time, and the run that fails is the first."""
+    text = tiny.SUITE.replace("  random: {}\n", "  mixed: {use: 'trouble:Mixed', seeds: [0]}\n")
+    suite = launch.suite(tmp_path, text.replace("depth: [1, 3]", "depth: [1, 2, 3, 10]"), pack=1)
+    results, settings = tmp_path / "r", ("--only=mixed-*", "--set", "slurm.run.array_parallelism=1")
+    command = ("run", suite, "--launcher", "slurm", "--results", results, *settings)
+    assert tiny.bench(*command, "--detach", "--fail-fast") == 0
+    slurm.wait(lambda: not slurm.call("squeue", "-h", "-n", "bench-tiny").strip(), seconds=180)
+    capsys.readouterr()
+    assert tiny.bench("status", suite, "--results", results) == 0
+    said = capsys.readouterr().out
+    assert "interrupted: 3 jobs: not started: --fail-fast, run Mixed-L10-" in said, said
+    assert "RuntimeError: boom" in said
+    (log,) = results.glob("jobs/run/*/log.jsonl")
+    assert log.parent.name.startswith("Mixed-L10-")
 
 
 def test_a_killed_worker_is_started_again(slurm: Cluster, tmp_path: Path, outside: None) -> None:

@@ -1,0 +1,76 @@
+"""`bench logs`: what a job wrote, and what it goes on to write."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import tiny
+
+from bench.commands import logs
+from bench.store import JobDir
+
+ID = "Wave-L1-d16-digits-s0-0123456789ab"
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobDir:
+    folder = JobDir(tmp_path / "jobs" / "run" / ID)
+    folder.append_log("start", pid=1)
+    return folder
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> list[str]:
+    capsys.readouterr()
+    assert tiny.bench("logs", *arguments) == code
+    out, err = capsys.readouterr()
+    return (out + err).splitlines()
+
+
+@pytest.mark.parametrize("name", [ID, ID.rpartition("-")[0], "Wave-*-s0"])
+def test_events_output_and_failure(name: str, job: JobDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (job.path / "output.txt").write_text("a warning\n")
+    job.write_failure({"error": "RuntimeError: boom", "traceback": "Traceback ...\n", "kind": "error"})
+    text = said(capsys, name, "--results", tmp_path)
+    assert text[0] == f"run {ID}: {job.log}" and text[1].endswith("start pid=1")
+    assert text[2:] == [
+        f"output ({job.path / 'output.txt'}):",
+        "a warning",
+        "failed: RuntimeError: boom",
+        "Traceback ...",
+    ]
+
+
+def test_nothing_matches(job: JobDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (text,) = said(capsys, "sws-*", "--results", tmp_path, code=2)
+    assert "no job in" in text and "'sws-*'" in text
+
+
+def test_followed_to_the_end(
+    job: JobDir, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each event once, those that come between the first look and the second too, and none after the end."""
+    monkeypatch.setattr(logs, "POLL", 0.01)
+    shown = threading.Event()
+
+    def goes_on() -> None:
+        shown.wait(10)
+        for step in range(3):
+            job.append_log("eval", step=step)
+            time.sleep(0.02)
+        job.append_log("done")
+
+    show = logs.show
+    monkeypatch.setattr(logs, "show", lambda folder: (show(folder), shown.set())[0])
+    writer = threading.Thread(target=goes_on)
+    writer.start()
+    text = said(capsys, ID, "--follow", "--results", tmp_path)
+    writer.join()
+    assert [line.split()[2] for line in text[1:]] == ["start", "eval", "eval", "eval", "done"]
+
+
+def test_only_one_can_be_followed(job: JobDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    JobDir(job.path.with_name("Wave-L2-d16-digits-s0-0123456789ab")).append_log("start")
+    assert "2 jobs match" in said(capsys, "Wave-*", "--follow", "--results", tmp_path, code=2)[0]
