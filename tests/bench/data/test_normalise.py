@@ -1,0 +1,26 @@
+import pytest
+import torch
+
+from bench.data import DataSettings
+from bench.data.normalise import Normalise
+
+CHANNELS = {1: ((0.31,), (0.35,)), 3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))}
+
+
+@pytest.mark.parametrize("white", [16, 255])
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_every_pixel_value_in_every_channel(channels, white):
+    mean, std = CHANNELS[channels]
+    settings = DataSettings(name="any", source="folder", in_chans=channels, mean=mean, std=std)
+    pixels = torch.arange(256, dtype=torch.uint8).view(2, 1, 8, 16).expand(2, channels, 8, 16).contiguous()
+    before = pixels.clone()
+    found = Normalise(settings, torch.device("cpu"), white)(pixels)
+    exact = (pixels.double() / white - torch.tensor(mean).view(-1, 1, 1).double()) / torch.tensor(std).view(-1, 1, 1)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, exact.float(), rtol=1e-6, atol=1e-5)
+    assert torch.equal(pixels, before), "what is held in memory is not to be written to"
+
+
+def test_what_is_normalised_passes():
+    images = torch.randn(2, 3, 4, 4)
+    assert Normalise(DataSettings(name="any", source="folder"), torch.device("cpu"))(images) is images
