@@ -79,7 +79,7 @@ class Lab(Protocol):
     """What a method may ask of the harness. Whatever costs goes through it, and is charged."""
 
     targets: Sequence[VitSpec]  # the sizes that this learngene has to serve; see `resolve`
-    classes: str  # identity of the ordered class list of the data set at hand
+    classes: str | None  # identity of the ordered class list of the data set at hand; None: the head has others
     device: torch.device
 
     def fit(
@@ -91,7 +91,7 @@ class Lab(Protocol):
         loss: Loss | LossFunction = "ce",
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
-    ) -> None:
+    ) -> object:
         """Train `module` in place by the one training loop; it is left in evaluation mode.
 
         recipe:   overrides of the recipe that the suite gives this method: `epochs` or `steps`, `lr`, `batch_size`,
@@ -101,6 +101,8 @@ class Lab(Protocol):
         params:   what is trained (default: every parameter of the module that requires a gradient).
         fraction: train on this stratified part of the training set.
         name:     names this fit within its job; on resume a finished fit is restored by it, not redone.
+
+        What it returns is the harness's own, nothing for a method.
         """
 
     def batches(self, n: int, *, name: str, labels: bool = False) -> Iterator[Any]:
@@ -141,18 +143,20 @@ class Initializer:
         """Fill `target`, a timm model with timm's fresh initialisation, in place."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it initializes")
 
-    def supports(self, ancestor: VitSpec | None, target: VitSpec) -> str | None:
+    # Below `ancestor` is the VitSpec of the ancestor, or None where `ancestors` is 0.
+
+    def supports(self, ancestor: VitSpec | Any, target: VitSpec) -> str | None:
         """None, or why this size cannot be served (the run is then skipped with that reason)."""
         return None
 
-    def check(self, ancestor: VitSpec | None, target: VitSpec) -> None:
+    def check(self, ancestor: VitSpec | Any, target: VitSpec) -> None:
         """Raise ValueError for an option whose value is impossible with this target."""
 
     def family(self, target: VitSpec) -> Hashable:
         """What of a target the learngene depends on; one learngene is made per distinct value. JSON-able."""
         return None
 
-    def resolve(self, ancestor: VitSpec | None, targets: Sequence[VitSpec]) -> Self:
+    def resolve(self, ancestor: VitSpec | Any, targets: Sequence[VitSpec]) -> Self:
         """This initializer with every option that is derived from the family's targets filled in.
 
         The harness calls it before `condense`, so that what is derived is shown and is part of the identity. The list

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ class Generated(nn.Module):
     does not have as a parameter.
     """
 
+    skeleton: Any  # torch's types do not know what a timm model has
+
     def __init__(self, skeleton: nn.Module, generated: Iterable[str]) -> None:
         super().__init__()
         self.dense_names = list(skeleton.state_dict())  # all names and their order in the plain model
@@ -29,7 +32,7 @@ class Generated(nn.Module):
             delattr(skeleton.get_submodule(owner), leaf)
         self.skeleton = skeleton
         self.num_classes, self.embed_dim = skeleton.num_classes, skeleton.embed_dim
-        self.in_chans = skeleton.patch_embed.proj.in_channels
+        self.in_chans = self.skeleton.patch_embed.proj.in_channels
 
     def weights(self) -> dict[str, Tensor]:
         """The generated tensors by their names in the plain model, for all layers in batched products."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -70,8 +71,9 @@ class TemplateVit(Generated):
     def __init__(
         self, skeleton: nn.Module, coefficients: Mapping[str, Tensor], group_size: int, draw: torch.Generator
     ) -> None:
-        shapes = {key: skeleton.blocks[0].get_parameter(key).shape for key in KEYS}
-        super().__init__(skeleton, [f"blocks.{block}.{key}" for block in range(len(skeleton.blocks)) for key in KEYS])
+        blocks: Any = skeleton.blocks
+        shapes = {key: blocks[0].get_parameter(key).shape for key in KEYS}
+        super().__init__(skeleton, [f"blocks.{block}.{key}" for block in range(len(blocks)) for key in KEYS])
         self.group_size = group_size
         self.templates, self.coefficients = nn.ParameterDict(), nn.ParameterDict()
         for key, roles in KEYS.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
 from methods.vit import VitSpec, mismatch, spec_of
@@ -40,16 +40,19 @@ def shared_vit(model: nn.Module, layers_per_stage: Sequence[int]) -> nn.Module:
     """`model`, which has one block per stage, made to run each of its blocks as often as its stage has layers."""
     from torch import nn
 
-    layers = [block for block, n in zip(model.blocks, layers_per_stage, strict=True) for _ in range(n)]
+    blocks: Any = model.blocks
+    layers = [block for block, n in zip(blocks, layers_per_stage, strict=True) for _ in range(n)]
     model.blocks = nn.Sequential(*layers)
     return model
 
 
 def learngene_tensors(aux: nn.Module, layers_per_stage: Sequence[int], *, head: bool) -> dict[str, Tensor]:
     """One block per stage as `stages.<s>.<key>`, the rest of the auxiliary network under timm's names."""
-    tensors, layer = {}, 0
+    blocks: Any = aux.blocks
+    tensors: dict[str, Tensor] = {}
+    layer = 0
     for stage, n in enumerate(layers_per_stage):
-        tensors |= {f"stages.{stage}.{key}": t for key, t in aux.blocks[layer].state_dict().items()}
+        tensors |= {f"stages.{stage}.{key}": t for key, t in blocks[layer].state_dict().items()}
         layer += n
     rest = {name: t for name, t in aux.state_dict().items() if not name.startswith("blocks.")}
     tensors |= {name: t for name, t in rest.items() if head or name not in HEAD}
@@ -141,13 +144,15 @@ class StageWiseSharing(Initializer):
             raise ValueError("sws trains an auxiliary network: condense needs a lab")
         spec = spec_of(ancestor)
         how = self.resolve(spec, lab.targets)
+        layers = how.layers_per_stage
+        assert layers is not None  # resolve fills it in
         aux = fresh_vit(spec.replace(depth=how.stages, num_heads=how.aux_heads), lab.generator("aux"))
-        aux = shared_vit(aux, how.layers_per_stage).to(lab.device)
+        aux = shared_vit(aux, layers).to(lab.device)
         distill = {"kl": how.alpha, "ce": 1 - how.alpha, "temperature": how.temperature}
         lab.fit(aux, name="aux", recipe={**how.train, "distill": distill}, loss="kd")
-        meta = {"ancestor": asdict(spec), "classes": lab.classes, "stages": how.stages}
-        meta |= {"layers_per_stage": how.layers_per_stage, "aux_heads": how.aux_heads}
-        return Learngene(learngene_tensors(aux, how.layers_per_stage, head=how.head == "transfer"), meta)
+        meta: dict[str, Any] = {"ancestor": asdict(spec), "classes": lab.classes, "stages": how.stages}
+        meta |= {"layers_per_stage": layers, "aux_heads": how.aux_heads}
+        return Learngene(learngene_tensors(aux, layers, head=how.head == "transfer"), meta)
 
     def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
         ancestor, spec = VitSpec(**learngene.meta["ancestor"]), spec_of(target)

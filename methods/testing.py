@@ -96,7 +96,7 @@ def origin(drawn: tuple[State, State], other: tuple[State, State]) -> dict[str, 
 
     def scaled(before: Tensor, after: Tensor) -> bool:
         factor = (before * after).sum() / (before * before).sum()
-        return factor != 0 and torch.allclose(after, factor * before)
+        return bool(factor != 0) and torch.allclose(after, factor * before)
 
     result = {}
     for name, after in drawn[1].items():

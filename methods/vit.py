@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ class VitSpec:
     num_classes: int = 1000
     mlp_ratio: float = 4.0
     class_token: bool = False
-    global_pool: str = "avg"
+    global_pool: Literal["avg", "token"] = "avg"
 
     def __post_init__(self) -> None:
         for name in ("embed_dim", "depth", "num_heads", "patch_size", "img_size", "in_chans", "num_classes"):
@@ -87,19 +87,20 @@ def build_vit(spec: VitSpec, **kwargs: Any) -> nn.Module:
 
 def spec_of(model: nn.Module) -> VitSpec:
     """The size of a timm VisionTransformer. Raises TypeError for any other architecture."""
+    vit: Any = model  # torch's types call every attribute of a module a tensor or a module
     try:
-        block, embed = model.blocks[0], model.patch_embed
+        block, embed = vit.blocks[0], vit.patch_embed
         spec = VitSpec(
-            embed_dim=model.embed_dim,
-            depth=len(model.blocks),
+            embed_dim=vit.embed_dim,
+            depth=len(vit.blocks),
             num_heads=block.attn.num_heads,
             patch_size=embed.patch_size[0],
             img_size=embed.img_size[0],
             in_chans=embed.proj.in_channels,
-            num_classes=model.num_classes,
-            mlp_ratio=_ratio(block.mlp.fc1.out_features, model.embed_dim),
-            class_token=model.cls_token is not None,
-            global_pool=model.global_pool,
+            num_classes=vit.num_classes,
+            mlp_ratio=_ratio(block.mlp.fc1.out_features, vit.embed_dim),
+            class_token=vit.cls_token is not None,
+            global_pool=vit.global_pool,
         )
     except AttributeError as error:
         raise TypeError(f"{type(model).__name__} is not a plain timm VisionTransformer: {error}") from None

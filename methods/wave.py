@@ -141,13 +141,13 @@ class Wave(Initializer):
         aux = TemplatedVit(fresh_vit(spec, lab.generator("aux")), groups, how.kron_order, templates, scalers)
         distill = {"kl": how.kl, "ce": how.ce, "temperature": how.temperature}
         lab.fit(aux.to(lab.device), name="aux", recipe={**how.train, "distill": distill}, loss="kd")
-        meta = {"ancestor": asdict(spec), "classes": lab.classes, "templates": counts}
+        meta: dict[str, Any] = {"ancestor": asdict(spec), "classes": lab.classes, "templates": counts}
         meta |= {"template_size": how.template_size, "kron_order": how.kron_order}
         return Learngene(stored(aux, scalers=how.scalers == "aux", head=transfer), meta)
 
     def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
         meta, spec = learngene.meta, spec_of(target)
-        made_for = "many" if "patch" in meta["templates"] else "one"
+        made_for: Literal["many", "one"] = "many" if "patch" in meta["templates"] else "one"
         how, ancestor = replace(self, template_size=meta["template_size"], widths=made_for), VitSpec(**meta["ancestor"])
         if reason := how.supports(ancestor, spec):
             raise ValueError(f"wave {reason}")

@@ -43,7 +43,7 @@ class TemplatedVit(Generated):
         self.scalers = nn.ParameterDict({g.name: nn.Parameter(scalers[g.name].clone()) for g in groups})
 
     def weights(self) -> Tensors:
-        weights = {}
+        weights: Tensors = {}
         for group in self.groups:
             matrices = reconstruct(self.scalers[group.name], self.templates[group.name], self.order)
             weights |= zip(group.tensors, matrices.reshape(-1, *group.shape).unbind(), strict=True)

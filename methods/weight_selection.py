@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # What each dimension of each tensor of a plain timm ViT runs over ("" is never selected from). Dimensions of one role
 # meet in the computation, so they have to be selected alike for the target to compute with matching channels.
-_NORM = {"weight": ("stream",), "bias": ("stream",)}
-_MODULES = {
+_NORM: dict[str, tuple[str, ...]] = {"weight": ("stream",), "bias": ("stream",)}
+_MODULES: dict[str, dict[str, tuple[str, ...]]] = {
     "patch_embed.proj": {"weight": ("stream", "channels", "pixels", "pixels"), "bias": ("stream",)},
     "norm1": _NORM,
     "attn.qkv": {"weight": ("qkv", "stream"), "bias": ("qkv",)},
