@@ -221,6 +221,8 @@ def main() -> None:
         return ours(**told) if more is None else timms(file, **told, more=more)
     if given.train_py is None or not given.train_py.is_file():
         options.error(f"--train-py: expected timm's train.py, found {given.train_py}")
+    if any((given.images or MODELS[case][1]) < 2 * given.batch for case in given.cases):
+        options.error("an epoch has to have two batches at least: --images, --batch")
     versions = [f"{name} {version(name)}" for name in ("torch", "timm", "pillow")]
     digest = hashlib.sha256(given.train_py.read_bytes()).hexdigest()[:12]
     print(f"Python {platform.python_version()}, {', '.join(versions)}, train.py {digest}, batch {given.batch}")
