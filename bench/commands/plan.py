@@ -56,7 +56,7 @@ def _runs(plan: Plan, done: set[str]) -> None:
         todo = len(cells) - ready - len(skipped)
         length = f"{method.runs.epochs} epochs" if method.runs.steps is None else f"{method.runs.steps} steps"
         print(f"{method.label:<24}{len(cells):>8}{ready:>8}{todo:>8}{len(skipped):>8}   {length}")
-        reasons.update((f"{method.label} {c.target}", c.skipped) for c in skipped)
+        reasons.update((f"{method.label} {c.target}", c.skipped or "") for c in skipped)
     for (what, reason), n in list(reasons.items())[:MANY]:
         print(f"skipped: {what} ({n} runs): {reason}")
     if len(reasons) > MANY:

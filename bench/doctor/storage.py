@@ -17,8 +17,8 @@ def storage(results: Path) -> Iterator[Finding]:
     """The nearest folder that exists stands for one that would be made in it; nothing stays behind there."""
     folder = next(path for path in (results.absolute(), *results.absolute().parents) if path.is_dir())
     free = psutil.disk_usage(str(folder)).free
-    state = "note" if free < LITTLE else "ok"
-    yield Finding("results", f"{results}: {free / 1e9:.3g} GB free on {file_system(folder)}", state)
+    text = f"{results}: {free / 1e9:.3g} GB free on {file_system(folder)}"
+    yield Finding("results", text, "note" if free < LITTLE else "ok")
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder) as made:
             locks = exclusive(Path(made))

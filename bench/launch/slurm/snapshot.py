@@ -49,7 +49,7 @@ def code_files(plan: Plan) -> dict[str, Path]:
     for module in outside(plan):
         file = Path(module)
         roots.append(file.parent if file.name == "__init__.py" else file)
-    found = {}
+    found: dict[str, Path] = {}
     for root in roots:
         files = [root] if root.is_file() else [p for p in root.rglob("*") if p.is_file()]
         found |= {str(p.relative_to(root.parent)): p for p in files if not set(SKIPPED) & set(p.parts)}
