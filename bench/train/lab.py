@@ -1,7 +1,7 @@
 """The Lab: what a method may ask of the harness, and where all that it costs is charged."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,14 +31,17 @@ class JobLab:
         *,
         seed: int,
         recipe: Recipe,
-        targets: list[VitSpec],
+        targets: Sequence[VitSpec],
         load_teacher: Callable[[], nn.Module] | None,
         no_fit: str = "",
     ) -> None:
         """no_fit: why this job may not train; a call of `fit` raises TypeError with it."""
         self.session, self.data, self.seed, self.recipe, self.no_fit = session, data, seed, recipe, no_fit
-        self.targets, self.classes, self.device = targets, data.class_id, session.device
-        self._load_teacher, self._teacher = load_teacher, None
+        self.targets: Sequence[VitSpec] = targets
+        self.classes: str | None = data.class_id
+        self.device = session.device
+        self._load_teacher = load_teacher
+        self._teacher: nn.Module | None = None
 
     def fit(
         self,
