@@ -39,7 +39,7 @@ class Found:
     classes: int
     known: bool
     normalised: tuple[Any, Any] | None = None  # mean and std of their images
-    model: nn.Module | None = None  # timm's
+    model: Any = None  # timm's, with attributes that torch's types do not know
     said: dict[str, Any] = field(default_factory=dict)
 
 
@@ -57,7 +57,8 @@ def fetch(context: Context, spec: VitSpec) -> tuple[nn.Module, dict[str, Any]]:
     kept = found.classes == spec.num_classes
     if "same_classes" in settings and not kept:
         raise ValueError(f"classes: same, but the head has {found.classes} classes, the data {spec.num_classes}")
-    said = {"head": "kept" if kept else "fresh", "classes": context.data.class_id if found.known else None}
+    said: dict[str, Any] = {"head": "kept" if kept else "fresh"}
+    said["classes"] = context.data.class_id if found.known else None
     said["source"] = found.said | {"classes": found.classes, "normalised": found.normalised}
     if "timm" in settings and lookup(settings["timm"]).vit is None:
         return as_it_is(context, found, kept, said)
@@ -81,7 +82,8 @@ def read(path: str, hash: str) -> dict[str, Tensor]:
 def from_timm(context: Context, file: dict[str, Tensor] | None, spec: VitSpec) -> Found:
     """A timm model with timm's weights, with those of a file, or untrained; a ViT for images of that size."""
     settings, data = context.job.settings, context.data
-    name, config = settings["timm"], get_pretrained_cfg(settings["timm"])
+    name = settings["timm"]
+    config: Any = get_pretrained_cfg(name)  # not None: the suite was checked for names that timm has
     options: dict[str, Any] = {"pretrained": settings["pretrained"]}
     classes = config.num_classes if settings["pretrained"] else 0
     if file is not None:
@@ -166,6 +168,9 @@ def as_trained(model: nn.Module, facts: dict[str, Any], data: Dataset, *, traine
 
 class AsTrained(nn.Module):
     """A classifier that sees images as it was trained on them, given images as the data set normalises them."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, model: nn.Module, data: Dataset) -> None:
         super().__init__()

@@ -91,7 +91,7 @@ class Fit:
         seed_all(self.seed, "setup")
         if self.recipe.drop_path:
             task.set_drop_path(self.module, self.recipe.drop_path)
-        compiled = torch.compile(self.module) if self.recipe.compile else self.module
+        compiled: Any = torch.compile(self.module) if self.recipe.compile else self.module
         stats = {"mean": self.data.mean, "std": self.data.std}
         self.task = task.make_task(compiled, self.loss, self.recipe, self.teacher, stats, device)
         self.update = Update(

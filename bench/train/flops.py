@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -48,6 +49,7 @@ def _count(module: nn.Module, work: Callable[[nn.Module, Tensor], object], image
 
 
 def unfuse(module: nn.Module) -> nn.Module:
+    part: Any  # torch's types call every attribute of a module a tensor or a module
     for part in module.modules():
         if hasattr(part, "fused_attn"):
             part.fused_attn = False

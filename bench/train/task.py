@@ -54,10 +54,11 @@ def make_task(
         raise ValueError(f"loss must be 'ce', 'kd' or a function, found {loss!r}")
     assert teacher is not None
     distill = recipe.distill or Distill()
+    model: Any
     for model in (module, teacher):  # timm's task reads the normalisation of both models from here
         if getattr(model, "pretrained_cfg", None) is None:
             model.pretrained_cfg = stats
-    task = LogitDistillationTask(
+    task: Any = LogitDistillationTask(
         module, teacher, criterion, distill_loss_weight=distill.kl, task_loss_weight=distill.ce,
         temperature=distill.temperature, device=device, verbose=False,
     )  # fmt: skip

@@ -66,12 +66,13 @@ class Update:
         n = self.batch if self.group.world > 1 else len(images)
         parts = images.split(-(-len(images) // self.accumulate))
         losses: list[Tensor] = []
+        training: Any = self.training  # with `no_sync` in a group
         for x, y in zip(parts, labels.split(len(parts[0])), strict=True):
             with ExitStack() as stack:
-                if len(losses) + 1 < len(parts) and hasattr(self.training, "no_sync"):
-                    stack.enter_context(self.training.no_sync())  # gradients are exchanged once, with the last part
+                if len(losses) + 1 < len(parts) and hasattr(training, "no_sync"):
+                    stack.enter_context(training.no_sync())  # gradients are exchanged once, with the last part
                 with self.precision(images.device):
-                    loss = self.training(x, y)["loss"]
+                    loss = training(x, y)["loss"]
                 weight = len(x) * self.group.world / n  # every loss is a mean over images
                 if weight != 1:
                     loss = loss * weight
