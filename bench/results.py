@@ -10,7 +10,7 @@ from bench.store import Store
 from bench.train.cost import Cost
 
 # columns that a run's result says as they are
-SAID = (
+SAID: tuple[str, ...] = (
     "peak_memory_bytes",
     "device",
     "devices",

@@ -188,17 +188,19 @@ class Builder:
         They start from what was made for the first seed, and see the validation part alone.
         """
         tune = self.suite.file.tune
-        if tune and any(tune.seed in cell.method.seeds for cell, _ in made):
+        if tune is None:
+            return {}
+        if any(tune.seed in cell.method.seeds for cell, _ in made):
             raise self.suite.source.error(("tune", "seed"), f"expected a seed of no reported run, found {tune.seed}")
         runs: dict[str, list[str]] = {}
-        for rate in tune.lr if tune else []:
+        for rate in tune.lr:
             for cell, sizes in made:
                 if cell.skipped or cell.seed != cell.method.seeds[0]:
                     continue
                 recipe = cell.recipe.model_copy(update={"lr": rate})
                 trial = replace(cell, seed=tune.seed, recipe=recipe, start=None)
                 self.restart(trial)
-                extra = {"part": "val"}
+                extra: dict[str, Any] = {"part": "val"}
                 if self.suite.file.budget == "total":
                     extra["budget"] = {"learngene": cell.learngene, "sizes": sizes}
                 runs.setdefault(repr(rate), []).append(self.jobs.run(trial, cell.teacher, **extra))

@@ -38,8 +38,8 @@ def parse(raw: Any, source: Source, dataset: Any) -> dict[str, AncestorEntry]:
 
 def _entry(name: str, raw: Any, source: Source, at: tuple[str, ...], dataset: Any) -> AncestorEntry:
     if not isinstance(raw, dict):
-        keys = field_names(Ancestor)
-        raise source.error(at, f"expected a mapping with the key 'model', found {shown(raw)}{nearest(at[-1], keys)}")
+        near = nearest(at[-1], field_names(Ancestor))
+        raise source.error(at, f"expected a mapping with the key 'model', found {shown(raw)}{near}")
     for keys, model, value in ((at, Ancestor, raw), ((*at, "model"), AncestorModel, raw.get("model"))):
         try:
             if isinstance(value, dict):

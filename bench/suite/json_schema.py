@@ -20,8 +20,8 @@ def schema() -> Json:
     shared: Json = {}
     for model in (Target, Ancestor, MethodKeys, DataSettings, Recipe):
         shared[model.__name__] = _of(model, shared)
-    for model in ("Target", "AncestorModel"):
-        _allow_single_values(shared[model])
+    for name in ("Target", "AncestorModel"):
+        _allow_single_values(shared[name])
     shared["Recipe"]["properties"]["recipe"] = {"enum": list(RECIPES), "description": "the named recipe it starts from"}
     shared["dataset"] = {"anyOf": [{"type": "string"}, _ref("DataSettings")]}
     shared["seeds"] = _or_list({"type": "integer", "minimum": 0})

@@ -24,7 +24,7 @@ class DataEntry:
         return self.settings.name
 
     @property
-    def image(self) -> dict[str, int]:
+    def image(self) -> dict[str, Any]:
         """What the data set fixes of a model."""
         d = self.description
         return {"img_size": d.img_size, "in_chans": d.in_chans, "num_classes": d.num_classes}

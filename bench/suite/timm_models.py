@@ -74,9 +74,10 @@ def describe(architecture: str) -> dict[str, Any]:
     from timm.models import get_pretrained_cfg, is_model_in_modules, list_pretrained
     from timm.models.vision_transformer import Block, VisionTransformer
 
-    default = get_pretrained_cfg(architecture)
+    default: Any = get_pretrained_cfg(architecture)  # not None, as for all names that timm lists
     names = sorted(list_pretrained(f"{architecture}.*"), key=lambda name: name != f"{architecture}.{default.tag}")
-    classes = {name.partition(".")[2]: get_pretrained_cfg(name).num_classes for name in names}
+    configs: dict[str, Any] = {name: get_pretrained_cfg(name) for name in names}
+    classes = {name.partition(".")[2]: config.num_classes for name, config in configs.items()}
     entry: dict[str, Any] = {"classes": classes}
     if not is_model_in_modules(architecture, ["vision_transformer", "deit"]):
         return entry
