@@ -3,10 +3,15 @@
 import sys
 import time
 from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
 
 from bench.launch.schedule import Schedule
 from bench.plan import Job, Plan, each_kind
 from bench.worker import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
 
 REDRAW = 0.5  # seconds between two looks of the live table
 LINE_EVERY = 30.0  # seconds between two plain lines
@@ -19,7 +24,8 @@ class Progress:
 
     def __init__(self, plan: Plan, schedule: Schedule, *, live: bool | None = None) -> None:
         self.plan, self.schedule = plan, schedule
-        self.began, self.last, self.live = time.monotonic(), 0.0, None
+        self.began, self.last = time.monotonic(), 0.0
+        self.live: Live | None = None
         self.wants_live = sys.stdout.isatty() if live is None else live
         self.total = sum(e.units for e in schedule.entries.values())
         self.before = self.units_done()
@@ -76,7 +82,7 @@ class Progress:
         parts = [f"{counts[s]} {s}" for s in STATES if counts[s]]
         return f"[{_duration(time.monotonic() - self.began)}] {', '.join(parts)}; {self.time_left()}"
 
-    def table(self) -> object:
+    def table(self) -> "Group":
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bench.data import AugmentSettings, DataSettings, Description
-from bench.data.dataset import Dataset
+from bench.data.dataset import PARTS, Dataset
 
 
 class RandomSplit:
@@ -49,5 +49,5 @@ class RandomSplit:
 
 
 def random_data(settings: DataSettings, description: Description, device: torch.device) -> Dataset:
-    splits = [RandomSplit(description.counts[part], description, device) for part in ("train", "val", "test")]
-    return Dataset(*splits, description, settings)
+    train, val, test = (RandomSplit(description.counts[part], description, device) for part in PARTS)
+    return Dataset(train, val, test, description, settings)
