@@ -52,7 +52,7 @@ def escape(text: str) -> str:
 def _character(c: str) -> str:
     if c in SPECIAL or c.isascii():
         return SPECIAL.get(c, c)
-    base, *marks = unicodedata.normalize("NFD", c)
+    base, *marks = list(unicodedata.normalize("NFD", c))
     if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in ACCENTS:
         return f"\\{ACCENTS[marks[0]]}{{{base}}}"
     return "?"

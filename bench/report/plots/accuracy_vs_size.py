@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short
-from bench.report.plots.canvas import ANCESTOR, Limits, legend, line, percent, pick, seeds, upper, views
+from bench.report.plots.canvas import ANCESTOR, Limits, leftmost, legend, line, percent, pick, seeds, upper, views
 from bench.report.published import matching
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
             axis.set_ylim(limits)
         else:
             axis.set_title(f"{title} ({seeds(summary)})")
-        if axis.get_subplotspec().is_first_col():
+        if leftmost(axis):
             axis.set_ylabel("test top-1 (%)")
     legend(figure, [axis for _, axis, _ in shown])
     return figure

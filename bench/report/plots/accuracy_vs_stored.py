@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.report.format import short, tick
-from bench.report.plots.canvas import legend, line, percent, pick, seeds, upper, views
+from bench.report.plots.canvas import leftmost, legend, line, percent, pick, seeds, upper, views
 from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
             axis.set_ylim(limits)
         else:
             axis.set_title(f"{short(analyses[i].section.dataset)} ({seeds(analyses[i].summary)})")
-        if axis.get_subplotspec().is_first_col():
+        if leftmost(axis):
             axis.set_ylabel("mean test top-1 (%)")
     legend(figure, [axis for _, axis, _ in shown])
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short, tick
-from bench.report.plots.canvas import legend, panels, pick
+from bench.report.plots.canvas import leftmost, legend, panels, pick
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     for dash, name in DASHES.values():
         axes[0].plot([], [], dash, color="#333333", label=f"method, {name}")
     for axis in axes:
-        if axis.get_subplotspec().is_first_col():
+        if leftmost(axis):
             axis.set_ylabel("FLOPs in all")
     legend(figure, axes, columns=2)
     return figure

@@ -97,6 +97,12 @@ def views(details: Sequence[Limits | None]) -> tuple[Figure, list[tuple[int, Axe
     return figure, found
 
 
+def leftmost(axes: Axes) -> bool:
+    """Whether a panel begins a row of its grid, and so names what the row's vertical axes show."""
+    place = axes.get_subplotspec()
+    return place is not None and place.is_first_col()
+
+
 def line(axes: Axes, x: Any, mean: Any, low: Any, high: Any, look: Look, label: str, *, joined: bool = True) -> None:
     """Markers with error bars, joined by a line."""
     import numpy as np
