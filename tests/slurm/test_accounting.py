@@ -44,7 +44,7 @@ DEPTHS = range(1, 7)
 SLEEPERS = {f"Sleeps-L{depth}" for depth in DEPTHS}
 LABELS = "".join(f"  {name}: {{use: 'ends:{name}', seeds: [0]}}\n" for name in ("Plain", "Boom", "Sleeps"))
 WISHES = ["slurm.memory=1900MB", "slurm.runs_per_job=1", "slurm.learngene.runs_per_job=9", "slurm.retries.died=0"]
-ONLY = ["Plain-L1-*", "Boom-L1-*", "Sleeps-*"]
+ONLY = ["Plain-L6-*", "Boom-L6-*", "Sleeps-*"]
 
 
 class Suite:
@@ -104,19 +104,20 @@ def test_ends_are_told_apart_when_squeue_has_forgotten(
     monkeypatch.syspath_prepend(str(tmp_path))
     suite = Suite(slurm_with_sacct, tmp_path)
     wait = slurm_with_sacct.wait
-    wait(lambda: len(suite.at_work()) == 4 and not {"Plain-L1", "Boom-L1"} & suite.queued(), seconds=180)
+    wait(lambda: len(suite.at_work()) == 4 and not {"Plain-L6", "Boom-L6"} & suite.queued(), seconds=180)
     first, second, *others = sorted(suite.at_work())
     waiting, last = sorted(SLEEPERS - suite.at_work())
     slurm_with_sacct.call("scancel", suite.names[waiting], suite.names[first])
     suite.kill_batch(second)
     wait(lambda: not {first, second, waiting} & suite.queued())
     found = suite.states()
-    assert found["Plain-L1"] == ("done", "") and found["Boom-L1"] == ("failed", "RuntimeError: boom")
-    assert found[first] == found[waiting] == ("interrupted", "cancelled (scancel); a rerun goes on")
+    assert found["Plain-L6"] == ("done", "") and found["Boom-L6"] == ("failed", "RuntimeError: boom")
+    assert found[first] == ("interrupted", "cancelled (scancel); a rerun goes on")
+    assert found[waiting][0] == "interrupted" and "cancelled while it waited" in found[waiting][1]
     assert found[second][0] == "failed" and "Slurm: " in found[second][1], found[second]
     assert tiny.bench("cancel", suite.path, "--results", suite.results) == 0
     wait(lambda: not suite.queued())
     found = suite.states()
     for label in (last, *others):
         assert found[label][0] == "interrupted" and "cancelled by bench cancel" in found[label][1]
-    assert found["Plain-L1"][0] == "done" and found["Boom-L1"][0] == found[second][0] == "failed"
+    assert found["Plain-L6"][0] == "done" and found["Boom-L6"][0] == found[second][0] == "failed"

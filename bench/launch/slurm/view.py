@@ -127,8 +127,11 @@ class View:
         state, why = seen.element.state, self.halted.get(seen.submission.data["token"])
         if why is not None and state in ("CANCELLED", "COMPLETED", GONE):
             return "interrupted", "", f"{why}; a rerun goes on"
-        if not started and state in ("COMPLETED", GONE):
-            return "interrupted", "", f"not started by its Slurm job ({state}); a rerun goes on"
+        if not started and state == GONE:  # of an array's element that is cancelled in the queue no trace is kept
+            why = "not started, and Slurm knows its job no longer (cancelled while it waited?)"
+            return "interrupted", "", f"{why}; a rerun goes on"
+        if not started and state == "COMPLETED":
+            return "interrupted", "", "not started by its Slurm job, which ended; a rerun goes on"
         if state == GONE and "stopped" in seen.past()[-2:]:
             state = "CANCELLED"  # it was told to end, not to come back
         return ended(state)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from plans import Planner
 
-from bench.launch.slurm import squeue
+from bench.launch.slurm import halt, squeue
 from bench.launch.slurm.groups import make_arrays
 from bench.launch.slurm.record import Submission
 from bench.launch.slurm.squeue import Element
@@ -116,3 +116,36 @@ def test_a_failure_before_the_submission_is_being_tried_again(cluster: Cluster) 
     assert cluster.says("COMPLETED") == ("failed", "boom")
     folder.write_failure({"error": "boom", "time": time.time() + 60})
     assert cluster.says("COMPLETED") == ("failed", "boom")
+
+
+def test_what_was_ended_as_a_whole_says_why(cluster: Cluster) -> None:
+    """Also where Slurm has forgotten it, and where it was started after all and left at once."""
+    halt.note(cluster.submission.folder, "cancelled by bench cancel (me)")
+    halt.note(cluster.submission.folder, "what is said first stays")
+    for state in ("", "CANCELLED", "COMPLETED"):
+        assert cluster.says(state) == ("interrupted", "cancelled by bench cancel (me); a rerun goes on")
+    assert cluster.says("PENDING", "Priority")[0] == "pending", "not over yet"
+    view = View(cluster.store, "tiny")
+    assert view.alive("2") and not view.stands("2", cluster.submission), "a new command submits it again"
+
+
+def test_a_failure_counts_at_once_unless_it_is_about_to_be_tried_again(cluster: Cluster) -> None:
+    """In an allocation that goes on with others. A job that died is tried once more."""
+    folder = cluster.store.job(cluster.plan.jobs[cluster.run])
+
+    def fails(kind: str) -> tuple[str, str]:
+        folder.append_log("failed", kind=kind)
+        folder.write_failure({"error": kind, "kind": kind, "time": time.time() + 1})
+        return cluster.says("RUNNING")
+
+    assert fails("error") == ("failed", "error")
+    assert fails("died")[0] == "pending"
+    assert fails("died") == ("failed", "died")
+
+
+def test_elements_that_accounting_shows_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "7_1|RUNNING\n7_[0,2-4%2]|CANCELLED by 0\n9|COMPLETED\n"
+    monkeypatch.setattr(squeue, "_ask", lambda *command: said)
+    found = {id: element.state for id, element in squeue.sacct(["7_0", "9"]).items()}
+    ended = dict.fromkeys(("7_0", "7_2", "7_3", "7_4"), "CANCELLED")
+    assert found == {"7_1": "RUNNING", "9": "COMPLETED", **ended}

@@ -28,8 +28,10 @@ def test_every_cut_and_every_changed_byte_is_noticed(tmp_path):
     path = tmp_path / "x.json"
     files.write_json(path, {"top1": 93.5, "n": 7})
     whole = path.read_bytes()
+    assert files.is_whole(path) and not files.is_whole(tmp_path / "no.json")
     for end in range(len(whole) - 1):  # the last byte is a newline
         path.write_bytes(whole[:end])
+        assert not files.is_whole(path)
         with pytest.raises(ValueError, match=r"x\.json: "):
             files.read_json(path)
     for i in range(len(whole)):
