@@ -20,7 +20,10 @@ def main(options: argparse.Namespace) -> int:
         if submission.data["token"] in tokens:
             halt.note(submission.folder, f"cancelled by bench cancel ({getpass.getuser()})")
     squeue.scancel(living)
-    print(f"cancelled {len(living)} Slurm jobs of {plan.suite.name}; bench run goes on where they stopped")
+    if living:
+        print(f"cancelled {len(living)} Slurm jobs of {plan.suite.name}; bench run goes on where they stopped")
+    else:
+        print(f"nothing of {plan.suite.name} is queued or running in Slurm")
     for job in plan.jobs.values():
         holder = store.job(job).lock().holder()
         if holder is not None and "slurm" not in holder:

@@ -83,7 +83,9 @@ def _slurm(plan: Plan, view: "View", states: dict[str, tuple[str, str]]) -> None
     )
     for reason, n in queued.items():
         print(f"queued: {n} jobs: {reason}")
+    if starting := sum(reason.endswith("which runs") for reason in waiting.values()):
+        print(f"next: {starting} jobs in allocations that run")
     policy = view.submissions[-1].data["arrays"][-1]["retries"] if view.submissions else {}
-    if policy:
+    if policy and any(state in ("pending", "running") for state, _ in states.values()):
         words = ", ".join(f"{kind} {n}" for kind, n in policy.items())
         print(f"retries: {words}; preempted jobs, time-outs with a checkpoint and failed nodes: always")
