@@ -84,8 +84,8 @@ def die_first() -> None:
 
 
 def memory_kills() -> int:
-    """How many processes of this control group the system has killed for memory, as far as it says."""
-    for path in ("/sys/fs/cgroup/memory.events", *_own_group()):
+    """How many processes the system has killed for memory: in this control group, or where that is silent, at all."""
+    for path in (*_own_group(), "/proc/vmstat"):
         with contextlib.suppress(OSError, ValueError, StopIteration):
             lines = Path(path).read_text().splitlines()
             return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
@@ -93,10 +93,14 @@ def memory_kills() -> int:
 
 
 def _own_group() -> list[str]:
+    """Where control groups tell of it: version 2, version 1, each as a container may see it too."""
+    lines: list[str] = []
     with contextlib.suppress(OSError):
         lines = Path("/proc/self/cgroup").read_text().splitlines()
-        return [f"/sys/fs/cgroup{line.rpartition(':')[2]}/memory.events" for line in lines if line.startswith("0::")]
-    return []
+    groups = {names: path for _, names, path in (line.split(":", 2) for line in lines)}
+    places = [("", groups.get(""), "memory.events"), ("/memory", groups.get("memory"), "memory.oom_control")]
+    found = [(base, path, name) for base, path, name in places if path is not None]
+    return [f"/sys/fs/cgroup{base}{path}/{name}" for base, own, name in found for path in dict.fromkeys((own, ""))]
 
 
 def died(job: Job, root: Path, status: int, *, stopped: bool = False, kills: int = 0) -> Outcome:
