@@ -22,9 +22,9 @@ AXES = ("epoch", "images", "flops", "device_hours")  # what a learning curve can
 
 
 def scratch_labels(section: Section) -> list[str]:
-    """Labels of random initialisation that are no control: what "from scratch" means here."""
-    control = section.runs.drop_duplicates("method").set_index("method")["control"]
-    return [label for label in section.methods if section.use[label] == "random" and not control[label]]
+    """Labels of random initialisation trained without a teacher: what "from scratch" means here."""
+    taught = set(section.runs.loc[section.runs["needs"].str.contains("teacher", na=False), "method"])
+    return [label for label in section.methods if section.use[label] == "random" and label not in taught]
 
 
 def reference(section: Section) -> str | None:

@@ -229,8 +229,9 @@ def test_no_random_no_goal(make_frames):
     assert set(frame["verdict"]) == {"cannot tell"}
 
 
-def test_a_control_is_not_from_scratch(make_frames):
+def test_with_a_teacher_is_not_from_scratch(make_frames):
     runs, curves = make_frames(methods=("random", "wave"))
-    runs["control"] = runs["method"].map({"random": "taught", "wave": ""})
-    section, own, _ = analysed(runs, curves)
-    assert len(reach(section, own)) == 0
+    runs["control"] = "trained for long"
+    assert len(reach(*analysed(runs, curves)[:2]))
+    runs["needs"] = "images+labels+teacher"
+    assert len(reach(*analysed(runs, curves)[:2])) == 0
