@@ -70,9 +70,13 @@ class Context:
             raise ValueError(f"the teacher {id} has a fresh head, {classes}; give that ancestor a recipe: train")
         return self.ancestor(id)
 
-    def target(self, spec: VitSpec) -> nn.Module:
-        """A target with timm's fresh initialisation from the run's seed; the same for every method."""
-        seed_all(self.seed, "target")
+    def fresh(self, spec: VitSpec) -> nn.Module:
+        """A model with timm's fresh initialisation from the job's seed; a target's is the same for every method.
+
+        An ancestor's is another: else what stays fresh in a target of its size, such as the head, would be what the
+        ancestor began with, which goes well with what it learned.
+        """
+        seed_all(self.seed, "ancestor" if self.job.kind == "ancestor" else "target")
         return build_vit(spec).to(self.session.device)
 
     def close(self) -> None:

@@ -124,7 +124,7 @@ def plain(context: Context, found: Found, spec: VitSpec, kept: bool) -> nn.Modul
     if found.normalised and "normalisation" not in wishes and not same(found.normalised, images):
         message = f"these weights saw images normalised by {found.normalised}, here they see {images}"
         context.session.log("warning", message=f"{message}; convert: {{normalisation: fold}} makes up for it")
-    model = context.target(spec)
+    model = context.fresh(spec)
     names = {name: named_as_in(name, state) for name in model.state_dict() if kept or name not in HEAD}
     left = sorted(set(state) - set(names.values()) - set(HEAD))
     if left:

@@ -35,7 +35,7 @@ def ancestor(context: Context) -> Result:
 
         model, source = fetch(context, spec)
     else:
-        model, source = context.target(spec), {}
+        model, source = context.fresh(spec), {}
     data, device = context.data, context.session.device
     facts: dict[str, Any] = {"classes": data.class_id, **source}
     if "recipe" in settings:
@@ -93,7 +93,7 @@ def run(context: Context) -> Result:
     settings, device, group = context.job.settings, context.session.device, context.session.group
     if "start" in settings:
         started = context.result("start", settings["start"])
-        target, extra = context.target(VitSpec(**settings["target"])), {"teacher_params": started["teacher_params"]}
+        target, extra = context.fresh(VitSpec(**settings["target"])), {"teacher_params": started["teacher_params"]}
         target.load_state_dict(load_file(str(context.store.job_dir("start", settings["start"]).path / START_FILE)))
     else:
         target, extra = initialized(context)
@@ -145,7 +145,7 @@ def initialized(context: Context) -> tuple[nn.Module, dict[str, Any]]:
     id = settings["learngene"]
     context.result("learngene", id)
     gene = Learngene.load(context.store.job_dir("learngene", id).path / LEARNGENE_FILE)
-    target = context.target(VitSpec(**settings["target"]))
+    target = context.fresh(VitSpec(**settings["target"]))
     lab = make_lab(context, no_fit=NO_START if context.job.kind == "run" else "")
     timed(context, "initialize", lambda: make_initializer(settings).initialize(target, gene, lab))
     teacher = lab.teacher() if "teacher" in context.session.seen else None
