@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench import peak_memory
 from bench.errors import BenchError
+from bench.heap import keep_freed
 from bench.plan import Job
 from bench.store import JobDir, Store
 from bench.store.lock import Lock
@@ -140,6 +141,7 @@ def _work(
     from bench.train.session import Interrupted, Session, deterministic, seed_all
 
     started = time.time()
+    keep_freed()
     peak_memory.reset()
     restarts = _restarts(folder)
     folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts, **slurm_job())

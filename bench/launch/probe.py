@@ -17,6 +17,7 @@ from torch import nn
 import methods
 from bench import models
 from bench.data.dataset import Dataset
+from bench.heap import keep_freed
 from bench.identity import digest
 from bench.launch.random_data import random_data
 from bench.plan import Job, Plan
@@ -84,6 +85,7 @@ class Probe:
         entries = [*plan.suite.data, *(a.data for a in plan.suite.ancestors.values() if a.data)]
         self.entries = {digest(dict(e.description.fingerprint)): e for e in entries}
         deterministic(plan.suite.file.threads)
+        keep_freed()
 
     def seconds(self, job: Job) -> float:
         """Of the job on this device, without data loading and evaluation."""

@@ -64,6 +64,7 @@ def ours(root: str, size: tuple[int, ...], batch: int, epochs: int) -> None:
     import torch
 
     from bench.data import AugmentSettings, DataSettings, load
+    from bench.heap import keep_freed
     from bench.recipe import Recipe
     from bench.store import JobDir
     from bench.train.fit import Fit
@@ -80,6 +81,7 @@ def ours(root: str, size: tuple[int, ...], batch: int, epochs: int) -> None:
             return super().order(epoch)
 
     deterministic(1)
+    keep_freed()  # as workers do
     data = load(DataSettings(name="photos", source="folder", root=root, workers=0))
     recipe = Recipe(
         epochs=epochs, batch_size=batch, lr=LR, weight_decay=DECAY, augment=AugmentSettings(crop="rrc", hflip=0.5)
