@@ -63,10 +63,9 @@ def learngene(context: Context) -> Result:
     initializer = make_initializer(settings)
     seen = context.session.seen
     ancestors = [watched(context.ancestor(id), lambda: seen.add("ancestor")) for id in settings["ancestors"]]
-    given: Any = {0: None, "many": ancestors}.get(initializer.ancestors, ancestors[0] if ancestors else None)
     lab = make_lab(context, no_fit="" if initializer.trains else NO_CONDENSE)
     lab.classes = known_classes(context)
-    made = timed(context, "condense", lambda: initializer.condense(given, lab))
+    made = timed(context, "condense", lambda: initializer.condense(as_taken(initializer, ancestors), lab))
     if not isinstance(made, Learngene):
         raise TypeError(f"condense returned {type(made).__name__}; expected a methods.Learngene")
     context.keep(LEARNGENE_FILE, made.save)
@@ -172,6 +171,11 @@ def timed(context: Context, name: str, work: Any) -> Any:
 def make_initializer(settings: dict[str, Any]) -> Initializer:
     method = settings["method"]
     return methods.get(method["use"], **method["options"])
+
+
+def as_taken(initializer: Initializer, ancestors: list[Any]) -> Any:
+    """Ancestors as the method's `condense` takes them: None, one, or the list."""
+    return {0: None, "many": ancestors}.get(initializer.ancestors, ancestors[0] if ancestors else None)
 
 
 def make_lab(context: Context, recipe: Recipe | None = None, no_fit: str = "") -> JobLab:

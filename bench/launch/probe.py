@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import nn
 
-import methods
 from bench import models
 from bench.data.dataset import Dataset
 from bench.heap import keep_freed
 from bench.identity import digest
+from bench.jobs.work import as_taken, make_initializer
 from bench.launch.random_data import random_data
 from bench.plan import Job, Plan
 from bench.provenance import cpu_name
@@ -115,11 +115,8 @@ class Probe:
         return lab.seconds
 
     def learngene(self, job: Job) -> float:
-        s = job.settings
-        initializer = methods.get(s["method"]["use"], **s["method"]["options"])
-        given: Any = [self.model(self.plan.jobs[id]) for id in s["ancestors"]]
-        if initializer.ancestors != "many":
-            given = given[0] if given and initializer.ancestors else None
+        initializer = make_initializer(job.settings)
+        given = as_taken(initializer, [self.model(self.plan.jobs[id]) for id in job.settings["ancestors"]])
         lab = self.lab(job)
 
         def condense() -> None:
@@ -131,7 +128,7 @@ class Probe:
         s = job.settings
         gene_job = self.plan.jobs[s["learngene"]]
         self.seconds(gene_job)
-        initializer = methods.get(s["method"]["use"], **s["method"]["options"])
+        initializer = make_initializer(s)
         target = build_vit(VitSpec(**s["target"])).to(self.device)
         lab = self.lab(job)
         return self.timed(lab, lambda: initializer.initialize(target, self.genes[self.signature(gene_job)], lab))
