@@ -94,8 +94,8 @@ class Dataset:
             self.pool.close()
 
 
-def load(settings: DataSettings, device: torch.device | str = "cpu") -> Dataset:
-    """Open the data set; fetches it first where `download` says so.
+def load(settings: DataSettings, device: torch.device | str = "cpu", *, beside: int = 1) -> Dataset:
+    """Open the data set; fetches it first where `download` says so. `beside` processes of a run share the cores here.
 
     Raises DataMissing where it is not there, DataError where it is not what its description says.
     """
@@ -114,7 +114,7 @@ def load(settings: DataSettings, device: torch.device | str = "cpu") -> Dataset:
     if settings.in_memory:
         splits: dict[str, Split] = {part: _hold(*parts[part], settings, device) for part in PARTS}
     else:
-        pool = Pool(Samples(parts, settings), _workers(settings, device), pin_memory=device.type == "cuda")
+        pool = Pool(Samples(parts, settings), _workers(settings, device, beside), pin_memory=device.type == "cuda")
         splits = {part: DecodedSplit(part, pool, device) for part in PARTS}
     return Dataset(splits["train"], splits["val"], splits["test"], description, settings, pool)
 
@@ -142,7 +142,7 @@ def _hold(images: Images, chosen: Tensor, settings: DataSettings, device: torch.
     return TensorSplit(torch.cat(pixels), labels, settings, device)
 
 
-def _workers(settings: DataSettings, device: torch.device) -> int:
+def _workers(settings: DataSettings, device: torch.device, beside: int) -> int:
     if settings.workers is not None:
         return settings.workers
-    return 0 if device.type == "cpu" else min(8, len(os.sched_getaffinity(0)))
+    return 0 if device.type == "cpu" else max(1, min(8, len(os.sched_getaffinity(0)) // beside))

@@ -1,7 +1,6 @@
 """What the work of a job is given: its data, the results it depends on, its seed and session."""
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -31,11 +30,8 @@ class Context:
     @cached_property
     def data(self) -> Dataset:
         settings, group = DataSettings.model_validate(self.job.local["data"]), self.session.group
-        if group.world > 1 and settings.workers is None and self.session.device.type != "cpu":
-            each = len(os.sched_getaffinity(0)) // group.beside  # processes here that decode
-            settings = settings.model_copy(update={"workers": max(1, min(8, each))})
         with group.first() if settings.download else nullcontext():
-            return load(settings, self.session.device)
+            return load(settings, self.session.device, beside=group.beside)
 
     @property
     def seed(self) -> int:
