@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,21 +19,26 @@ from bench.worker import Outcome, Stop, execute, fail, job_from_json
 OUT_OF_MEMORY_SCORE = 500  # of at most 1000: how gladly the system kills a job when memory runs out
 
 
-def serve(orders: int, results: int, parent: int) -> NoReturn:
+def serve(orders: int, results: int, parent: int) -> None:
     """Do the jobs ordered on one descriptor and tell their outcomes on the other, until the orders end."""
+    stop = Stop()
+    signal.signal(signal.SIGTERM, stop)
+    die_with_parent(parent)
+    die_first()
+    os.close(0)
+    with os.fdopen(orders) as lines:
+        for line in lines:
+            outcome = one(json.loads(line), stop)
+            os.write(results, (json.dumps(asdict(outcome)) + "\n").encode())
+            if stop.requested:
+                break
+
+
+def leave_after(work: Callable[[], None]) -> NoReturn:
+    """What a forked process does, and its end: whatever happens, it never returns to what forked it."""
     code = 1
     try:
-        stop = Stop()
-        signal.signal(signal.SIGTERM, stop)
-        die_with_parent(parent)
-        die_first()
-        os.close(0)
-        with os.fdopen(orders) as lines:
-            for line in lines:
-                outcome = one(json.loads(line), stop)
-                os.write(results, (json.dumps(asdict(outcome)) + "\n").encode())
-                if stop.requested:
-                    break
+        work()
         code = 0
     except BaseException:
         traceback.print_exc()

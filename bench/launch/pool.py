@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.launch.child import died, memory_kills, serve
+from bench.launch.child import died, leave_after, memory_kills, serve
 from bench.launch.ranks import parse
 from bench.plan import Job
 from bench.worker import Outcome, job_from_json
@@ -145,7 +145,7 @@ class Pool:
                 child.close_orders()
             os.close(orders)
             os.close(results)
-            serve(child_orders, child_results, parent)
+            leave_after(lambda: serve(child_orders, child_results, parent))
         os.close(child_results)
         os.close(child_orders)
         child = self.children[results] = Child(pid, orders)

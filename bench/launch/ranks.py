@@ -13,9 +13,9 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from bench.launch.child import death, die_with_parent, memory_kills
+from bench.launch.child import death, die_with_parent, leave_after, memory_kills
 from bench.plan import Job
 from bench.store import Store
 from bench.worker import Outcome, Stop, choose_device, execute, fail
@@ -111,32 +111,23 @@ class Ranks:
         if pid == 0:
             for other in (ours, *self.running):
                 os.close(other)
-            self.serve(number, gpu, theirs, parent)
+            leave_after(lambda: self.serve(number, gpu, theirs, parent))
         os.close(theirs)
         self.running[ours] = Rank(number, pid)
         self.hear_from(ours, lambda: self.hear(ours))
 
-    def serve(self, number: int, gpu: str | None, report: int, parent: int) -> NoReturn:
+    def serve(self, number: int, gpu: str | None, report: int, parent: int) -> None:
         """What a forked process does: its part of the job, and tell how it ended."""
-        code = 1
-        try:
-            stop = Stop()
-            signal.signal(signal.SIGTERM, stop)
-            for ignored in (signal.SIGINT, signal.SIGUSR2):  # are for whoever started the job
-                signal.signal(ignored, signal.SIG_IGN)
-            die_with_parent(parent, signal.SIGKILL)  # who else would end it, should it be stuck
-            tempfile.tempdir = self.scratch.name  # what is killed leaves nothing behind
-            if gpu is not None:
-                os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-            outcome = self.work(number, stop)
-            os.write(report, (json.dumps(asdict(outcome)) + "\n").encode())
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+        stop = Stop()
+        signal.signal(signal.SIGTERM, stop)
+        for ignored in (signal.SIGINT, signal.SIGUSR2):  # are for whoever started the job
+            signal.signal(ignored, signal.SIG_IGN)
+        die_with_parent(parent, signal.SIGKILL)  # who else would end it, should it be stuck
+        tempfile.tempdir = self.scratch.name  # what is killed leaves nothing behind
+        if gpu is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+        outcome = self.work(number, stop)
+        os.write(report, (json.dumps(asdict(outcome)) + "\n").encode())
 
     def work(self, number: int, stop: Stop) -> Outcome:
         import torch
