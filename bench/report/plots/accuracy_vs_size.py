@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short
-from bench.report.plots.canvas import ANCESTOR, Limits, leftmost, legend, line, percent, pick, seeds, upper, views
+from bench.report.plots.canvas import ANCESTOR, Limits, accuracies, line, pick, seeds, upper
 from bench.report.published import matching
 
 if TYPE_CHECKING:
@@ -25,19 +25,9 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     parts = pick([part for analysis in analyses for part in _parts(analysis)])
     if not parts:
         return None
-    figure, shown = views([_detail(summary) for _, _, summary in parts])
-    for i, axis, limits in shown:
-        title, analysis, summary = parts[i]
-        _panel(axis, analysis, summary, looks)
-        percent(axis)
-        if limits:
-            axis.set_ylim(limits)
-        else:
-            axis.set_title(f"{title} ({seeds(summary)})")
-        if leftmost(axis):
-            axis.set_ylabel("test top-1 (%)")
-    legend(figure, [axis for _, axis, _ in shown])
-    return figure
+    titles = [f"{title} ({seeds(summary)})" for title, _, summary in parts]
+    details = [_detail(summary) for _, _, summary in parts]
+    return accuracies(titles, details, lambda i, axis: _panel(axis, *parts[i][1:], looks), "test top-1 (%)")
 
 
 def _detail(summary: DataFrame) -> Limits | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.report.format import short, tick
-from bench.report.plots.canvas import leftmost, legend, line, percent, pick, seeds, upper, views
+from bench.report.plots.canvas import accuracies, line, pick, seeds, upper
 from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
@@ -23,20 +23,11 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     if not analyses:
         return None
     drawn = [{m: p for m in a.section.methods if (p := _point(a, m))} for a in analyses]
-    figure, shown = views(
-        [upper([(p.mean, p.mean) for p in ps.values()], [(p.low, p.high) for p in ps.values()]) for ps in drawn]
+    titles = [f"{short(a.section.dataset)} ({seeds(a.summary)})" for a in analyses]
+    details = [upper([(p.mean, p.mean) for p in ps.values()], [(p.low, p.high) for p in ps.values()]) for ps in drawn]
+    return accuracies(
+        titles, details, lambda i, axis: _panel(axis, analyses[i], drawn[i], looks), "mean test top-1 (%)"
     )
-    for i, axis, limits in shown:
-        _panel(axis, analyses[i], drawn[i], looks)
-        percent(axis)
-        if limits:
-            axis.set_ylim(limits)
-        else:
-            axis.set_title(f"{short(analyses[i].section.dataset)} ({seeds(analyses[i].summary)})")
-        if leftmost(axis):
-            axis.set_ylabel("mean test top-1 (%)")
-    legend(figure, [axis for _, axis, _ in shown])
-    return figure
 
 
 class Point(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -95,6 +95,24 @@ def views(details: Sequence[Limits | None]) -> tuple[Figure, list[tuple[int, Axe
         elif paired:
             axes[2 * i + 1].remove()
     return figure, found
+
+
+def accuracies(
+    titles: Sequence[str], details: Sequence[Limits | None], paint: Callable[[int, Axes], None], label: str
+) -> Figure:
+    """A picture of accuracies in percent: `paint` draws a part into a panel, and again into its closer look."""
+    figure, shown = views(details)
+    for i, axis, limits in shown:
+        paint(i, axis)
+        percent(axis)
+        if limits:
+            axis.set_ylim(limits)
+        else:
+            axis.set_title(titles[i])
+        if leftmost(axis):
+            axis.set_ylabel(label)
+    legend(figure, [axis for _, axis, _ in shown])
+    return figure
 
 
 def leftmost(axes: Axes) -> bool:
