@@ -137,10 +137,15 @@ class Cluster:
     def down(self) -> None:
         """Kills all daemons and jobs of this cluster and deletes its folder; fine when there is none."""
         self._kill()
-        shutil.rmtree(self.root, ignore_errors=True)
+        while self.root.exists():
+            shutil.rmtree(self.root, ignore_errors=True)
+            self._kill()
 
     def processes(self, node: str | None = None) -> list[psutil.Process]:
-        """All processes of the cluster or of one node: daemons by the log they hold open, jobs by their environment."""
+        """All processes of the cluster or of one node: daemons by the log they hold open, jobs by their environment.
+
+        A daemon that is just starting has no log open yet: those of the whole cluster are found by SLURM_CONF too.
+        """
         log = f"{self.root}/{node}.log" if node else f"{self.root}/"
         job = {"SLURM_CLUSTER_NAME": self.name, **({"SLURMD_NODENAME": node} if node else {})}
         found = []
@@ -148,6 +153,7 @@ class Cluster:
             try:
                 if process.info["name"].startswith(DAEMONS):
                     owned = any(f.path.startswith(log) for f in process.open_files())
+                    owned |= node is None and process.environ().get("SLURM_CONF") == str(self.conf)
                 else:
                     owned = job.items() <= process.environ().items()
             except psutil.Error:  # gone meanwhile, a zombie, or somebody else's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,9 @@ def _own(name: str, **settings: bool) -> Iterator[Cluster]:
     """A cluster for this process only, which also clears away what killed test sessions have left."""
     for folder in Path("/tmp").glob(f"{PREFIX}*"):
         if not psutil.pid_exists(int(folder.name.removeprefix(PREFIX).split("-")[0])):
-            Cluster(folder).down()
+            if (folder / "slurm.conf").exists():
+                Cluster(folder).down()
+            shutil.rmtree(folder, ignore_errors=True)  # what was killed while it deleted this
     own = Cluster(Path(f"/tmp/{PREFIX}{os.getpid()}-{name}"), **settings).up()
     try:
         yield own
