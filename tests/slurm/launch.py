@@ -14,7 +14,19 @@ from bench.launch.slurm.record import Submission
 from bench.store import Store
 from bench.store.job_dir import read_log
 
-SECTION = "slurm: {{partition: {partition}, memory: 1500MB, time: 10, runs_per_job: {pack}}}\n"
+PLAIN = '''
+import os, resource, signal, time
+from dataclasses import dataclass
+from methods import Initializer, Learngene
+
+@dataclass
+class Plain(Initializer):
+    """Leaves the target as it is."""
+    ancestors = 0
+    def condense(self, ancestor, lab): return Learngene({}, {})
+    def initialize(self, target, learngene, lab): pass
+'''
+SECTION = "slurm: {{partition: {partition}, memory: 1900MB, time: 10, runs_per_job: {pack}}}\n"
 
 
 def suite(folder: Path, text: str, partition: str = "normal", pack: int = 100) -> Path:

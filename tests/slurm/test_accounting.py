@@ -20,18 +20,9 @@ from bench.suite import load
 
 pytestmark = pytest.mark.slurm
 
-MODULE = '''
-import time
-from dataclasses import dataclass
-from methods import Initializer, Learngene
-
-@dataclass
-class Plain(Initializer):
-    """Leaves the target as it is."""
-    ancestors = 0
-    def condense(self, ancestor, lab): return Learngene({}, {})
-    def initialize(self, target, learngene, lab): pass
-
+MODULE = (
+    launch.PLAIN
+    + '''
 class Boom(Plain):
     """Fails."""
     def initialize(self, target, learngene, lab): raise RuntimeError("boom")
@@ -40,6 +31,7 @@ class Sleeps(Plain):
     """Until somebody ends it."""
     def initialize(self, target, learngene, lab): time.sleep(600)
 '''
+)
 DEPTHS = range(1, 7)
 SLEEPERS = {f"Sleeps-L{depth}" for depth in DEPTHS}
 LABELS = "".join(f"  {name}: {{use: 'ends:{name}', seeds: [0]}}\n" for name in ("Plain", "Boom", "Sleeps"))

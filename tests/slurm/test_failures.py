@@ -13,18 +13,9 @@ from cluster import Cluster
 
 pytestmark = pytest.mark.slurm
 
-MODULE = '''
-import os, resource, signal, time
-from dataclasses import dataclass
-from methods import Initializer, Learngene
-
-@dataclass
-class Plain(Initializer):
-    """Leaves the target as it is."""
-    ancestors = 0
-    def condense(self, ancestor, lab): return Learngene({}, {})
-    def initialize(self, target, learngene, lab): pass
-
+MODULE = (
+    launch.PLAIN
+    + '''
 class Mixed(Plain):
     """Trouble by depth, in the middle of runs that are well."""
     def initialize(self, target, learngene, lab):
@@ -34,8 +25,8 @@ class Mixed(Plain):
         if depth == 5:  # all the memory that it may have, which is capped
             assert int(open("/proc/self/oom_score_adj").read()) >= 500
             used = int(open("/proc/self/status").read().partition("VmSize:")[2].split()[0]) << 10
-            resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20), used + (256 << 20)))
-            held = [bytearray(64 << 20) for _ in range(100)]
+            resource.setrlimit(resource.RLIMIT_AS, (used + (128 << 20), used + (128 << 20)))
+            held = [bytearray(16 << 20) for _ in range(100)]
         if depth == 15:
             os.kill(os.getpid(), signal.SIGKILL)
         if depth == 30:  # more than its allocation has
@@ -50,6 +41,7 @@ class Waits(Plain):
             open(mark, "w").close()
             time.sleep(120)
 '''
+)
 
 
 @pytest.fixture
