@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.data import Dataset
+from bench.data.normalise import layout
 from bench.identity import derive_seed
 from bench.recipe import Recipe
 from bench.train.cost import Cost
@@ -91,7 +92,8 @@ class JobLab:
         if self._teacher is None:
             if self._load_teacher is None:
                 raise ValueError("this job has no teacher: name an ancestor, or a top-level 'teacher', in the suite")
-            self._teacher = self._load_teacher().to(self.device).eval().requires_grad_(False)
+            teacher = self._load_teacher().eval().requires_grad_(False)
+            self._teacher = teacher.to(self.device, memory_format=layout(self.device))
         self.session.seen.add("teacher")
         return self._teacher
 

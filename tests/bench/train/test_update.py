@@ -1,13 +1,18 @@
 """What an update does beyond a plain step: parts of a batch, averaged weights, repeated draws, scaled rates."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from fits import digits, fit, model, trained, weights
+from fits import SPEC, digits, fit, model, trained, weights
 from pydantic import ValidationError
 from torch.nn.functional import cross_entropy
 
+from bench.data import DataSettings
+from bench.data.memory import TensorSplit
 from bench.recipe import Recipe
 from bench.train.session import Interrupted
+from methods.vit import build_vit
 
 
 @pytest.mark.parametrize("parts", [2, 4, 50])
@@ -101,3 +106,24 @@ def test_rate_by_batch(tmp_path):
     made.update.schedule.step_update(0)
     assert {group["lr"] for group in made.update.optimizer.param_groups} == {5e-4 * 64 / 512}
     assert Recipe(lr=0.1).peak_lr == 0.1
+
+
+def test_the_layout_of_images_changes_nothing(tmp_path, monkeypatch):
+    recipe = {"steps": 4, "mixup": 0.8, "cutmix": 1.0, "accumulate": 2, "augment": {"shift": 1}}
+    settings = DataSettings(name="any", source="folder", img_size=8, in_memory=True)
+    pixels = torch.randint(0, 256, (200, 3, 8, 8), dtype=torch.uint8)
+    found = {}
+    for name, layout in (("first", torch.contiguous_format), ("last", torch.channels_last)):
+        monkeypatch.setattr("bench.data.normalise.layout", lambda device, layout=layout: layout)
+        split = TensorSplit(pixels, torch.arange(200) % 10, settings, torch.device("cpu"))
+        data, module, seen = replace(digits(), train=split), coloured(), []
+        module.patch_embed.register_forward_pre_hook(lambda _, images, seen=seen: seen.append(images[0]))
+        fit(tmp_path / name, module, recipe, data).run()
+        assert all(images.is_contiguous(memory_format=layout) for images in seen if images.device.type == "cpu")
+        found[name] = weights(module)
+    torch.testing.assert_close(found["first"], found["last"], rtol=1e-4, atol=1e-5)
+
+
+def coloured():
+    torch.manual_seed(0)
+    return build_vit(replace(SPEC, in_chans=3))
