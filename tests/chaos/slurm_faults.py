@@ -25,7 +25,7 @@ import psutil
 import trial
 from cluster import Cluster
 
-SECTION = "slurm: {{partition: low, memory: 1500MB, time: 10, runs_per_job: {pack}, retries: {{died: 2}}}}\n"
+SECTION = "slurm: {{partition: low, memory: 1900MB, time: 10, runs_per_job: {pack}, retries: {{died: 2}}}}\n"
 
 
 def kill_node(cluster: Cluster, draw: random.Random) -> None:
