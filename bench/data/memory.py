@@ -38,37 +38,40 @@ class TensorSplit:
         augment = augment if augment != AugmentSettings() else None
         shift = augment.shift if augment else 0
         padded = F.pad(self._pixels, [shift] * 4) if shift else self._pixels  # black moves in, before normalisation
-        for group in self._groups(order):
-            sizes, index = [len(batch) for batch in group], torch.cat(group)
-            here = (index % self.n).to(padded.device)
+        if not order:
+            return
+        # All at once: a GPU has to be waited for with every copy to it from ordinary memory.
+        index = torch.cat(list(order)).to(padded.device)
+        for part, sizes in self._groups(index, [len(batch) for batch in order]):
+            here = part % self.n
             if augment is None:
                 pixels = padded[here]
             else:
-                rows, cols = (x.to(padded.device) for x in self._places(index, epoch, seed, augment))
+                rows, cols = self._places(part, epoch, seed, augment)
                 channels = torch.arange(padded.shape[1], device=padded.device)[None, :, None, None]
                 pixels = padded[here[:, None, None, None], channels, rows, cols]
             yield from zip(self._normalise(pixels).split(sizes), self._labels[here].split(sizes), strict=True)
 
-    def _groups(self, order: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-        """Consecutive batches that are prepared in one go: small images cost more in calls than in work."""
-        group: list[Tensor] = []
-        images = 0
-        for batch in order:
-            if group and (images + len(batch)) * self._pixels[0].numel() > GROUP:
-                yield group
-                group, images = [], 0
-            group.append(batch)
-            images += len(batch)
-        if group:
-            yield group
+    def _groups(self, index: Tensor, sizes: Sequence[int]) -> Iterator[tuple[Tensor, list[int]]]:
+        """Consecutive batches that are prepared in one go: small images cost more in calls than in work. The index of
+        all their images, and the size of each."""
+        group: list[int] = []
+        start = images = 0
+        for size in sizes:
+            if group and (images + size) * self._pixels[0].numel() > GROUP:
+                yield index[start : start + images], group
+                group, start, images = [], start + images, 0
+            group.append(size)
+            images += size
+        yield index[start:], group
 
     def _places(self, index: Tensor, epoch: int, seed: int, augment: AugmentSettings) -> tuple[Tensor, Tensor]:
         """Rows [n, 1, height, 1] and columns [n, 1, 1, width] of the padded images that are seen, for a whole epoch."""
         height, width = self._pixels.shape[-2:]
-        draws = uniform(seed, epoch, index, 3)
+        draws, device = uniform(seed, epoch, index, 3), index.device
         down, right = (draws[:, :2] * (2 * augment.shift + 1)).long().unbind(1)
-        rows = torch.arange(height) + down[:, None]
+        rows = torch.arange(height, device=device) + down[:, None]
         flip = (draws[:, 2] < augment.hflip)[:, None]
-        across = torch.arange(width).expand(len(index), width)
+        across = torch.arange(width, device=device).expand(len(index), width)
         cols = torch.where(flip, across.flip(1), across) + right[:, None]
         return rows[:, None, :, None], cols[:, None, None, :]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from waits import Waits
 
 from bench.data import AugmentSettings, DataSettings, describe, load
 from bench.data.digits import _arrays
@@ -63,6 +64,17 @@ def test_pixels_depend_on_seed_epoch_and_index_alone(digits):
     assert torch.equal(before, torch.get_rng_state())
     for change in ({"epoch": 5, "seed": 1}, {"epoch": 4, "seed": 2}):
         assert not torch.equal(collect(digits.train, order.split(32), **change, augment=AUGMENT)[0], images)
+
+
+@pytest.mark.parametrize("augment", [None, AUGMENT])
+@pytest.mark.parametrize("size", [16, 64, 500])
+def test_a_device_is_waited_for_once_an_epoch(size, augment):
+    """Images on the meta device stand for those on a GPU: indices go there in one copy, for however many batches."""
+    data, order = load(DIGITS, "meta"), torch.arange(500).split(size)
+    with Waits() as waits:
+        shapes = [x.shape for x, _ in data.train.batches(order, epoch=0, seed=1, augment=augment)]
+    assert sum(shape[0] for shape in shapes) == 500 and len(shapes) == -(-500 // size)
+    assert waits.seen == [torch.ops.aten._to_copy.default]
 
 
 def numbered(n=4000, size=6):
