@@ -28,23 +28,29 @@ class FunctionTask(TrainingTask):
 
 
 class Still(nn.Module):
-    """A teacher in inference mode, which timm's task leaves at `no_grad`: nothing is kept for gradients to come."""
+    """A teacher in inference mode, which timm's task leaves at `no_grad`: nothing is kept for gradients to come.
 
-    def __init__(self, model: nn.Module) -> None:
+    stats: (mean, std) of the images that come and those of the images that it takes, where they differ.
+    """
+
+    def __init__(self, model: nn.Module, stats: tuple[Tensor, Tensor, Tensor, Tensor] | None = None) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.stats = model, stats
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.inference_mode():
+            if self.stats is not None:
+                mean, std, own_mean, own_std = self.stats
+                images = (images * std + mean - own_mean) / own_std
             logits = self.model(images)
         return logits.clone()  # the loss has to remember it
 
 
 def make_task(
-    module: nn.Module, loss: str | LossFunction, recipe: Recipe, teacher: nn.Module | None, stats: dict[str, Any],
+    module: nn.Module, loss: str | LossFunction, recipe: Recipe, teacher: nn.Module | None, images: dict[str, Any],
     device: torch.device,
 ) -> TrainingTask:  # fmt: skip
-    """The timm task of a loss. `stats` are the mean and std that images are normalised by."""
+    """The timm task of a loss. `images`: the mean and std that they are normalised by."""
     if callable(loss):
         return FunctionTask(module, loss, device)
     criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing if not mixes(recipe) else 0.0)
@@ -57,14 +63,15 @@ def make_task(
     model: Any
     for model in (module, teacher):  # timm's task reads the normalisation of both models from here
         if getattr(model, "pretrained_cfg", None) is None:
-            model.pretrained_cfg = stats
+            model.pretrained_cfg = images
     task: Any = LogitDistillationTask(
         module, teacher, criterion, distill_loss_weight=distill.kl, task_loss_weight=distill.ce,
         temperature=distill.temperature, device=device, verbose=False,
     )  # fmt: skip
-    task.teacher.model = Still(task.teacher.model)
-    if torch.equal(task.student_mean, task.teacher.mean_kd) and torch.equal(task.student_std, task.teacher.std_kd):
-        task.student_mean = task.student_std = None  # equal: spare timm's comparison, a synchronisation, in every step
+    stats = (task.student_mean, task.student_std, task.teacher.mean_kd, task.teacher.std_kd)
+    equal = torch.equal(stats[0], stats[2]) and torch.equal(stats[1], stats[3])
+    task.teacher.model = Still(task.teacher.model, None if equal else stats)
+    task.student_mean = task.student_std = None  # else timm compares them in every step, which waits for a GPU
     return task
 
 

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from fits import SPEC, digits, model
+from timm.task import LogitDistillationTask
 
 from bench.recipe import Recipe
 from bench.train.task import make_task
@@ -25,3 +26,20 @@ def test_a_teacher_leaves_nothing_behind_and_its_loss_is_the_same():
         expected = 2 * F.cross_entropy(student(images), labels)
         expected += 0.5 * 9 * F.kl_div(said, taught, reduction="batchmean", log_target=True)
     assert torch.equal(loss, expected)
+
+
+def test_a_teacher_sees_images_as_it_was_trained_on_them():
+    """timm's own formula, to the last bit."""
+    data = digits()
+    student, teacher = model(), perturbed(SPEC, seed=1).eval().requires_grad_(False)
+    teacher.pretrained_cfg = {"mean": (0.25,), "std": (0.75,)}
+    recipe = Recipe.model_validate({"distill": {"kl": 1.0}})
+    task = make_task(student, "kd", recipe, teacher, {"mean": data.mean, "std": data.std}, torch.device("cpu"))
+    images, labels = next(data.test.batches([torch.arange(40)], epoch=0, seed=0))
+    plain = LogitDistillationTask(
+        student, teacher, task.criterion, distill_loss_weight=1.0, task_loss_weight=0.0, verbose=False
+    )
+    assert torch.equal(task(images, labels)["loss"], plain(images, labels)["loss"])
+    teacher.pretrained_cfg = {"mean": data.mean, "std": data.std}
+    same = make_task(student, "kd", recipe, teacher, {"mean": data.mean, "std": data.std}, torch.device("cpu"))
+    assert not torch.equal(task(images, labels)["loss"], same(images, labels)["loss"])

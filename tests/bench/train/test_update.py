@@ -7,11 +7,13 @@ import torch
 from fits import SPEC, digits, fit, model, trained, weights
 from pydantic import ValidationError
 from torch.nn.functional import cross_entropy
+from waits import Waits
 
 from bench.data import DataSettings
 from bench.data.memory import TensorSplit
 from bench.recipe import Recipe
 from bench.train.session import Interrupted
+from methods.testing import perturbed
 from methods.vit import build_vit
 
 
@@ -106,6 +108,32 @@ def test_rate_by_batch(tmp_path):
     made.update.schedule.step_update(0)
     assert {group["lr"] for group in made.update.optimizer.param_groups} == {5e-4 * 64 / 512}
     assert Recipe(lr=0.1).peak_lr == 0.1
+
+
+STEP = {"batch_size": 32, "mixup": 0.8, "cutmix": 1.0, "label_smoothing": 0.1, "drop_path": 0.2, "clip_grad": 1.0}
+
+
+@pytest.mark.parametrize("loss", ["ce", "kd", "kd of others' images"])
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.9, "accumulate": 2, "precision": "bf16"}, {"optimizer": "nesterov"}])
+def test_nothing_in_a_step_waits_for_the_device(loss, changes, tmp_path):
+    """Mixing, loss, gradients and the optimiser, as a GPU would see them: none of it asks for a value."""
+    options = {}
+    if loss != "ce":
+        options = {"loss": "kd", "teacher": perturbed(SPEC, seed=1).eval().requires_grad_(False)}
+        if loss != "kd":
+            options["teacher"].pretrained_cfg = {"mean": (0.5,), "std": (0.5,)}
+    made = fit(tmp_path, model(), STEP | {"steps": 8} | changes, **options)
+    made.prepare()
+    batches = list(made.batches(made.order(0)[:8], 0))
+    made.task.train()
+    with Waits() as waits:
+        for step, (images, labels) in enumerate(batches):
+            made.step = step
+            made.update(step, *made.mixed(images, labels))
+    assert waits.seen == []
+    with Waits() as waits:
+        torch.ones(3)[torch.ones(3) > 0].sum().item()
+    assert len(waits.seen) == 2, "they would be seen"
 
 
 def test_the_layout_of_images_changes_nothing(tmp_path, monkeypatch):
