@@ -20,15 +20,16 @@ def save(path: Path, state: dict[str, Any]) -> int:
     return len(data)
 
 
-def load(path: Path, device: torch.device, group: Group) -> tuple[dict[str, Any] | None, str | None]:
+def load(path: Path, group: Group) -> tuple[dict[str, Any] | None, str | None]:
     """(state, None); (None, None) where there is none; (None, what happened) for a damaged file, which is set aside.
 
-    The first process of a group reads, and the others get what it has read: theirs is no path to look at.
+    The first process of a group reads, and the others get what it has read: theirs is no path to look at. Tensors are
+    on the CPU, wherever they were: whoever takes them over knows where its own are.
     """
     body, trouble = group.broadcast(_read(path) if group.rank == 0 else None)
     if body is None:
         return None, trouble
-    return torch.load(io.BytesIO(body), map_location=device, weights_only=True), None
+    return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True), None
 
 
 def _read(path: Path) -> tuple[bytes | None, str | None]:

@@ -46,7 +46,7 @@ class Session:
         self.warm_up_seconds = 0.0  # of all fits, outside of their clocks
         self._last_save = time.monotonic()
         self._save_seconds = 0.0
-        state, trouble = checkpoint.load(folder.checkpoint, device, self.group)
+        state, trouble = checkpoint.load(folder.checkpoint, self.group)
         if trouble:
             self.log("warning", message=trouble)
         state = state or {"done": {}, "current": None}
@@ -57,8 +57,10 @@ class Session:
         self.folder.append_log(event, **values)
 
     def finish_fit(self, name: str, state: dict[str, Any]) -> None:
-        """Remember a finished fit. It is written when a checkpoint is due; until then the last one leads up to it."""
-        self.done[name], self.current = state, None
+        """Remember a finished fit, and its weights as they are now: another fit may go on with the module. It is
+        written when a checkpoint is due; until then the last one leads up to it."""
+        weights = {key: tensor.to("cpu", copy=True) for key, tensor in state["model"].items()}
+        self.done[name], self.current = state | {"model": weights}, None
         if self.checkpoint_due():
             self.save(None)
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fits import SPEC, STEADY, digits, model
+from fits import SPEC, STEADY, digits, model, weights
 
 from bench import models
 from bench.recipe import Recipe
@@ -39,6 +39,31 @@ def test_only_the_parameters_asked_for_are_trained(lab):
     lab.fit(network, name="head", params=network.head.parameters())
     changed = {name for name, p in network.named_parameters() if not p.equal(before[name])}
     assert changed == {"head.weight", "head.bias"} and all(p.requires_grad for p in network.parameters())
+
+
+def test_a_module_is_trained_by_several_fits_and_each_is_restored_as_it_was(lab, tmp_path):
+    """Interrupted in the second, the replay finds after the first what there was, not what the second made of it."""
+    network = model()
+    lab.fit(network, name="first")
+    between = weights(network)
+    lab.fit(network, name="second", recipe={"lr": 0.1})
+    assert not torch.equal(weights(network), between)
+    lab.session.save(None)
+    again, replayed = (
+        model(),
+        JobLab(
+            Session(lab.session.folder, lab.device),
+            lab.data,
+            seed=0,
+            recipe=lab.recipe,
+            targets=[SPEC],
+            load_teacher=None,
+        ),
+    )
+    replayed.fit(again, name="first")
+    assert torch.equal(weights(again), between)
+    replayed.fit(again, name="second", recipe={"lr": 0.1})
+    assert torch.equal(weights(again), weights(network))
 
 
 def test_no_parameters_are_not_all_of_them(lab):
