@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ def on_device(batches: Iterable[tuple[Tensor, Tensor]], device: torch.device) ->
         for images, labels in batches:
             yield images.to(device), labels.to(device)
         return
-    copying = torch.cuda.Stream(device)
+    copying = stream(device)
     ahead: list[tuple[tuple[Tensor, Tensor], torch.cuda.Event]] = []
     for images, labels in batches:
         with torch.cuda.stream(copying):
@@ -24,6 +25,12 @@ def on_device(batches: Iterable[tuple[Tensor, Tensor]], device: torch.device) ->
             yield arrived(*ahead.pop(0))
     for last in ahead:
         yield arrived(*last)
+
+
+@cache
+def stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all copies to it: memory that was allocated for a stream serves no other when it is free again."""
+    return torch.cuda.Stream(device)
 
 
 def arrived(copies: tuple[Tensor, Tensor], done: torch.cuda.Event) -> tuple[Tensor, Tensor]:
