@@ -8,10 +8,11 @@ from torch import Tensor
 
 from bench.data import AugmentSettings, DataSettings, Description
 from bench.data.dataset import PARTS, Dataset
+from bench.data.normalise import layout
 
 
 class RandomSplit:
-    """Like `bench.data.Split`; every batch shows the same few images. It also holds the clock.
+    """Like `bench.data.Split`; every batch shows the same few images and labels. It also holds the clock.
 
     After `time(skip, steps)`: `seconds` between the batch after the first `skip` and the end of the last of `steps`.
     """
@@ -21,7 +22,7 @@ class RandomSplit:
         self.n, self.device = n, device
         self.labels = torch.randint(description.num_classes, (n,), generator=generator)
         self.shape = (description.in_chans, description.img_size, description.img_size)
-        self.images = torch.empty(0)
+        self.images, self.shown = torch.empty(0), torch.empty(0, dtype=torch.int64)
         self.time(0, 0)
 
     def time(self, skip: int, steps: int) -> None:
@@ -33,11 +34,12 @@ class RandomSplit:
         for indices in order:
             if len(self.images) < len(indices):
                 generator = torch.Generator().manual_seed(0)
-                self.images = torch.randn(len(indices), *self.shape, generator=generator).to(self.device)
-            labels = self.labels[indices % self.n].to(self.device)
+                images = torch.randn(len(indices), *self.shape, generator=generator)
+                self.images = images.to(self.device, memory_format=layout(self.device))
+                self.shown = self.labels[indices % self.n].to(self.device)
             if self.seen == self.skip:
                 self.clock = self.now()
-            yield self.images[: len(indices)], labels
+            yield self.images[: len(indices)], self.shown[: len(indices)]
             self.seen += 1
             if self.seen == self.steps:
                 self.seconds = self.now() - self.clock
