@@ -16,10 +16,11 @@ from bench.data.images import ArrayImages, Images
 from bench.data.memory import TensorSplit
 from bench.data.normalise import Normalise
 from bench.data.pool import Pool, Request, Samples
-from bench.data.settings import AugmentSettings, DataError, DataSettings
+from bench.data.settings import RUNS_AT_ONCE, AugmentSettings, DataError, DataSettings
 from bench.data.stratify import stratified_fraction
 
 PARTS = ("train", "val", "test")
+MOST_WORKERS = 16
 
 
 class Split(Protocol):
@@ -95,7 +96,7 @@ class Dataset:
 
 
 def load(settings: DataSettings, device: torch.device | str = "cpu", *, beside: int = 1) -> Dataset:
-    """Open the data set; fetches it first where `download` says so. `beside` processes of a run share the cores here.
+    """Open the data set; fetches it first where `download` says so. `beside` processes of a run are on this machine.
 
     Raises DataMissing where it is not there, DataError where it is not what its description says.
     """
@@ -145,4 +146,7 @@ def _hold(images: Images, chosen: Tensor, settings: DataSettings, device: torch.
 def _workers(settings: DataSettings, device: torch.device, beside: int) -> int:
     if settings.workers is not None:
         return settings.workers
-    return 0 if device.type == "cpu" else max(1, min(8, len(os.sched_getaffinity(0)) // beside))
+    if device.type == "cpu":
+        return 0
+    runs = int(os.environ.get(RUNS_AT_ONCE, "1"))
+    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // (runs * beside)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from bench.data.settings import RUNS_AT_ONCE
 from bench.errors import BenchError
 from bench.launch import ranks
 from bench.launch.pool import to_outcome
@@ -99,7 +100,7 @@ class _Local:
         nodes: "Nodes | None" = None,
     ) -> None:
         self.schedule, self.root, self.progress, self.devices = schedule, root, progress, devices
-        self.heard, self.grace, self.nodes = heard, grace, nodes
+        self.heard, self.grace, self.nodes, self.slots = heard, grace, nodes, slots
         self.free = list(reversed(range(slots)))  # slots without a job
         self.shared_by = -(-slots // len(devices)) if devices else 1
         self.running: dict[str, int] = {}  # slot of each job
@@ -109,6 +110,7 @@ class _Local:
     def start_pool(self) -> subprocess.Popen[bytes]:
         environment = dict(os.environ)
         environment.setdefault("OMP_NUM_THREADS", "1")
+        environment[RUNS_AT_ONCE] = str(self.slots)  # so that decoding shares out the cores
         if not self.devices:
             environment["CUDA_VISIBLE_DEVICES"] = ""
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)

@@ -1,11 +1,13 @@
 """Decoding processes: they change nothing, are kept, and heed the main process only."""
 
+import os
 import subprocess
 
 import torch
 from conftest import batches, settings
 
 from bench.data import AugmentSettings, load
+from bench.data.dataset import _workers
 
 STRONG = AugmentSettings(crop="rrc", hflip=0.5, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.5, re_mode="pixel")
 
@@ -34,6 +36,15 @@ def test_workers_change_nothing_and_are_kept(folder):
         dataset.close()
         assert not any(w.is_alive() for w in kept)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_processes_for_a_gpu_share_the_cores(folder, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(48), raising=False)
+    data, gpu = settings(folder), torch.device("cuda")
+    assert _workers(data, torch.device("cpu"), 1) == 0 and _workers(settings(folder, workers=3), gpu, 9) == 3
+    assert [_workers(data, gpu, beside) for beside in (1, 4, 100)] == [16, 12, 1]
+    monkeypatch.setenv("BENCH_RUNS_AT_ONCE", "8")
+    assert [_workers(data, gpu, beside) for beside in (1, 2)] == [6, 3]
 
 
 def test_signals_to_all_processes_of_a_job_do_not_end_the_workers(folder):
