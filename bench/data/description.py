@@ -20,6 +20,7 @@ SOURCES = {
     "folder": "bench.data.folder",
     "torch": "bench.data.torch_sets",
     "hfds": "bench.data.saved_dataset",
+    "wds": "bench.data.webdataset",
 }
 PREPARED = "bench.data.shards"  # whatever the source was
 

@@ -12,7 +12,7 @@ from typing import Any
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # timm creates these sources too, but as streams: no random access, so no replay of a single sample.
-STREAMED = ("wds", "tfds", "hfids")
+STREAMED = ("tfds", "hfids")
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,14 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "stanford_cars": _folder("stanford_cars", 196),
     "inat2019": _folder("inat2019", 1010),
 }  # fmt: skip
+
+# Images in train (with validation, where that is cut from it) and test of the sets that are kept in folders.
+SIZES = {
+    "imagenet": (1_281_167, 50_000),
+    "cub200": (5_994, 5_794),
+    "stanford_cars": (8_144, 8_041),
+    "inat2019": (265_213, 3_030),
+}
 
 # How to come by what is neither built in nor fetched by torchvision.
 HOW_TO_GET = {

@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from bench.data.known import DEFAULTS, IMAGENET_MEAN, IMAGENET_STD, STREAMED, TORCH_SETS
 
 INFO = "_info.json"  # of a prepared data set: written last
+RUNS_AT_ONCE = "BENCH_RUNS_AT_ONCE"  # variable: runs that share the cores of this machine, as their launcher says
 Part = Literal["train", "val", "test"]
-Source = Literal["builtin", "folder", "torch", "hfds"]
+Source = Literal["builtin", "folder", "torch", "hfds", "wds"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 FIELDS_OF_SOURCE = {
-    "splits": ("folder", "hfds"),
-    "class_map": ("folder",),
+    "splits": ("folder", "hfds", "wds"),
+    "class_map": ("folder", "wds"),
     "image_column": ("hfds",),
     "label_column": ("hfds",),
     "download": ("torch",),
@@ -44,10 +45,12 @@ class DataSettings(Frozen):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="what it is called in tables and identities")
     base: str | None = Field(default=None, description="the known data set it is a variant of; default: name")
-    source: Source = Field(default="folder", description="hfds: a Hugging Face data set that was saved to disk")
+    source: Source = Field(default="folder", description="hfds: Hugging Face, saved to disk; wds: WebDataset shards")
     root: str | None = Field(default=None, description="where it is; $VARIABLES are filled in when it is read")
     splits: dict[Part, str] | None = Field(default=None, description="part -> its name at the source")
-    class_map: str | None = Field(default=None, description="folder: file of the classes in label order, one a line")
+    class_map: str | None = Field(
+        default=None, description="folder, wds: file of class names in label order, a line each"
+    )
     image_column: str = Field(default="image", description="hfds: column of the images")
     label_column: str = Field(default="label", description="hfds: column of the labels")
     download: bool = Field(default=False, description="torch: fetch it if it is not there")
@@ -60,7 +63,9 @@ class DataSettings(Frozen):
     crop_pct: float = Field(default=0.875, gt=0, le=1, description="evaluation: centre crop of this part of the image")
     val_fraction: float = Field(default=0.02, gt=0, le=0.5, description="cut from train where there is no val")
     in_memory: bool = Field(default=False, description="decode once to img_size and hold as one tensor on the device")
-    workers: int | None = Field(default=None, ge=0, description="decoding processes; default: CPU 0, GPU up to 8")
+    workers: int | None = Field(
+        default=None, ge=0, description="decoding processes; default: CPU 0, GPU its share of the cores"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +81,7 @@ class DataSettings(Frozen):
         if given.get("source") in STREAMED:
             raise ValueError(
                 f"source {given['source']!r} is a stream and cannot be replayed sample by sample; convert it once with "
-                "`datasets.load_dataset(...).save_to_disk(ROOT)` (`webdataset` reads tar shards) and use source: hfds"
+                "`datasets.load_dataset(...).save_to_disk(ROOT)` and use source: hfds"
             )
         default = DEFAULTS.get(known, {})
         if given.get("source", default.get("source")) != default.get("source"):
@@ -128,9 +133,15 @@ class DataSettings(Frozen):
 
     @property
     def is_prepared(self) -> bool:
-        """Whether `root` is a folder that `bench prepare` wrote: it stands in for any source."""
+        """Whether `root` is a folder that `bench prepare` wrote: it stands in for any source.
+
+        Others' WebDatasets may have a file of that name, too, with another content.
+        """
+        from bench.store.files import is_whole
+
         try:
-            return self.root is not None and (self.path / INFO).is_file()
+            info = self.path / INFO
+            return is_whole(info) if self.source == "wds" else info.is_file()
         except DataMissing:
             return False
 

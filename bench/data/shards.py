@@ -71,11 +71,11 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImage
         raise DataError(f"{error}; remove {root / INFO} and prepare the data set again") from None
     if len(index) != split["num_samples"]:
         raise DataError(f"{root}: {len(index)} images in {part}.index.npy, expected {split['num_samples']}")
-    read = _Reader([str(root / name) for name in split["filenames"]], index)
+    read = Reader([str(root / name) for name in split["filenames"]], index)
     return IndexedImages(read, index[:, 3].copy(), f"{root}/{part}")
 
 
-class _Reader:
+class Reader:
     """index -> the image's file, in memory. A class, so that workers that are spawned can have it."""
 
     def __init__(self, shards: list[str], index: Any) -> None:
