@@ -33,6 +33,10 @@ def survey(settings: DataSettings) -> Survey:
         unknown = sorted(set(files) - set(classes))
         if unknown and part != "train" and not settings.class_map:
             raise DataError(f"{settings.name}: {parts[part]} has classes that train has not: {some(unknown)}")
+        lacking = [c for c in classes if c not in files]
+        if lacking and settings.num_classes:
+            what = f"num_classes: {settings.num_classes} in every part"
+            raise DataError(f"{settings.name}: {parts[part]} has no images of {some(lacking)}; expected {what}")
     sizes = {part: sum(len(files.get(c, ())) for c in classes) for part, files in listed.items()}
     return Survey(classes, sizes, [len(listed["train"][c]) for c in classes], found=(parts, listed))
 
