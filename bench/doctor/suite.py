@@ -10,7 +10,7 @@ import psutil
 from bench import models
 from bench.data import DataMissing, DataSettings, Description, describe
 from bench.data.description import Survey, describe_survey
-from bench.data.known import TORCH_SETS
+from bench.data.known import DEFAULTS, SIZES, TORCH_SETS
 from bench.doctor.finding import Finding
 from bench.doctor.scheduler import partitions
 from bench.doctor.weights import weights
@@ -47,7 +47,18 @@ class DataSets:
         decoded = settings.stored_as_files and not settings.in_memory and not used.is_prepared
         how = "decoded from the originals by every run; bench prepare makes that cheaper" if decoded else ""
         self.findings.append(Finding("data", what, "ok", how))
+        self.findings += incomplete(settings, found)
         return found
+
+
+def incomplete(settings: DataSettings, found: Description) -> Iterator[Finding]:
+    """A well-known set that has other numbers of images than it should: unpacked in part, or twice."""
+    if settings.known in SIZES and settings.num_classes == DEFAULTS[settings.known]["num_classes"]:
+        here = found.counts["train"] + found.counts["val"], found.counts["test"]
+        for part, have, want in zip(("train", "test"), here, SIZES[settings.known], strict=True):
+            if have != want:
+                what = f"{settings.name}: {have:,} images in {part}, known are {want:,}"
+                yield Finding("data", what, "note", "it may have been unpacked in part")
 
 
 def supposed(settings: DataSettings) -> Survey:

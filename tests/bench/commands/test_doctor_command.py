@@ -1,5 +1,6 @@
 """`bench doctor`: the machine it runs on, and what a suite needs of it."""
 
+import importlib
 import subprocess
 import sys
 
@@ -7,8 +8,10 @@ import pytest
 from jpegs import write_images
 from tiny import bench, write
 
+from bench.data.known import DEFAULTS, SIZES
 from bench.doctor import scheduler, storage
 
+machine = importlib.import_module("bench.doctor.machine")  # the package has a function of that name
 CLASSES = ["ant", "bee", "cat"]
 SUITE = """
 name: tiny
@@ -82,6 +85,28 @@ def test_prepared_data_is_looked_for(photos, tmp_path, capsys):
     assert bench("prepare", file, "--out", out, "--jobs", 1) == 0
     assert bench("doctor", file, *words) == 0
     assert "3 classes, prepared" in capsys.readouterr().out
+
+
+def test_a_known_set_with_too_few_images(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(DEFAULTS, "cub200", DEFAULTS["cub200"] | {"num_classes": 3})
+    data = f"{{name: cub200, root: {photos}, img_size: 16, val_fraction: 0.2}}"
+    file = write(
+        tmp_path, SUITE.replace("{name: photos, source: folder, root: ROOT, img_size: 16, val_fraction: 0.2}", data)
+    )
+    assert bench("doctor", file, "--results", tmp_path) == 0
+    noted = [line for line in lines(capsys.readouterr().out, "data") if line.startswith("note")]
+    assert any("cub200: 18 images in train, known are 5,994" in line for line in noted), noted
+    monkeypatch.setitem(SIZES, "cub200", (18, 6))
+    assert bench("doctor", file, "--results", tmp_path) == 0
+    assert "known are" not in capsys.readouterr().out
+
+
+def test_little_shared_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "SHARED", tmp_path)
+    for enough, state in ((0, "ok"), (float("inf"), "note")):
+        monkeypatch.setattr(machine, "ENOUGH_SHARED", enough)
+        (found,) = machine.shared_memory()
+        assert found.state == state and ("--shm-size" in found.how) == (state == "note")
 
 
 def test_weights_that_timm_would_fetch(photos, tmp_path, capsys):
