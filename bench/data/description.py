@@ -97,7 +97,9 @@ def how_to_get(settings: DataSettings) -> str:
 def describe_survey(settings: DataSettings, survey: Survey) -> Description:
     """The description of what a source was found to have."""
     if settings.num_classes not in (None, len(survey.classes)):
-        raise DataError(f"{settings.name} has {len(survey.classes)} classes, not num_classes: {settings.num_classes}")
+        where = f"; looked in {settings.path}" if settings.root else ""
+        found = f"{settings.name} has {len(survey.classes)} classes, not num_classes: {settings.num_classes}"
+        raise DataError(found + where)
     counts = {part: survey.sizes[part] for part in ("train", "val", "test") if part in survey.sizes}
     cut = "val" not in counts
     if cut:

@@ -107,7 +107,7 @@ def _scan(path: Path) -> list[Row]:
                     images[key] = member.offset_data, member.size
                 elif member.isfile() and suffix == LABEL:
                     labels[key] = _number(tar.extractfile(member), f"{path}: {member.name}")
-                tar.members = []  # which would remember them all
+                tar.members = []  # type: ignore[attr-defined]  # it would remember them all
     except (tarfile.TarError, OSError) as error:
         raise DataError(f"{path}: not a readable tar file ({type(error).__name__}: {error})") from None
     for key in images.keys() ^ labels.keys():

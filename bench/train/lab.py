@@ -93,7 +93,7 @@ class JobLab:
             if self._load_teacher is None:
                 raise ValueError("this job has no teacher: name an ancestor, or a top-level 'teacher', in the suite")
             teacher = self._load_teacher().eval().requires_grad_(False)
-            self._teacher = teacher.to(self.device, memory_format=layout(self.device))
+            self._teacher = teacher.to(self.device).to(memory_format=layout(self.device))
         self.session.seen.add("teacher")
         return self._teacher
 
