@@ -40,7 +40,10 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
     train = run.get("train_cost") or {}
     teacher_params = start.get("teacher_params", 0) + (0 if cell.start else run.get("teacher_params", 0))
     other_teacher = [cell.teacher] if cell.teacher and uses_other_teacher(cell, gene, start, run) else []
+    shared = [*cell.ancestors, *other_teacher]
     options = cell.method.options(cell.initializer) | ({"train": cell.method.train} if cell.method.train else {})
+    own_runs = (suite.resolved["methods"][cell.method.label] or {}).get("runs")
+    options |= {"runs": own_runs} if own_runs else {}
     return {
         "suite": suite.name,
         "run": cell.run,
@@ -55,7 +58,7 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
         "reason": reason,
         "params": models.params(spec),
         "macs": models.macs(spec),
-        "ancestor": " ".join([*cell.ancestors, *other_teacher]),
+        "ancestor": " ".join(shared),
         "learngene": cell.learngene or "",
         "stored_params": gene["stored_params"] + teacher_params if gene else None,
         "stored_params_head": gene.get("stored_params_head"),
@@ -63,8 +66,9 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
         "needs": needs(gene, start, run) if run else "",
         "epochs": run.get("epochs"),
         **{name: run.get(name) for name in ("top1_init", "top1", "top5", "best_top1", "loss")},
-        "ancestor_top1": ancestors[0].get("top1") if ancestors else None,
-        **stage("ancestor", [*cell.ancestors, *other_teacher], reader),
+        "ancestor_top1": ancestors[0].get("top1") if ancestors and same_data(cell, reader.plan) else None,
+        **stage("ancestor", shared, reader),
+        "ancestor_each": each("ancestor", shared, reader),
         **stage("learngene", [cell.learngene] if cell.learngene else [], reader),
         **stage("tuning", trials, reader),
         **part("init", init, start if cell.start else run),
@@ -121,6 +125,17 @@ def stage(name: str, jobs: list[str], reader: Reader) -> dict[str, Any]:
     return part(
         name, together, {"workers_on_device": workers, "devices": max(result.get("devices", 1) for result in results)}
     )
+
+
+def each(name: str, jobs: list[str], reader: Reader) -> str:
+    """The same columns for each of several jobs, JSON by identity: runs may share some of them and not others."""
+    return canonical({id: stage(name, [id], reader) for id in jobs}) if len(jobs) > 1 else ""
+
+
+def same_data(cell: Cell, plan: Plan) -> bool:
+    """Whether the (first) ancestor was evaluated on the data set of the run."""
+    jobs = [plan.jobs.get(id) for id in (cell.ancestors[0], cell.run)]
+    return all(jobs) and len({canonical(job.settings["data"]) for job in jobs if job}) == 1
 
 
 def from_elsewhere(job: Job) -> bool:

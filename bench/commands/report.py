@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,9 @@ def described(plans: list[Plan], options: argparse.Namespace) -> dict[str, Any]:
         if ":" in method.use
     }
     files = {f"suite file of {plan.suite.name}": str(plan.suite.path) for plan in plans}
-    command = " ".join(["python -m bench report", *map(str, options.suite)])
-    return {"command": command, **files, "methods": outside}
+    given = [*(("--set", s) for s in options.settings), *(("--only", o) for o in options.only)]
+    words = ["python", "-m", "bench", "report", *map(str, options.suite), *(word for pair in given for word in pair)]
+    return {"command": shlex.join(words), **files, "methods": outside}
 
 
 def _writable(out: Path) -> None:

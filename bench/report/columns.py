@@ -70,7 +70,7 @@ CONTRACT: list[Column] = [
     top5                | float | %      | test top-5 at the end
     best_top1           | float | %      | test top-1 at the best validation epoch
     loss                | float | nats   | test loss at the end
-    ancestor_top1       | float | %      | test top-1 of the ancestor
+    ancestor_top1       | float | %      | test top-1 of the ancestor, empty where it is of another data set
     """),
     *(column for stage in STAGES for column in _stage(stage)),
     *_columns("""
@@ -107,6 +107,7 @@ EXTRA: list[Column] = _columns("""
     tuning_images           | int   | images | images seen by them (shared by all seeds: counted once per identity)
     tuning_flops            | float | FLOPs  | FLOPs of them
     tuning_seconds          | float | s      | wall time of them
+    ancestor_each           | text  |        | cost of each of several ancestors, JSON: identity to columns; else empty
     ancestor_workers        | int   |        | workers on the device while the ancestor trained
     learngene_workers       | int   |        | workers on the device while the learngene was made
     tuning_workers          | int   |        | workers on the device while the tuning runs trained

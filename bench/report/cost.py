@@ -7,6 +7,7 @@ unknown, and so does every total that contains it.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from bench.report.sections import Section
@@ -59,20 +60,38 @@ def totals(section: Section) -> DataFrame:
     """A row per method with finished runs: sizes and seeds it covers; per unit its parts and totals; storage.
 
     Columns {unit}_{part}, {unit}_total, {unit}_total_without_ancestor and {unit}_total_without_tuning for units flops,
-    images, device_hours, energy_joules; distinct `ancestors`, `learngenes` and `tunings` per seed; stored_* over the
+    images, device_hours, energy_joules; distinct `ancestors` (or sets of them), `learngenes` and
+    `tunings` per seed; stored_* over the
     distinct learngenes, and models_* for storing one trained model per size (4 bytes a parameter).
     """
     import pandas as pd
 
-    done = with_units(section.done)
-    rows = [_of_method(method, done[done["method"] == method]) for method in section.methods]
+    done, each = with_units(section.done), with_units(apart(section.done))
+    rows = [_of_method(m, done[done["method"] == m], each[each["method"] == m]) for m in section.methods]
     frame = pd.DataFrame([row for row in rows if row])
     frame.insert(0, "suite", section.suite)
     frame.insert(1, "dataset", section.dataset)
     return frame
 
 
-def _of_method(method: str, runs: DataFrame) -> dict[str, Any]:
+def apart(runs: DataFrame) -> DataFrame:
+    """The runs with a row for each of their ancestors, where these are several and each one's cost is known: sizes may
+    share one of them and not the others."""
+    import pandas as pd
+
+    several = runs["ancestor_each"] != ""
+    if not several.any():
+        return runs
+    rows = [
+        row | cost | {"ancestor": id}
+        for row in runs[several].to_dict("records")
+        for id, cost in json.loads(row["ancestor_each"]).items()
+    ]
+    return pd.concat([runs[~several], pd.DataFrame(rows)[list(runs)].astype(runs.dtypes)])
+
+
+def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
+    """each: the same runs with a row per ancestor (see `apart`)."""
     if runs.empty:
         return {}
     per_seed = runs.groupby("seed")["target"].nunique()
@@ -82,7 +101,8 @@ def _of_method(method: str, runs: DataFrame) -> dict[str, Any]:
     row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": len(per_seed)}
     row |= {f"{part}s": _distinct(distinct[part], part) for part in SHARED}
     own = runs.groupby("target")[[f"{p}_{u}" for p in OWN for u in UNITS]].mean().sum(skipna=False)
-    costs = {p: _mean_of_sums(distinct[p], [f"{p}_{u}" for u in UNITS]) for p in SHARED} | dict.fromkeys(OWN, own)
+    once = distinct | {"ancestor": each[each["seed"].isin(fullest["seed"])].drop_duplicates(["seed", "ancestor"])}
+    costs = {p: _mean_of_sums(once[p], [f"{p}_{u}" for u in UNITS]) for p in SHARED} | dict.fromkeys(OWN, own)
     for unit in UNITS:
         parts = {part: float(costs[part][f"{part}_{unit}"]) for part in PARTS}
         row |= {f"{unit}_{part}": value for part, value in parts.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,9 +74,19 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
     for name in ("top1", "top5", "best_top1", "top1_init"):
         outside = (frame[name] < 0) | (frame[name] > 100)
         _fail_at(source, frame, outside.to_numpy().nonzero()[0], name, "a percentage between 0 and 100")
+    bad = [i for i in rows if not _is_costs(frame["ancestor_each"].iat[i])]
+    _fail_at(source, frame, bad, "ancestor_each", "empty, or JSON: identity to columns")
     unmeasured = (frame["status"] == "done") & frame["top1"].isna()
     _fail_at(source, frame, unmeasured.to_numpy().nonzero()[0], "top1", "a number, since the run is done")
     return frame
+
+
+def _is_costs(text: str) -> bool:
+    """Whether it is empty or a JSON object of objects that have columns of the schema."""
+    try:
+        return not text or {key for cost in json.loads(text).values() for key in cost} <= {c.name for c in RUNS}
+    except (ValueError, AttributeError, TypeError):
+        return False
 
 
 def conform_curves(frame: DataFrame, source: str = "curves") -> DataFrame:

@@ -65,6 +65,14 @@ class Section:
     def done(self) -> DataFrame:
         return self.runs[self.runs["status"] == "done"]
 
+    @cached_property
+    def ancestors(self) -> list[float]:
+        """Test top-1 of each ancestor, where they differ by their seed alone; empty where there are others, or none."""
+        known = self.done[self.done["ancestor_top1"].notna()]
+        first = known.assign(first=known["ancestor"].str.split().str[0]).drop_duplicates("first")
+        alone = not first["method_seed"].fillna(0).duplicated().any()
+        return first["ancestor_top1"].tolist() if alone else []
+
     def scores(self, metric: str = "top1") -> NDArray:
         """Values of the finished runs as an array [seeds, targets, methods]; NaN where there is none."""
         cube = np.full((len(self.seeds), len(self.targets), len(self.methods)), np.nan)

@@ -70,9 +70,10 @@ def _panel(axis: Axes, analysis: Analysis, summary: DataFrame, looks: dict[str, 
             looks[method],
             short(method),
         )
-    ancestor = section.done["ancestor_top1"].dropna().unique()
-    if len(ancestor) == 1:
-        axis.axhline(ancestor[0], color="#999999", linestyle=(0, (1, 1)), linewidth=1, label=ANCESTOR, zorder=0)
+    if section.ancestors:
+        axis.axhline(
+            np.mean(section.ancestors), color="#999999", linestyle=(0, (1, 1)), linewidth=1, label=ANCESTOR, zorder=0
+        )
     for row in matching(section).to_dict("records") if section.axis != "target" else []:
         shown = summary[(summary["method"] == row["method"]) & (summary["depth"] == row["depth"])]
         if (shown["embed_dim"] == row["embed_dim"]).any():

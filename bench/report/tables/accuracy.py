@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from bench.report.comparisons import COMPARED
 from bench.report.cost import OWN, PARTS, SHARED
 from bench.report.format import UNKNOWN, counts, interval, one_line, si, si_sum
 from bench.report.sections import Section
-from bench.report.statistics import ENOUGH, FEW
+from bench.report.statistics import ENOUGH, FEW, intervals
 from bench.report.tables.model import Cell, Table, quoted
 
 if TYPE_CHECKING:
@@ -53,6 +56,8 @@ def accuracy(
         "total",
         *_size_names(section),
     ]
+    if metric != "top1" and notes:
+        notes = [f"what is not finished, and why: see {section.title}: {LABELS['top1']}"]
     notes = [*_few(summary["n"]), *notes, *_partial(section, totals)]
     caption = _caption(section, summary, totals, metric)
     title = f"{section.title}: {LABELS[metric]}"
@@ -76,7 +81,7 @@ def _few(seeds: Series) -> list[str]:
 
 
 def setting(section: Section, method: str) -> str:
-    """What a label has other than most: control, budget, head, epochs, tuning; empty for the plain case."""
+    """What a label has other than most: control, budget, head, epochs, tuning, recipe; empty for the plain case."""
     runs = section.runs
     first = runs[runs["method"] == method].iloc[0]
     usual = runs["epochs"].mode()
@@ -87,7 +92,17 @@ def setting(section: Section, method: str) -> str:
         "" if first["epochs"] != first["epochs"] or first["epochs"] in usual.tolist() else f"{first['epochs']:g} epochs"
     )
     parts.append("tuned lr" if first["tune"] else "")
+    if own := sorted(_own_recipe(first["options"]) - {"epochs", "steps", "eval_every"}):
+        parts.append(f"runs with their own {' and '.join(own)}")
     return one_line(", ".join(part for part in parts if part))
+
+
+def _own_recipe(options: str) -> set[str]:
+    """What the recipe of a label's runs has other than the suite's."""
+    try:
+        return set(json.loads(options or "{}").get("runs", ()))
+    except (ValueError, AttributeError, TypeError):
+        return set()
 
 
 def _front(cost: Series | None) -> list[str]:
@@ -131,10 +146,16 @@ def _caption(section: Section, summary: DataFrame, totals: DataFrame, metric: st
         f"{name} {values[0]}" for name in ("embed_dim", "depth") if len(values := section.sizes[name].unique()) == 1
     ]
     equal = " ± 0.0: the same at every seed." if (summary[f"{metric}_std"] == 0).any() else ""
+    own = intervals(np.reshape(section.ancestors, (-1, 1)))
+    ancestor = (
+        f" The ancestor's own is {interval(own.mean[0], own.low[0], own.high[0])} (n = {own.n[0]})."
+        if len(section.ancestors) and metric == "top1"
+        else ""
+    )
     tuned = " + tuning runs" if len(totals) and totals["tunings"].any() else ""
     where = f" All targets have {' and '.join(fixed)}." if fixed else ""
     return (
-        f"{LABELS[metric]}, mean ± half width of the 95% interval ({how}) over n seeds.{where} "
+        f"{LABELS[metric]}, mean ± half width of the 95% interval ({how}) over n seeds.{where}{ancestor} "
         f"The test set is the same for all seeds: intervals say nothing about other test images.{equal} "
         f"{BOLD if metric in COMPARED else ''}"
         "stored: parameters that the method stores, head left out. Cost in FLOPs (1 MAC = 2 FLOPs) for all sizes: "
