@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.95
+QUARTER = 0.25
 FEW = 3  # with fewer seeds nothing is claimed
 ENOUGH = 5  # with fewer, what is claimed hangs on the scatter being normal: said loudly
 BOOTSTRAP_FROM = 30  # below, the bootstrap's intervals are too narrow (n = 10: 90% instead of 95%); t holds its level
@@ -156,7 +157,7 @@ def ranking(scores: ArrayLike) -> Ranking | None:
     """
     from scipy import stats
 
-    scores = np.asarray(scores, dtype=float)
+    scores = np.round(np.asarray(scores, dtype=float), 9)  # equal means tie, whatever the order they were summed in
     cells, k = scores.shape
     if cells < 2 or k < 3:
         return None
@@ -167,10 +168,15 @@ def ranking(scores: ArrayLike) -> Ranking | None:
 
 
 def interquartile_mean(scores: ArrayLike) -> NDArray:
-    """Mean of the middle half over the last axis (scipy's 25% trimmed mean)."""
+    """Mean of the middle half over the last axis (scipy's 25% trimmed mean, which cuts whole values: see `trimmed`)."""
     from scipy import stats
 
-    return np.asarray(stats.trim_mean(np.asarray(scores, dtype=float), 0.25, axis=-1))
+    return np.asarray(stats.trim_mean(np.asarray(scores, dtype=float), QUARTER, axis=-1))
+
+
+def trimmed(values: int) -> int:
+    """How many of so many values the interquartile mean leaves out at either end: none of fewer than 4."""
+    return int(QUARTER * values)
 
 
 def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Intervals:

@@ -111,6 +111,12 @@ def test_ranking_by_hand_and_friedman_by_scipy():
     assert result.cells == 4
 
 
+def test_means_that_are_equal_but_for_rounding_share_their_rank():
+    sums = [0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1, 0.0]
+    assert sums[0] != sums[1]
+    assert statistics.ranking(np.array([sums, sums])).ranks.tolist() == [1.5, 1.5, 3.0]
+
+
 @pytest.mark.parametrize(("k", "q"), [(3, 2.343), (4, 2.569), (5, 2.728), (10, 3.164)])
 def test_critical_difference_uses_nemenyis_quantiles(k, q):
     """The two-tailed Nemenyi table at 0.05 that Demsar (2006) prints."""
@@ -125,6 +131,10 @@ def test_no_ranking_of_two_methods_or_one_cell():
 
 def test_interquartile_mean_is_of_the_middle_half():
     assert statistics.interquartile_mean([[0, 10, 20, 100, 30, 40, 50, 60]]).tolist() == [35.0]
+    for n in range(1, 13):  # `trimmed` says what scipy cuts
+        values, cut = np.arange(n) ** 2.0, statistics.trimmed(n)
+        assert statistics.interquartile_mean(values) == pytest.approx(values[cut : n - cut].mean())
+    assert [statistics.trimmed(n) for n in (3, 4, 8)] == [0, 1, 2]
 
 
 def test_performance_profile_is_the_share_above_each_threshold():
