@@ -11,13 +11,15 @@ from bench.report.analysis import Analysis
 from bench.report.format import counts, interval, number, one_line
 from bench.report.published import published
 from bench.report.standing import Standing
+from bench.report.statistics import trimmed
 from bench.report.style import Look
 from bench.report.tables.accuracy import setting
-from bench.report.tables.model import Cell, Table
+from bench.report.tables.model import Cell, Table, quoted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+FEW_CELLS = 10  # from here on Friedman's chi-squared holds
 SUMMARY = {"top1": "top-1", "best_top1": "best top-1", "top1_init": "top-1 at start", "top5": "top-5", "loss": "loss"}
 
 
@@ -46,17 +48,23 @@ def standing_table(standing: Standing) -> Table:
     rows = []
     for row in standing.frame().to_dict("records"):
         iqm = interval(row["iqm_mean"], row["iqm_low"], row["iqm_high"])
-        rows.append([Cell(one_line(row["method"])), Cell(number(row["mean_rank"], 2)), Cell(iqm), Cell(str(row["n"]))])
+        first = Cell(one_line(row["method"]), runs=quoted(standing.suite, row["method"]))
+        rows.append([first, Cell(number(row["mean_rank"], 2)), Cell(iqm), Cell(str(row["n"]))])
     notes = [f"left out, since they serve fewer cells: {', '.join(standing.left_out)}"] if standing.left_out else []
     if standing.ranking is None:
         notes.append("no test of ranks: it takes 3 methods and 2 cells")
     else:
         test = f"Friedman p = {standing.ranking.p:.3g}, critical difference {standing.ranking.critical_difference:.2f}"
-        notes.append(f"{test} (Nemenyi, 95%): average ranks that are closer do not differ")
+        notes.append(f"{test} (Nemenyi, 95%): no difference is shown between average ranks that are closer")
+        if len(standing.cells) < FEW_CELLS:
+            notes.append(
+                f"with fewer than {FEW_CELLS} cells these tests are approximate and find only wide differences"
+            )
     caption = (
         f"Over {len(standing.cells)} cells (data set x target) that all these methods have finished. Interquartile "
-        "mean: the mean of the middle half of the cells, taken for each seed; mean ± half width of the 95% interval "
-        "over seeds. Cells share seeds and learngenes, so ranks are not independent."
+        f"mean: without the best and the worst quarter of cells, here {trimmed(len(standing.cells))} at either end, "
+        "taken for each seed; mean ± half width of the 95% interval over seeds. Cells share seeds and learngenes, so "
+        "ranks are not independent."
     )
     header = ["method", "average rank (1 = best)", "interquartile mean top-1 (%)", "n"]
     return Table(f"{standing.suite}: ranks and interquartile mean", header, rows, caption, [one_line(n) for n in notes])
@@ -91,16 +99,23 @@ def published_table(analyses: list[Analysis]) -> Table:
 
 
 def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One entry per label: colour, facts, options, docstring."""
+    """One entry per label: colour, facts, options, and the method's docstring at the first of its labels."""
     entries: dict[str, dict[str, Any]] = {}
+    told: dict[str, str] = {}  # method -> the label whose entry has its docstring
     for analysis in analyses:
         for label in analysis.section.methods:
-            if label not in entries:
-                entries[label] = _method(analysis, label, looks[label], docs)
+            if label in entries:
+                continue
+            use = analysis.section.use[label]
+            doc = (
+                f"The same method as {one_line(told[use])}, above." if use in told else docs.get(use) or docstring(use)
+            )
+            told.setdefault(use, label)
+            entries[label] = _method(analysis, label, looks[label]) | {"doc": doc}
     return list(entries.values())
 
 
-def _method(analysis: Analysis, label: str, look: Look, docs: Mapping[str, str]) -> dict[str, Any]:
+def _method(analysis: Analysis, label: str, look: Look) -> dict[str, Any]:
     section = analysis.section
     runs = section.runs[section.runs["method"] == label]
     rows = analysis.summary[analysis.summary["method"] == label]
@@ -124,7 +139,6 @@ def _method(analysis: Analysis, label: str, look: Look, docs: Mapping[str, str])
         "colour": look.colour,
         "facts": [(name, one_line(str(value))) for name, value in facts],
         "options": _options(first["options"]),
-        "doc": docs.get(use) or docstring(use),
     }
 
 

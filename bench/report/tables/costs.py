@@ -38,7 +38,7 @@ def parts(section: Section, totals: DataFrame) -> Table:
     shown = [part for part in PARTS if part != "tuning" or tuned]
     left_out = ["ancestor", *(["tuning"] if tuned else [])]
     header = ["method", "sizes", "n", *shown, "total", *(f"without {part}" for part in left_out)]
-    header += ["images", "device time", "less ancestor", *(["energy"] if energy else [])]
+    header += ["images", "device time", "time without ancestor", *(["energy"] if energy else [])]
     rows = []
     for total in totals.to_dict("records"):
         flops = [_si(total[f"flops_{part}"]) for part in shown]
@@ -136,21 +136,30 @@ def reach(section: Section, frame: DataFrame) -> Table:
     rows = []
     for (factor, method), group in frame.groupby(["factor", "method"], sort=False) if len(frame) else []:
         cells = group.set_index("target")
-        texts = [_reached(cells.loc[t].to_dict()) if t in cells.index else "" for t in section.targets]
-        rows.append((factor, section.methods.index(method), _row(section, method, f"{factor:g}", *texts)))
+        found = [_reached(section, method, t, cells) for t in section.targets]
+        rows.append((factor, section.methods.index(method), [*_row(section, method, f"{factor:g}"), *found]))
     rows.sort(key=lambda row: row[:2])
     caption = (
         "Training that it takes to reach the accuracy that random initialisation reaches at its end, and multiples "
         "of it (times): epochs, FLOPs, device time, and how many times fewer FLOPs than random takes. Upper medians "
         "over seeds, first evaluation at or above what random reached with the same seed; in brackets how many runs "
-        "reach it, where not all do. Initialisation and preparation are not in it: see reach.csv."
+        "reach it, where not all do; empty where a multiple is above 100%. Initialisation and preparation are not in "
+        "it: see reach.csv."
     )
     return Table(
         f"{section.title}: cost to reach random's accuracy", header, [row[2] for row in rows], caption, fixed=2
     )
 
 
-def _reached(cell: dict) -> str:
+def _reached(section: Section, method: str, target: str, cells: DataFrame) -> Cell:
+    if target not in cells.index:
+        return Cell("")
+    cell = cells.loc[target].to_dict()
+    runs = quoted(section.suite, method, section.dataset, target)
+    return Cell(_cost_of(cell), value=cell["flops"], runs=runs)
+
+
+def _cost_of(cell: dict) -> str:
     counts = "" if cell["reached"] == cell["n"] else f" ({cell['reached']}/{cell['n']})"
     if math.isinf(cell["epochs"]):
         return f"never{counts}"

@@ -24,6 +24,8 @@ def folder(tmp_path_factory):
     runs.loc[wave, "method"] = "wave " + EVIL
     runs.loc[wave, "options"] = '{"note": "' + "<b>" + '"}'
     runs["method_use"] = runs["method_use"].replace("mixture_growth", "elsewhere:Growth")
+    again = runs["method"] == "weight_selection"
+    runs.loc[again, "method_use"] = "random"
     folder = tmp_path_factory.mktemp("report")
     context = {"command": "bench report <x>", "methods": {"elsewhere:Growth": "Says <i>this</i>."}}
     write_report(runs, curves, folder, title="A title & more", context=context)
@@ -65,6 +67,14 @@ def test_the_page_says_where_numbers_come_from(text):
     assert "results/tiny/jobs/sws-L4-d64-digits-s1/log.jsonl" in text
     assert "timm&#39;s own initialisation" in text  # the docstring of random
     assert "published numbers" in text
+
+
+def test_what_is_said_of_a_method_is_said_once(text, folder):
+    """Two labels of one method share its docstring, and one table says why cells are not finished."""
+    assert text.count("timm&#39;s own initialisation") == 1
+    assert "The same method as random, above." in text
+    assert [(folder / f"table_{name}.md").read_text().count("alert(1)") for name in ("top1", "best_top1")] == [2, 1]
+    assert "see tiny: digits: Test top-1 (%)" in text
 
 
 def test_methods_from_outside_are_not_imported(make_frames, tmp_path, monkeypatch):
