@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bench.report.style import Look
 
 MOST_SIZES = 40
+MOST_METHODS = 12
 DASHES = {"with": ("-", "with the ancestor"), "without": ("--", "without the ancestor")}
 
 
@@ -29,7 +30,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
         for method, rows in analysis.break_even.query("unit == 'flops'").groupby("method", sort=False)
         if rows[["per_size", "fixed"]].notna().all(axis=1).any()
     ]
-    chosen = pick(parts)
+    chosen = pick(parts, MOST_METHODS)
     if not chosen:
         return None
     figure, axes = panels(len(chosen))

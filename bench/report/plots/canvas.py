@@ -22,6 +22,7 @@ PANEL = (3.1, 2.5)  # inches
 LEGEND_ROW = 0.18  # inches
 MOST_DETAILS = 3  # panels that there is room for beside a closer look
 MOST_PANELS = 9  # the tables have the rest
+WIDE = 0.3  # share of an axis that a gap takes to be worth a closer look above it
 ANCESTOR = "ancestor's accuracy"  # in legends last: a reference, not a method
 FORMATS = ("png", "pdf", "svg")
 T = TypeVar("T")
@@ -165,23 +166,33 @@ def percent(axis: Axes) -> None:
 
 def upper(centres: Sequence[Limits], spans: Sequence[Limits]) -> Limits | None:
     """Where the methods lie that are far above the others, which squeeze them into one line: the range for a panel that
-    shows these alone. None where no gap takes two fifths of the axis, or fewer than two methods are above it.
+    shows these alone. None where no gap takes three tenths of the axis, or fewer than two methods are above it. Where
+    such a gap squeezes these again, it is the range of those above that one.
 
     centres: (lowest, highest) mean of each method; spans: the same with the intervals.
     """
     order = sorted(range(len(centres)), key=lambda i: centres[i], reverse=True)
-    gaps = [
-        min(centres[i][0] for i in order[:above]) - max(centres[i][1] for i in order[above:])
-        for above in range(1, len(order))
-    ]
-    whole = max((high for _, high in centres), default=0.0) - min((low for low, _ in centres), default=0.0)
-    widest = max(gaps, default=0.0)
-    if widest < 0.4 * whole or len(order) < 3 or gaps.index(widest) == 0:
+    chosen = order
+    while above := _far_above([centres[i] for i in chosen]):
+        chosen = chosen[:above]
+    if len(chosen) == len(order):
         return None
-    shown = [spans[i] for i in order[: gaps.index(widest) + 1]]
-    low, high = min(low for low, _ in shown), max(high for _, high in shown)
+    low, high = min(spans[i][0] for i in chosen), max(spans[i][1] for i in chosen)
     room = 0.06 * (high - low) or 0.5
     return max(low - room, 0.0), min(high + room, 100.3)
+
+
+def _far_above(centres: Sequence[Limits]) -> int:
+    """How many of the methods, from the highest down, are above the widest gap; 0 where it is not wide enough."""
+    gaps = [
+        min(low for low, _ in centres[:above]) - max(high for _, high in centres[above:])
+        for above in range(1, len(centres))
+    ]
+    if not gaps:
+        return 0
+    whole = max(high for _, high in centres) - min(low for low, _ in centres)
+    above = gaps.index(max(gaps)) + 1
+    return above if above > 1 and max(gaps) >= WIDE * whole else 0
 
 
 def seeds(summary: DataFrame) -> str:

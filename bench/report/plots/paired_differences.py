@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bench.report.analysis import Analysis
     from bench.report.style import Look
 
-MOST_PAIRS = 16  # comparisons.csv has all
+MOST_PAIRS = 16  # in a panel; comparisons.csv has all
 
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
@@ -39,7 +39,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     for axis, (section, versus, rows), labels in zip(axes, parts, names, strict=True):
         _panel(axis, rows, labels, looks)  # each with its own scale: what is far from random is near to its neighbours
         axis.set_title(f"{short(section.dataset)}, {'to random' if versus else 'to the next in accuracy'}")
-        axis.set_xlabel("difference of test top-1 (points)")
+        axis.set_xlabel("difference of test top-1 (points); filled: holds at 95%")
     return figure
 
 
@@ -63,7 +63,7 @@ def chosen(analysis: Analysis) -> DataFrame:
     versus = rows[["method_a", "method_b"]].eq(base).any(axis=1)
     first = rows["method_a"].map(place)
     ordered = rows.assign(versus=versus, first=first).sort_values(["versus", "first"], ascending=[False, True])
-    return ordered.head(MOST_PAIRS)
+    return ordered.groupby("versus", sort=False).head(MOST_PAIRS)
 
 
 def _names(rows: DataFrame, sizes: int) -> list[str]:

@@ -30,7 +30,9 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     spans = [(float(np.nanmin(s)), float(np.nanmax(s))) for s in standing.scores.transpose(2, 0, 1)]
     lowest, highest = min(low for low, _ in spans), max(high for _, high in spans)
     thresholds = np.linspace(max(0, lowest - 2), min(100, highest + 2), POINTS)
-    figure, shown = views([upper(spans, spans)])
+    means = np.nanmean(standing.scores, axis=0).T
+    figure, shown = views([upper([(float(m.min()), float(m.max())) for m in means], spans)])
+    shown[0][1].set_title(_seeds(standing))
     for _, axis, limits in shown:
         _panel(axis, standing, thresholds, looks)
         if limits:
@@ -40,10 +42,21 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     return figure
 
 
+def _complete(standing: Standing) -> list[NDArray]:
+    """Scores [seeds, cells] of each method, of the seeds that have every cell."""
+    return [scores[~np.isnan(scores).any(axis=1)] for scores in standing.scores.transpose(2, 0, 1)]
+
+
+def _seeds(standing: Standing) -> str:
+    """The words "n = 10 seeds", for the most that a method has."""
+    every = sorted({len(scores) for scores in _complete(standing)})
+    return f"n = {every[-1]} seed{'' if every[-1] == 1 else 's'}{' where it says no other' if every[1:] else ''}"
+
+
 def _panel(axis: Axes, standing: Standing, thresholds: NDArray, looks: dict[str, Look]) -> None:
-    for i, method in enumerate(standing.methods):
-        scores = standing.scores[:, :, i]
-        complete = scores[~np.isnan(scores).any(axis=1)]
+    every = _complete(standing)
+    most = max(map(len, every))
+    for method, complete in zip(standing.methods, every, strict=True):
         if not len(complete):
             continue
         profile, look = performance_profile(complete, thresholds), looks[method]
@@ -56,7 +69,7 @@ def _panel(axis: Axes, standing: Standing, thresholds: NDArray, looks: dict[str,
             marker=look.marker,
             markevery=[int(np.argmin(np.abs(profile.mean - 0.5)))],
             markerfacecolor="white" if look.hollow else look.colour,
-            label=f"{short(method)} (n = {len(complete)})",
+            label=short(method) + (f" (n = {len(complete)})" if len(complete) < most else ""),
         )
         if len(complete) >= BAND_FROM:
             low, high = np.clip(profile.low, 0, 1), np.clip(profile.high, 0, 1)

@@ -1,5 +1,6 @@
 """Cost is counted once where it is shared, and the break-even of a three-method example comes out as by hand."""
 
+import json
 import math
 
 import numpy as np
@@ -229,9 +230,43 @@ def test_no_random_no_goal(make_frames):
     assert set(frame["verdict"]) == {"cannot tell"}
 
 
+def test_a_goal_is_reached_whatever_rounding_does_to_its_multiple(make_frames):
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2,))
+    runs.loc[runs["method"] == "random", "top1"] = 100 * 60 / 360
+    curves.loc[curves["run"].str.startswith("wave"), "top1"] = 100 * 75 / 360  # 1.25 times as many images
+    assert 1.25 * (100 * 60 / 360) > 100 * 75 / 360
+    section, own, _ = analysed(runs, curves)
+    assert reach(section, own).set_index(["method", "factor"]).loc[("wave", 1.25), "reached"] == 3
+
+
+def test_goals_above_100_percent_are_left_out_for_all_seeds(make_frames):
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2, 4))
+    runs.loc[(runs["method"] == "random") & (runs["depth"] == 4), "top1"] = [60.0, 79.0, 81.0]  # 1.25 x 81 > 100
+    section, own, _ = analysed(runs, curves)
+    frame = reach(section, own)
+    factors = frame.groupby("target")["factor"].unique().map(list).to_dict()
+    assert factors == {"L2-d64": [1.0, 1.25, 1.5], "L4-d64": [1.0]}
+    assert set(frame["n"]) == {3}
+
+
+def test_a_shared_teacher_counts_once(make_frames):
+    runs, _ = make_frames(methods=("wave",), depths=(2, 4), seeds=2)
+    costs = {"a": 1.0, "b": 2.0, "teacher": 10.0}
+    for depth, own in ((2, "a"), (4, "b")):
+        each = {id: {"ancestor_flops": costs[id], "ancestor_seconds": 3600.0} for id in (own, "teacher")}
+        here = runs["depth"] == depth
+        runs.loc[here, ["ancestor", "ancestor_each"]] = [f"{own} teacher", json.dumps(each)]
+        runs.loc[here, "ancestor_flops"] = costs[own] + costs["teacher"]
+    row = of(runs).loc["wave"]
+    assert (row["flops_ancestor"], row["device_hours_ancestor"], row["ancestors"]) == (13.0, 3.0, 2)
+    assert row["flops_total"] == 13 + row["flops_learngene"] + row["flops_init"] + row["flops_train"]
+    runs["ancestor_each"] = ""  # a file from before: only the sums are known
+    assert of(runs).loc["wave", "flops_ancestor"] == 23.0
+
+
 def test_with_a_teacher_is_not_from_scratch(make_frames):
     runs, curves = make_frames(methods=("random", "wave"))
     runs["control"] = "trained for long"
     assert len(reach(*analysed(runs, curves)[:2]))
-    runs["needs"] = "images+labels+teacher"
-    assert len(reach(*analysed(runs, curves)[:2])) == 0
+    for column, value in (("needs", "images+labels+teacher"), ("ancestor", "what its runs distil from")):
+        assert len(reach(*analysed(runs.assign(**{column: value}), curves)[:2])) == 0

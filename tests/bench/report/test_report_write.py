@@ -132,6 +132,16 @@ def test_thousands_of_runs(make_frames, tmp_path, quick):
     assert names(paths, ".svg") == PICTURES
 
 
+def test_pictures_of_many_methods_leave_none_out(make_frames):
+    from bench.report.analysis import analyse
+    from bench.report.plots.paired_differences import chosen
+
+    methods = ["random", *(f"wave{i}" for i in range(12))]
+    (analysis,) = analyse(*make_frames(methods=methods, depths=(2,)))
+    panels = chosen(analysis).groupby("versus").size()
+    assert panels.to_dict() == {True: 12, False: 11}  # each against random, and each against the next
+
+
 @pytest.mark.parametrize("width", [40, 80, 120, 250])
 def test_the_terminal_table_is_never_wider_than_the_terminal(make_frames, width):
     runs, _ = make_frames(depths=(2, 4, 6, 8, 10))
