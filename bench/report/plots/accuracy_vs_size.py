@@ -72,7 +72,12 @@ def _panel(axis: Axes, analysis: Analysis, summary: DataFrame, looks: dict[str, 
         )
     if section.ancestors:
         axis.axhline(
-            np.mean(section.ancestors), color="#999999", linestyle=(0, (1, 1)), linewidth=1, label=ANCESTOR, zorder=0
+            float(np.mean(section.ancestors)),
+            color="#999999",
+            linestyle=(0, (1, 1)),
+            linewidth=1,
+            label=ANCESTOR,
+            zorder=0,
         )
     for row in matching(section).to_dict("records") if section.axis != "target" else []:
         shown = summary[(summary["method"] == row["method"]) & (summary["depth"] == row["depth"])]

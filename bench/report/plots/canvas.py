@@ -23,6 +23,7 @@ LEGEND_ROW = 0.18  # inches
 MOST_DETAILS = 3  # panels that there is room for beside a closer look
 MOST_PANELS = 9  # the tables have the rest
 WIDE = 0.3  # share of an axis that a gap takes to be worth a closer look above it
+MOST_GAPS = 2
 ANCESTOR = "ancestor's accuracy"  # in legends last: a reference, not a method
 FORMATS = ("png", "pdf", "svg")
 T = TypeVar("T")
@@ -167,14 +168,14 @@ def percent(axis: Axes) -> None:
 def upper(centres: Sequence[Limits], spans: Sequence[Limits]) -> Limits | None:
     """Where the methods lie that are far above the others, which squeeze them into one line: the range for a panel that
     shows these alone. None where no gap takes three tenths of the axis, or fewer than two methods are above it. Where
-    such a gap squeezes these again, it is the range of those above that one.
+    such a gap squeezes these again, it is the range of those above that one; no further, lest it tear ties apart.
 
     centres: (lowest, highest) mean of each method; spans: the same with the intervals.
     """
     order = sorted(range(len(centres)), key=lambda i: centres[i], reverse=True)
     chosen = order
-    while above := _far_above([centres[i] for i in chosen]):
-        chosen = chosen[:above]
+    for _ in range(MOST_GAPS):
+        chosen = chosen[: _far_above([centres[i] for i in chosen])]
     if len(chosen) == len(order):
         return None
     low, high = min(spans[i][0] for i in chosen), max(spans[i][1] for i in chosen)
@@ -183,16 +184,16 @@ def upper(centres: Sequence[Limits], spans: Sequence[Limits]) -> Limits | None:
 
 
 def _far_above(centres: Sequence[Limits]) -> int:
-    """How many of the methods, from the highest down, are above the widest gap; 0 where it is not wide enough."""
+    """How many of the methods, from the highest down, are above the widest gap; all where it is not wide enough."""
     gaps = [
         min(low for low, _ in centres[:above]) - max(high for _, high in centres[above:])
         for above in range(1, len(centres))
     ]
     if not gaps:
-        return 0
+        return len(centres)
     whole = max(high for _, high in centres) - min(low for low, _ in centres)
     above = gaps.index(max(gaps)) + 1
-    return above if above > 1 and max(gaps) >= WIDE * whole else 0
+    return above if above > 1 and max(gaps) >= WIDE * whole else len(centres)
 
 
 def seeds(summary: DataFrame) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_PAIRS = 16  # in a panel; comparisons.csv has all
 
+FAR = 5  # times what most differences take
+
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     parts = pick(
@@ -39,7 +41,8 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     for axis, (section, versus, rows), labels in zip(axes, parts, names, strict=True):
         _panel(axis, rows, labels, looks)  # each with its own scale: what is far from random is near to its neighbours
         axis.set_title(f"{short(section.dataset)}, {'to random' if versus else 'to the next in accuracy'}")
-        axis.set_xlabel("difference of test top-1 (points); filled: holds at 95%")
+        bent = _bend(axis, rows)
+        axis.set_xlabel(f"difference of test top-1 (points)\nfilled: holds at 95%{bent}")
     return figure
 
 
@@ -64,6 +67,21 @@ def chosen(analysis: Analysis) -> DataFrame:
     first = rows["method_a"].map(place)
     ordered = rows.assign(versus=versus, first=first).sort_values(["versus", "first"], ascending=[False, True])
     return ordered.groupby("versus", sort=False).head(MOST_PAIRS)
+
+
+def _bend(axis: Axes, rows: DataFrame) -> str:
+    """A logarithmic axis beyond what most differences take, where a few far larger ones would squeeze them into a line;
+    and words that say so."""
+    ends = rows[["low", "high"]].abs().max(axis=1).fillna(rows["difference"])
+    most = 1.2 * float(ends.median())
+    if not 0 < FAR * most < ends.max():
+        return ""
+    linear = float(f"{most:.1g}")
+    ticks = [linear * 2**k for k in range(1 + int(np.ceil(np.log2(float(ends.max()) / linear))))]
+    axis.set_xscale("symlog", linthresh=linear)
+    axis.set_xticks([-linear, 0, *ticks], [f"{tick:g}" for tick in (-linear, 0, *ticks)])
+    axis.set_xticks([], minor=True)
+    return f"; logarithmic beyond {linear:g}"
 
 
 def _names(rows: DataFrame, sizes: int) -> list[str]:

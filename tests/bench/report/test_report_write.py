@@ -134,12 +134,19 @@ def test_thousands_of_runs(make_frames, tmp_path, quick):
 
 def test_pictures_of_many_methods_leave_none_out(make_frames):
     from bench.report.analysis import analyse
-    from bench.report.plots.paired_differences import chosen
+    from bench.report.plots.canvas import theme
+    from bench.report.plots.paired_differences import chosen, draw
+    from bench.report.style import looks
 
-    methods = ["random", *(f"wave{i}" for i in range(12))]
+    methods = ["random", "weight_selection", *(f"wave{i}" for i in range(11))]
     (analysis,) = analyse(*make_frames(methods=methods, depths=(2,)))
     panels = chosen(analysis).groupby("versus").size()
     assert panels.to_dict() == {True: 12, False: 11}  # each against random, and each against the next
+    with theme():
+        figure = draw([analysis], looks(analysis.section.use))
+    # waves are near each other, and far from weight_selection
+    assert [axis.get_xscale() for axis in figure.axes] == ["linear", "symlog"]
+    assert "logarithmic beyond" in figure.axes[1].get_xlabel()
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 250])
