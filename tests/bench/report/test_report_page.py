@@ -24,6 +24,9 @@ def folder(tmp_path_factory):
     runs.loc[wave, "method"] = "wave " + EVIL
     runs.loc[wave, "options"] = '{"note": "' + "<b>" + '"}'
     runs["method_use"] = runs["method_use"].replace("mixture_growth", "elsewhere:Growth")
+    runs.loc[runs["method"] == "sws", "control"] = (
+        "what a whole sentence says of it, which takes the room of the numbers"
+    )
     again = runs["method"] == "weight_selection"
     runs.loc[again, "method_use"] = "random"
     folder = tmp_path_factory.mktemp("report")
@@ -54,7 +57,7 @@ def test_text_from_suites_is_escaped(text, folder):
     assert "<script>" not in markdown
     rows = [line for line in markdown.splitlines() if line.startswith("| wave") and "±" in line]
     assert len(rows) == 3
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {10}  # 9 columns: none is broken by the label
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {11}  # 10 columns: none is broken by the label
     latex = (folder / "table_top1.tex").read_text()
     assert latex.count(r"\end{table}") == latex.count(r"\begin{table}")
     assert r"\textbackslash{}end\{table\}" in latex
@@ -97,7 +100,7 @@ def test_the_console_stays_silent(folder, tmp_path):
 
 LOOK = """
 const table = document.querySelector("#suite0-0-top1 table");
-const block = table.closest(".block");
+const block = table.closest(".block"), scroll = block.querySelector(".scroll");
 const column = (i) => [...table.tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.cells[i].textContent.trim());
 const button = (name) => [...table.tHead.querySelectorAll("button")].find((b) => b.textContent === name);
 const before = column(0);
@@ -123,7 +126,8 @@ const wide = [...document.querySelectorAll("body *")]
   .filter((e) => !e.closest(".scroll") && e.getBoundingClientRect().right > root.clientWidth + 0.5)
   .map((e) => e.tagName + " " + e.className);
 return {behind, before, up, down, names, filtered, count, all: column(0).length, problems: window.problems, wide,
-        inner: window.innerWidth, overflow: root.scrollWidth - root.clientWidth,
+        inner: window.innerWidth, hidden: scroll.scrollWidth - scroll.clientWidth,
+        overflow: root.scrollWidth - root.clientWidth,
         images: [...document.images].map((i) => i.naturalWidth)};
 """
 
@@ -136,6 +140,7 @@ def test_the_page_fits_sorts_and_filters(folder, tmp_path, width):
     assert seen["inner"] == width
     assert seen["overflow"] == 0
     assert seen["wide"] == []
+    assert seen["hidden"] == 0 or width < 1400  # the numbers are seen without scrolling
     assert seen["problems"] == []
     assert len(console) == 1  # the script's own line: the console is heard
     assert "heard" in console[0]
