@@ -138,7 +138,7 @@ def _work(
     from bench.jobs.work import WORK
     from bench.provenance import provenance
     from bench.train import cost
-    from bench.train.session import Interrupted, Session, deterministic, seed_all
+    from bench.train.session import Interrupted, Session, deterministic, seed_all, share_compiled
 
     started = time.time()
     keep_freed()
@@ -147,7 +147,7 @@ def _work(
     folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts, **slurm_job())
     deterministic(job.settings.get("threads", 1))
     where = torch.device(choose_device(device or job.local.get("device", "auto")))
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(root.absolute() / "cache" / "inductor"))
+    share_compiled(root)
     session = Session(
         folder,
         where,

@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy
@@ -15,6 +16,7 @@ from bench.train import checkpoint
 from bench.train.cost import Cost
 from bench.train.group import Group
 
+COMPILED = "TORCHINDUCTOR_CACHE_DIR"
 AGREE = 10  # steps between moments at which a group agrees whether to save or stop
 
 
@@ -111,6 +113,17 @@ def seed_step(seed: int, device: torch.device) -> None:
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
+
+
+def share_compiled(root: Path) -> None:
+    """What torch.compile makes goes to the results directory, where all runs find it, on whichever machine.
+
+    Unless the user has named a folder in the environment: `torchinductor_USER` is what torch writes there on its own,
+    a folder of one machine, as soon as it is imported.
+    """
+    named = Path(os.environ.get(COMPILED, "torchinductor_"))
+    if named.name.startswith("torchinductor_") or named.parts[-2:] == ("cache", "inductor"):
+        os.environ[COMPILED] = str(root.absolute() / "cache" / "inductor")
 
 
 def deterministic(threads: int) -> None:

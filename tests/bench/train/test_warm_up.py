@@ -10,6 +10,7 @@ from torch import nn
 
 from bench.store.job_dir import read_log
 from bench.train import warm_up
+from bench.train.session import COMPILED, share_compiled
 from bench.worker import _failure
 
 HARD = {"steps": 6, "batch_size": 64, "mixup": 0.8, "drop_path": 0.3, "ema": 0.5, "augment": {"shift": 1}}
@@ -89,6 +90,23 @@ def test_compiling_has_a_figure_of_its_own(tmp_path, monkeypatch):
     again.run()
     assert again.session.found()["compile_seconds"] == seconds
     assert fit(tmp_path / "b", model(), {"steps": 3}).session.found() == {}
+
+
+def test_runs_share_what_is_compiled_wherever_they_are(tmp_path, monkeypatch):
+    """torch has set the variable when it was imported; what the user has set stays."""
+    from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
+
+    for before, folder in (
+        (None, tmp_path / "cache" / "inductor"),
+        (default_cache_dir(), tmp_path / "cache" / "inductor"),
+        (str(tmp_path / "other" / "cache" / "inductor"), tmp_path / "cache" / "inductor"),
+        (str(tmp_path / "mine"), tmp_path / "mine"),
+    ):
+        monkeypatch.delenv(COMPILED, raising=False)
+        if before is not None:
+            monkeypatch.setenv(COMPILED, before)
+        share_compiled(tmp_path)
+        assert cache_dir() == str(folder)
 
 
 def halved_together(group, folder):
