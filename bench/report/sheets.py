@@ -144,9 +144,10 @@ def _method(analysis: Analysis, label: str, look: Look) -> dict[str, Any]:
 
 def _options(text: str) -> str:
     try:
-        return json.dumps(json.loads(text), indent=1) if text else ""
+        options = json.loads(text or "{}")
     except ValueError:
         return text
+    return json.dumps(options, indent=1) if options else ""
 
 
 def docstring(use: str) -> str:
