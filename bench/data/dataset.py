@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bench.data.ahead import on_device
 from bench.data.description import Description, describe_survey, source_module
+from bench.data.erase import Erase
 from bench.data.images import ArrayImages, Images
 from bench.data.memory import TensorSplit
 from bench.data.normalise import Normalise
@@ -58,8 +59,11 @@ class DecodedSplit:
         if augment is not None:
             augment.check(self._pool.samples.settings)
         requests = [Request(self._part, batch, epoch, seed, augment) for batch in order]
-        for images, labels in on_device(self._pool.run(requests), self._device):
-            yield self._normalise(images), labels
+        erase = Erase(augment, self._device) if augment is not None and augment.re_prob else None
+        batches = on_device(self._pool.run(requests), self._device)
+        for request, (images, labels) in zip(requests, batches, strict=True):
+            images = self._normalise(images)
+            yield erase(images, request.indices, epoch=epoch, seed=seed) if erase else images, labels
 
 
 @dataclass

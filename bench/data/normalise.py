@@ -15,7 +15,7 @@ def layout(device: torch.device) -> torch.memory_format:
 
 
 class Normalise:
-    """uint8 [B, C, H, W] in 0..white -> float32 (x / white - mean) / std. What is float32 already keeps its values."""
+    """uint8 [B, C, H, W] in 0..white -> float32 (x / white - mean) / std."""
 
     def __init__(self, settings: DataSettings, device: torch.device, white: int = 255) -> None:
         mean, std = (torch.tensor(v, dtype=torch.float64) for v in (settings.mean, settings.std))
@@ -26,8 +26,6 @@ class Normalise:
     def __call__(self, pixels: Tensor) -> Tensor:
         """Computed in place, by channel: one operation on the whole that broadcasts takes the CPU three times as long,
         and a second tensor of that size up to twenty times."""
-        if pixels.dtype == torch.float32:
-            return pixels.contiguous(memory_format=self.layout)
         out = pixels.to(torch.float32, memory_format=self.layout)
         for channel, offset, scale in zip(out.unbind(1), self.offset, self.scale, strict=True):
             torch.add(offset, channel, alpha=scale, out=channel)

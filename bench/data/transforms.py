@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def build(data: DataSettings, augment: AugmentSettings | None) -> Callable[[Image.Image], Tensor]:
-    """PIL image -> uint8 [channels, size, size], to be normalised on the device.
+    """PIL image -> uint8 [channels, size, size]. Normalised, and erased at random, it is on the device.
 
-    With random erasing, which fills with normalised values, it is normalised float32 already. None: as for evaluation.
+    None: as for evaluation.
     """
     from timm.data import auto_augment, create_transform
     from torchvision.transforms import Compose
@@ -42,10 +42,7 @@ def build(data: DataSettings, augment: AugmentSettings | None) -> Callable[[Imag
         hflip=augment.hflip,
         color_jitter=augment.color_jitter,  # type: ignore[arg-type]  # None is allowed, and means none
         auto_augment=augment.auto_augment,
-        re_prob=augment.re_prob,
-        re_mode=augment.re_mode,
-        re_count=augment.re_count,
-        use_prefetcher=augment.re_prob == 0,
+        use_prefetcher=True,
     )
     if augment.crop is None:  # timm always crops at random first; ours is then the resize and crop of evaluation
         crop = Compose(evaluation.transforms[:-1] + crop.transforms[1:])
@@ -62,18 +59,24 @@ def posterize(image: Image.Image, bits_to_keep: int, **_: Any) -> Image.Image:
 
 
 @contextmanager
-def own_generators() -> Iterator[Callable[[int], None]]:
-    """Gives a function that seeds Python's, numpy's and torch's CPU generators; afterwards they are as they were."""
-    states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
+def own_generators(device: torch.device | None = None) -> Iterator[Callable[[int], None]]:
+    """Gives a function that seeds Python's, numpy's and torch's generators, the CPU's and the device's; afterwards they
+    are as they were."""
+    of_torch = [torch.default_generator]
+    if device is not None and device.type == "cuda":
+        of_torch.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    states = random.getstate(), np.random.get_state(), [generator.get_state() for generator in of_torch]
+
+    def seed(key: int) -> None:
+        random.seed(key)
+        np.random.seed(key % 2**32)
+        for generator in of_torch:
+            generator.manual_seed(key)
+
     try:
-        yield _seed
+        yield seed
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-        torch.default_generator.set_state(states[2])
-
-
-def _seed(key: int) -> None:
-    random.seed(key)
-    np.random.seed(key % 2**32)
-    torch.default_generator.manual_seed(key)
+        for generator, state in zip(of_torch, states[2], strict=True):
+            generator.set_state(state)

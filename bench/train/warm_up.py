@@ -63,6 +63,7 @@ def fit_in_memory(update: Update, images: Tensor, labels: Tensor) -> None:
         if answer == 2:
             raise torch.OutOfMemoryError("out of memory, even for the gradient of a single image")
         update.accumulate *= 2
+        torch.compiler.reset()  # what was compiled for larger parts would be compiled again for any size, and be slower
         if images.device.type == "cuda":
             torch.cuda.empty_cache()
 

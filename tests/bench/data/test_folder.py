@@ -9,6 +9,7 @@ from conftest import COUNTS, batches, settings, write_folder
 from PIL import Image
 
 from bench.data import AugmentSettings, DataError, DataMissing, describe, load
+from bench.data.pool import Request
 from bench.data.transforms import posterize
 
 STRONG = AugmentSettings(crop="rrc", hflip=0.5, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.5, re_mode="pixel")
@@ -118,6 +119,26 @@ def test_the_same_pixels_for_any_workers_batches_and_start(folder, augment):
     assert not torch.equal(batches(base, order.split(8), epoch=3, seed=8, augment=augment)[0], images)
     assert random.getstate() == states[0] and torch.equal(torch.get_rng_state(), states[2])
     assert np.random.get_state()[1].tolist() == states[1]
+
+
+@pytest.mark.parametrize("mode", ["const", "rand", "pixel"])
+def test_erased_boxes(folder, mode):
+    """Decoding gives bytes; what is erased lies in a box, in about so many images, and nothing else changes."""
+    train, everything = load(settings(folder)).train, torch.arange(34 * 20)
+    decoded = train._pool.run([Request("train", everything, 0, 0, STRONG)])
+    assert {pixels.dtype for pixels, _ in decoded} == {torch.uint8}
+    plain, erased = (
+        batches(train, [everything], epoch=0, seed=0, augment=AugmentSettings(crop="rrc", re_prob=p, re_mode=mode))[0]
+        for p in (0.0, 0.4)
+    )
+    changed = (plain != erased).any(1)
+    assert 0.33 < changed.flatten(1).any(1).float().mean() < 0.47
+    for image, where in zip(erased, changed, strict=True):
+        if where.any():
+            rows, cols = where.any(1).nonzero().flatten(), where.any(0).nonzero().flatten()
+            box = image[:, rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+            assert where.sum() > 0.9 * box[0].numel()
+            assert len(box.unique()) == {"const": 1, "rand": len(box), "pixel": box.numel()}[mode]
 
 
 @pytest.mark.parametrize("policy", ["rand-m10-n40-inc1", "rand-m0-n40", "original-mstd0.5", "v0"])

@@ -21,17 +21,11 @@ def test_every_pixel_value_in_every_channel(channels, white):
     assert torch.equal(pixels, before), "what is held in memory is not to be written to"
 
 
-def test_what_is_normalised_passes():
-    images = torch.randn(2, 3, 4, 4)
-    assert Normalise(DataSettings(name="any", source="folder"), torch.device("cpu"))(images) is images
-
-
 def test_channels_are_last_on_a_gpu(monkeypatch):
     assert layout(torch.device("cuda", 0)) == torch.channels_last and layout(torch.device("cpu")) != torch.channels_last
     settings, cpu = DataSettings(name="any", source="folder"), torch.device("cpu")
     pixels = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
     usual = Normalise(settings, cpu)(pixels)
     monkeypatch.setattr("bench.data.normalise.layout", lambda device: torch.channels_last)
-    for given in (pixels, usual):
-        found = Normalise(settings, cpu)(given)
-        assert found.is_contiguous(memory_format=torch.channels_last) and torch.equal(found, usual)
+    found = Normalise(settings, cpu)(pixels)
+    assert found.is_contiguous(memory_format=torch.channels_last) and torch.equal(found, usual)

@@ -1,0 +1,30 @@
+"""Random erasing, by timm, after normalisation and so on the device: decoding processes send bytes, not floats."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bench.data.counter import keys
+from bench.data.settings import AugmentSettings
+from bench.data.transforms import own_generators
+from bench.identity import derive_seed
+
+
+class Erase:
+    """Erases in place. What it draws for an image depends on (seed, epoch, its index) and the kind of device alone."""
+
+    def __init__(self, augment: AugmentSettings, device: torch.device) -> None:
+        from timm.data.random_erasing import RandomErasing
+
+        self.device = device
+        self.one = RandomErasing(augment.re_prob, mode=augment.re_mode, max_count=augment.re_count, device=device)
+
+    def __call__(self, images: Tensor, indices: Tensor, *, epoch: int, seed: int) -> Tensor:
+        """images: [B, C, H, W]; indices: int64 [B], on the CPU."""
+        own = keys(derive_seed(seed, "erase"), epoch, indices).tolist()  # not those that crops are drawn by
+        with own_generators(self.device) as draw:
+            for image, key in zip(images, own, strict=True):
+                draw(key)
+                self.one(image)
+        return images
