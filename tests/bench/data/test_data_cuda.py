@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import batches, settings
+from small_folder import batches, settings
 
 from bench.data import AugmentSettings, DataSettings, load
 from bench.data.counter import uniform

@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 import torch
-from conftest import COUNTS, batches, settings, write_folder
 from PIL import Image
+from small_folder import COUNTS, batches, settings, write_folder
 
 from bench.data import AugmentSettings, DataError, DataMissing, describe, load
 from bench.data.pool import Request

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import torch
-from conftest import batches, settings
+from small_folder import batches, settings
 
 from bench.data import AugmentSettings, load
 from bench.data.dataset import _workers
