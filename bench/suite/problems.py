@@ -24,7 +24,7 @@ EXPECTED = {
     "model_attributes_type": "a mapping",
     "list_type": "a list",
     "tuple_type": "a list",
-    "too_short": "at least one entry",
+    "too_short": "at least {entries}",
     "none_required": "nothing",
     "finite_number": "a finite number",
     "greater_than_equal": "at least {ge:g}",
@@ -166,5 +166,7 @@ def _describe(errors: list[Any], loc: KeyPath, model: type[BaseModel] | None) ->
 
 
 def _expected(error: Any) -> str:
-    words = EXPECTED.get(error["type"])
-    return words.format(**error.get("ctx", {})) if words else error["msg"].removeprefix("Input should be ")
+    words, context = EXPECTED.get(error["type"]), dict(error.get("ctx", {}))
+    if least := context.get("min_length"):
+        context["entries"] = "one entry" if least == 1 else f"{least} entries"
+    return words.format(**context) if words else error["msg"].removeprefix("Input should be ")

@@ -49,6 +49,7 @@ BAD = [
     ("targets.depth=3", "expected an index"),
     ("targets=[]", "targets: expected at least one entry"),
     ("methods={}", "methods: expected at least one entry"),
+    ("tune={lr: [1.0e-3]}", "tune.lr: expected at least 2 entries, found [0.001]"),
     ("methods.3={}", "methods.3: unknown method '3'"),
     ("methods.wavee={}", "methods.wavee: unknown method 'wavee'; did you mean 'wave'?"),
     ("methods.wave.template_size=7", "methods.wave: template_size 7 does not divide"),
