@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 UNKNOWN = "?"
 PREFIXES = " kMGTPEZYRQ"
@@ -70,6 +70,11 @@ def counts(values: list[int]) -> str:
     """One number where all are equal, else their range: "2-3"."""
     low, high = min(values, default=0), max(values, default=0)
     return str(low) if low == high else f"{low}-{high}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def one_line(text: str) -> str:

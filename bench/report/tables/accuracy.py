@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.report.comparisons import COMPARED
 from bench.report.cost import OWN, PARTS, SHARED
-from bench.report.format import UNKNOWN, counts, interval, one_line, si, si_sum
+from bench.report.format import UNKNOWN, counts, interval, listed, one_line, si, si_sum
 from bench.report.sections import Section
 from bench.report.statistics import ENOUGH, FEW, intervals
 from bench.report.tables.model import Cell, Table, quoted
@@ -93,7 +93,7 @@ def setting(section: Section, method: str) -> str:
     )
     parts.append("tuned lr" if first["tune"] else "")
     if own := sorted(_own_recipe(first["options"]) - {"epochs", "steps", "eval_every"}):
-        parts.append(f"runs with their own {' and '.join(own)}")
+        parts.append(f"runs with their own {listed(own)}")
     return one_line(", ".join(part for part in parts if part))
 
 
@@ -153,7 +153,7 @@ def _caption(section: Section, summary: DataFrame, totals: DataFrame, metric: st
         else ""
     )
     tuned = " + tuning runs" if len(totals) and totals["tunings"].any() else ""
-    where = f" All targets have {' and '.join(fixed)}." if fixed else ""
+    where = f" All targets have {listed(fixed)}." if fixed else ""
     return (
         f"{LABELS[metric]}, mean ± half width of the 95% interval ({how}) over n seeds.{where}{ancestor} "
         f"The test set is the same for all seeds: intervals say nothing about other test images.{equal} "

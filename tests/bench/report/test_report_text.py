@@ -10,6 +10,7 @@ from bench.report.published import matching, plain, published
 from bench.report.sections import sections
 from bench.report.statistics import Ranking
 from bench.report.style import FIXED, looks
+from bench.report.tables.accuracy import setting
 from bench.report.tables.model import Cell, Table
 
 
@@ -39,6 +40,7 @@ def test_other_numbers():
     assert [format.si_sum(v) for v in ([1e9, 2e9], [1e9, math.nan], [math.nan], [0.0, math.nan])] == [
         "3.00 G", "1.00 G + ?", "?", "?"
     ]  # fmt: skip
+    assert [format.listed(list(words)) for words in ("", "a", "ab", "abcd")] == ["", "a", "a and b", "a, b, c and d"]
     assert format.counts([3, 3]) == "3"
     assert format.counts([1, 3]) == "1-3"
 
@@ -46,6 +48,13 @@ def test_other_numbers():
 def test_text_from_outside_is_one_printable_line():
     assert format.one_line("a\n b\t\x1b[31mred\x00") == "a b \ufffd[31mred\ufffd"
     assert len(format.short("x" * 100)) == 28
+
+
+def test_the_recipe_of_a_label_is_listed_with_commas(make_frames):
+    runs, _ = make_frames(methods=("random", "wave"))
+    runs.loc[runs["method"] == "wave", "options"] = '{"runs": {"mixup": 0.2, "lr": 1, "weight_decay": 0, "epochs": 9}}'
+    (section,) = sections(runs)
+    assert setting(section, "wave") == "runs with their own lr, mixup and weight_decay"
 
 
 def test_looks_are_fixed_and_differ():
