@@ -1,4 +1,4 @@
-"""The pictures of a report: one file per picture, each `draw(analyses, looks) -> Figure | None` for one suite."""
+"""The pictures of a report: one file per picture, each `draw(analyses, looks) -> Drawn | None` for one suite."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def draw_all(analyses: list[Analysis], looks: dict[str, Look]) -> Iterator[tuple
 
     with theme():
         for name, caption in PICTURES.items():
-            figure = import_module(f"bench.report.plots.{name}").draw(analyses, looks)
-            if figure is not None:
-                yield name, caption, figure
+            drawn = import_module(f"bench.report.plots.{name}").draw(analyses, looks)
+            if drawn is not None:
+                yield name, f"{caption} {drawn.note}".strip(), drawn.figure

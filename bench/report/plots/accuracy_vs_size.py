@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short
-from bench.report.plots.canvas import ANCESTOR, Limits, accuracies, line, pick, seeds, upper
+from bench.report.plots.canvas import ANCESTOR, Drawn, Limits, accuracies, line, pick, seeds, some_of, upper
 from bench.report.published import matching
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from pandas import DataFrame
 
     from bench.report.analysis import Analysis
@@ -21,13 +20,15 @@ if TYPE_CHECKING:
 AXIS_LABELS = {"depth": "depth (blocks)", "embed_dim": "width (embed_dim)", "target": ""}
 
 
-def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
-    parts = pick([part for analysis in analyses for part in _parts(analysis)])
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
+    every = [part for analysis in analyses for part in _parts(analysis)]
+    parts = pick(every)
     if not parts:
         return None
     titles = [f"{title} ({seeds(summary)})" for title, _, summary in parts]
     details = [_detail(summary) for _, _, summary in parts]
-    return accuracies(titles, details, lambda i, axis: _panel(axis, *parts[i][1:], looks), "test top-1 (%)")
+    figure = accuracies(titles, details, lambda i, axis: _panel(axis, *parts[i][1:], looks), "test top-1 (%)")
+    return Drawn(figure, some_of(parts, every, "panels", "summary.csv"))
 
 
 def _detail(summary: DataFrame) -> Limits | None:

@@ -7,27 +7,28 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.report.format import short, tick
-from bench.report.plots.canvas import accuracies, line, pick, seeds, upper
+from bench.report.plots.canvas import Drawn, accuracies, line, pick, seeds, some_of, upper
 from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from bench.report.analysis import Analysis
     from bench.report.style import Look
 
 
-def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
-    analyses = pick([a for a in analyses if len(a.totals)])
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
+    every = [a for a in analyses if len(a.totals)]
+    analyses = pick(every)
     if not analyses:
         return None
     drawn = [{m: p for m in a.section.methods if (p := _point(a, m))} for a in analyses]
     titles = [f"{short(a.section.dataset)} ({seeds(a.summary)})" for a in analyses]
     details = [upper([(p.mean, p.mean) for p in ps.values()], [(p.low, p.high) for p in ps.values()]) for ps in drawn]
-    return accuracies(
+    figure = accuracies(
         titles, details, lambda i, axis: _panel(axis, analyses[i], drawn[i], looks), "mean test top-1 (%)"
     )
+    return Drawn(figure, some_of(analyses, every, "data sets", "summary.csv"))
 
 
 class Point(NamedTuple):

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short, tick
-from bench.report.plots.canvas import leftmost, legend, panels, pick
+from bench.report.plots.canvas import Drawn, leftmost, legend, panels, pick, some_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from bench.report.analysis import Analysis
     from bench.report.style import Look
@@ -22,7 +21,7 @@ MOST_METHODS = 12
 DASHES = {"with": ("-", "with the ancestor"), "without": ("--", "without the ancestor")}
 
 
-def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
     parts = [
         (f"{short(analysis.section.dataset)}: " if len(analyses) > 1 else "", method, rows)
         for analysis in analyses
@@ -48,7 +47,8 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
         if leftmost(axis):
             axis.set_ylabel("FLOPs in all")
     legend(figure, axes, columns=2)
-    return figure
+    what = "methods" if len(analyses) == 1 else "panels, each a data set and method"
+    return Drawn(figure, some_of(chosen, parts, what, "break_even.csv"))
 
 
 def _panel(axis: Axes, rows: dict[str, dict], look: Look) -> None:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from bench.atomic import write_bytes
 from bench.report.format import counts
@@ -28,6 +28,13 @@ ANCESTOR = "ancestor's accuracy"  # in legends last: a reference, not a method
 FORMATS = ("png", "pdf", "svg")
 T = TypeVar("T")
 Limits = tuple[float, float]
+
+
+class Drawn(NamedTuple):
+    """A picture, and what its caption says of this one in particular."""
+
+    figure: Figure
+    note: str = ""
 
 
 def theme() -> AbstractContextManager[Any]:
@@ -207,6 +214,11 @@ def pick(parts: Sequence[T], most: int = MOST_PANELS) -> list[T]:
     if len(parts) <= most:
         return list(parts)
     return [parts[round(i * (len(parts) - 1) / (most - 1))] for i in range(most)]
+
+
+def some_of(shown: Sequence[Any], every: Sequence[Any], what: str, rest: str) -> str:
+    """The words of a caption that tell what was left out by `pick`, and which file has it; none where nothing was."""
+    return "" if len(shown) == len(every) else f"Shown: {len(shown)} of {len(every)} {what}; {rest} has all."
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

@@ -8,12 +8,11 @@ import numpy as np
 
 from bench.report.cost import PARTS
 from bench.report.format import UNKNOWN, short, si, tick
-from bench.report.plots.canvas import beside, legend, panels, pick
+from bench.report.plots.canvas import Drawn, beside, legend, panels, pick, some_of
 from bench.report.style import PART_LOOKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from bench.report.analysis import Analysis
     from bench.report.style import Look
@@ -22,8 +21,9 @@ NAMES = {"ancestor": "ancestor", "learngene": "learngene", "tuning": "tuning run
 NAMES |= {"init": "initialisation", "train": "training"}
 
 
-def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
-    analyses = pick([a for a in analyses if len(a.totals)])
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
+    every = [a for a in analyses if len(a.totals)]
+    analyses = pick(every)
     if not analyses:
         return None
     most = max(len(a.totals) for a in analyses)
@@ -32,7 +32,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     for axis, analysis in zip(axes, analyses, strict=True):
         _panel(axis, analysis)
     legend(figure, axes, columns=5)
-    return figure
+    return Drawn(figure, some_of(analyses, every, "data sets", "cost.csv"))
 
 
 def _names(analysis: Analysis) -> list[str]:

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short
+from bench.report.plots.canvas import Drawn
 from bench.report.statistics import LEVEL, Ranking
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from bench.report.analysis import Analysis
     from bench.report.style import Look
 
 ROW = 0.22  # inches between labels
 
 
-def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
     from matplotlib import pyplot
 
     standing = analyses[0].standing
@@ -57,7 +56,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
         axis.text(text, y, f"{short(method)} ({rank:.2f})", ha=side, va="center", fontsize=8)
     shown = "" if result.p < 1 - LEVEL else ": no difference shown"
     axis.set_title(f"average rank over {result.cells} cells (1 = best), Friedman p = {result.p:.2g}{shown}")
-    return figure
+    return Drawn(figure)
 
 
 def groups(result: Ranking) -> list[tuple[float, float]]:

@@ -6,12 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from bench.report.format import counts, short
-from bench.report.plots.canvas import legend, panels, percent, pick
+from bench.report.plots.canvas import Drawn, legend, panels, percent, pick, some_of
 from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from pandas import DataFrame
 
     from bench.report.analysis import Analysis
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 LONGER = 3  # a run that is so many times longer than the shortest bends the axis
 
 
-def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
     parts = [
         (analysis, target, rows)
         for analysis in analyses
@@ -42,7 +41,8 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
     axes[0].set_ylabel("test top-1 (%)")
     percent(axes[0])
     legend(figure, axes)
-    return figure
+    what = "targets" if len(analyses) == 1 else "panels, each a data set and target"
+    return Drawn(figure, some_of(chosen, parts, what, "curves.csv"))
 
 
 def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, Look]) -> None:

@@ -8,12 +8,11 @@ import numpy as np
 
 from bench.report.comparisons import ALL
 from bench.report.format import short
-from bench.report.plots.canvas import beside, panels, pick
+from bench.report.plots.canvas import Drawn, beside, panels, pick, some_of
 from bench.report.reach import reference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from pandas import DataFrame
 
     from bench.report.analysis import Analysis
@@ -24,14 +23,13 @@ MOST_PAIRS = 16  # in a panel; comparisons.csv has all
 FAR = 5  # times what most differences take
 
 
-def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
-    parts = pick(
-        [
-            (analysis.section, versus, rows)
-            for analysis in analyses
-            for versus, rows in chosen(analysis).groupby("versus", sort=False)
-        ]
-    )
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
+    every = [
+        (analysis.section, versus, rows)
+        for analysis in analyses
+        for versus, rows in chosen(analysis).groupby("versus", sort=False)
+    ]
+    parts = pick(every)
     if not parts:
         return None
     most = max(len(rows) for _, _, rows in parts)
@@ -43,7 +41,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
         axis.set_title(f"{short(section.dataset)}, {'to random' if versus else 'to the next in accuracy'}")
         bent = _bend(axis, rows)
         axis.set_xlabel(f"difference of test top-1 (points)\nfilled: holds at 95%{bent}")
-    return figure
+    return Drawn(figure, some_of(parts, every, "panels", "comparisons.csv"))
 
 
 def chosen(analysis: Analysis) -> DataFrame:

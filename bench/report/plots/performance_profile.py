@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short
-from bench.report.plots.canvas import legend, upper, views
+from bench.report.plots.canvas import Drawn, legend, upper, views
 from bench.report.statistics import performance_profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from bench.report.analysis import Analysis
@@ -23,7 +22,7 @@ POINTS = 401
 BAND_FROM = 10  # seeds: with fewer, intervals of shares are too coarse to draw
 
 
-def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
+def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
     standing = analyses[0].standing
     if not standing.methods or not standing.cells:
         return None
@@ -39,7 +38,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Figure | None:
             axis.set_xlim(limits)
     shown[0][1].set_ylabel(f"share of {len(standing.cells)} cells")
     legend(figure, [axis for _, axis, _ in shown], columns=3)
-    return figure
+    return Drawn(figure)
 
 
 def _complete(standing: Standing) -> list[NDArray]:

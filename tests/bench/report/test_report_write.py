@@ -143,10 +143,26 @@ def test_pictures_of_many_methods_leave_none_out(make_frames):
     panels = chosen(analysis).groupby("versus").size()
     assert panels.to_dict() == {True: 12, False: 11}  # each against random, and each against the next
     with theme():
-        figure = draw([analysis], looks(analysis.section.use))
+        figure = draw([analysis], looks(analysis.section.use)).figure
     # waves are near each other, and far from weight_selection
     assert [axis.get_xscale() for axis in figure.axes] == ["linear", "symlog"]
     assert "logarithmic beyond" in figure.axes[1].get_xlabel()
+
+
+@pytest.mark.parametrize(("waves", "says"), [(12, ""), (15, " Shown: 12 of 15 methods; break_even.csv has all.")])
+def test_a_picture_with_fewer_panels_than_methods_says_so(make_frames, monkeypatch, waves, says):
+    from matplotlib import pyplot
+
+    from bench.report.analysis import analyse
+    from bench.report.plots import PICTURES, draw_all
+    from bench.report.style import looks
+
+    monkeypatch.setattr("bench.report.plots.PICTURES", {"break_even": PICTURES["break_even"]})
+    (analysis,) = analyse(*make_frames(methods=["random", *(f"wave{i}" for i in range(waves))], depths=(2,)))
+    ((_, caption, figure),) = draw_all([analysis], looks(analysis.section.use))
+    assert caption == PICTURES["break_even"] + says
+    assert len(figure.axes) == 12
+    pyplot.close(figure)
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 250])
