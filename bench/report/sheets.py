@@ -14,7 +14,7 @@ from bench.report.standing import Standing
 from bench.report.statistics import trimmed
 from bench.report.style import Look
 from bench.report.tables.accuracy import setting
-from bench.report.tables.model import Cell, Table, quoted
+from bench.report.tables.model import Cell, Table, only, quoted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -46,10 +46,12 @@ def summary_table(analysis: Analysis) -> Table:
 def standing_table(standing: Standing) -> Table:
     """Ranks and interquartile means over all cells of a suite."""
     rows = []
+    ranked, every = (list(map(list, zip(*cells, strict=True))) for cells in (standing.cells, standing.every_cell))
+    cells = [words for some, of in zip(ranked, every, strict=False) for words in only(some, of)]
     for row in standing.frame().to_dict("records"):
         iqm = interval(row["iqm_mean"], row["iqm_low"], row["iqm_high"])
-        first = Cell(one_line(row["method"]), runs=quoted(standing.suite, row["method"]))
-        rows.append([first, Cell(number(row["mean_rank"], 2)), Cell(iqm), Cell(str(row["n"]))])
+        texts = [one_line(row["method"]), number(row["mean_rank"], 2), iqm, str(row["n"])]
+        rows.append([Cell(text, runs=quoted(standing.suite, row["method"], *cells)) for text in texts])
     notes = [f"left out, since they serve fewer cells: {', '.join(standing.left_out)}"] if standing.left_out else []
     if standing.ranking is None:
         notes.append("no test of ranks: it takes 3 methods and 2 cells")

@@ -26,7 +26,8 @@ class Standing:
     suite: str
     methods: list[str]
     left_out: list[str]
-    cells: list[str]
+    cells: list[tuple[str, str]]  # (data set, target)
+    every_cell: list[tuple[str, str]]  # of the suite
     scores: NDArray  # [seeds, cells, methods]
     ranking: Ranking | None
     iqm: Intervals
@@ -56,7 +57,7 @@ def standing(sections: list[Section], metric: str = "top1") -> Standing:
     """The standing over all sections of one suite."""
     every = list(dict.fromkeys(method for section in sections for method in section.methods))
     seeds = sorted({seed for section in sections for seed in section.seeds})
-    names = [f"{section.dataset} {target}" for section in sections for target in section.targets]
+    names = [(section.dataset, target) for section in sections for target in section.targets]
     scores = np.full((len(seeds), len(names), len(every)), np.nan)
     start = 0
     for section in sections:
@@ -75,6 +76,7 @@ def standing(sections: list[Section], metric: str = "top1") -> Standing:
         methods=[m for m, k in zip(every, kept, strict=True) if k],
         left_out=[m for m, k in zip(every, kept, strict=True) if not k],
         cells=[name for name, c in zip(names, complete, strict=True) if c],
+        every_cell=names,
         scores=scores,
         ranking=ranking(means),
         iqm=intervals(per_seed),

@@ -29,17 +29,18 @@ function sort(table, column) {
   body.append(...rows.map((pair) => pair[1]));
 }
 
-// Rows that contain every word; a word in quotes has to be a whole cell.
+// Rows that contain every word; a word in quotes has to be a whole cell, of "one"|"another" either of them.
 function filter(table, words, count) {
   const rows = [...table.tBodies[0].rows];
-  const wanted = words.toLowerCase().match(/"[^"]*"|\S+/g) || [];
-  const whole = wanted.filter((word) => /^".*"$/.test(word)).map((word) => word.slice(1, -1).trim());
+  const wanted = words.toLowerCase().match(/"[^"]*"(?:\|"[^"]*")*|\S+/g) || [];
+  const whole = wanted.filter((word) => /^".*"$/.test(word))
+    .map((word) => word.match(/"[^"]*"/g).map((part) => part.slice(1, -1).trim()));
   const parts = wanted.filter((word) => !/^".*"$/.test(word));
   let shown = 0;
   for (const row of rows) {
     const text = row.textContent.toLowerCase();
     const cells = whole.length ? [...row.cells].map((cell) => cell.textContent.trim().toLowerCase()) : [];
-    row.hidden = !(parts.every((word) => text.includes(word)) && whole.every((word) => cells.includes(word)));
+    row.hidden = !(parts.every((word) => text.includes(word)) && whole.every((words) => words.some((word) => cells.includes(word))));
     shown += !row.hidden;
   }
   count.textContent = wanted.length ? `${shown} of ${rows.length} rows` : "";
@@ -54,11 +55,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
   if (input) input.addEventListener("input", () => filter(table, input.value, block.querySelector(".count")));
 }
 
-// A number leads to the runs that it is made of.
+// A number leads to the runs that it is made of: its own words, else those of its row.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a.runs");
   if (!link) return;
   const input = document.querySelector("#runs-table input");
-  input.value = link.dataset.words;
+  input.value = link.closest("[data-words]").dataset.words;
   input.dispatchEvent(new Event("input"));
 });

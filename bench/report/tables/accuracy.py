@@ -40,7 +40,7 @@ def accuracy(
         cost = costs.loc[method] if method in costs.index else None
         front = [one_line(method), *([settings[method]] if shown else []), counts([row["n"] for row in of_method])]
         runs = [section.suite, method, section.dataset]
-        row = [Cell(text, runs="" if i else quoted(*runs)) for i, text in enumerate((*front, *_front(cost)))]
+        row = [Cell(text, runs=quoted(*runs)) for text in (*front, *_front(cost))]
         for target in section.targets:
             cell = cells.get((method, target))
             row.append(Cell(_score(cell, metric), bold=best.get(target) == method, runs=quoted(*runs, target)))

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.report.cost import PARTS
 from bench.report.format import UNKNOWN, hours, number, one_line, si, si_sum
+from bench.report.reach import scratch_labels
 from bench.report.sections import Section
-from bench.report.tables.model import Cell, Table, quoted
+from bench.report.tables.model import Cell, Table, only, quoted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
 def _row(section: Section, method: str, *items: str | tuple[str, float]) -> list[Cell]:
-    """A row of a method. Cells from texts, or from texts with the number that they are sorted by."""
+    """A row of a method, all of its runs. Cells from texts, or from texts with the number that they are sorted by."""
     pairs = (item if isinstance(item, tuple) else (item, None) for item in items)
-    first = Cell(one_line(method), runs=quoted(section.suite, method, section.dataset))
-    return [first, *(Cell(one_line(text), value=value) for text, value in pairs)]
+    runs = quoted(section.suite, method, section.dataset)
+    return [Cell(one_line(method), runs=runs), *(Cell(one_line(text), value=value, runs=runs) for text, value in pairs)]
 
 
 def _si(value: float, unit: str = "") -> tuple[str, float]:
@@ -62,9 +64,10 @@ def targets(section: Section) -> Table:
     rows = []
     for name, size in section.sizes.iterrows():
         words = [str(size[key]) for key in ("depth", "embed_dim", "num_heads")]
-        first = Cell(one_line(str(name)), runs=quoted(section.suite, str(name), section.dataset))
+        runs = quoted(section.suite, str(name), section.dataset)
         numbers = [float(size[key]) if size[key] == size[key] else math.nan for key in ("params", "macs")]
-        rows.append([first, *map(Cell, words), *(Cell(si(n), value=n) for n in numbers)])
+        texts = (Cell(one_line(text), runs=runs) for text in (str(name), *words))
+        rows.append([*texts, *(Cell(si(n), value=n, runs=runs) for n in numbers)])
     caption = "Parameters with the head; MACs of one forward pass of one image (a FLOP count is twice that)."
     return Table(f"{section.title}: target sizes", header, rows, caption)
 
@@ -106,6 +109,7 @@ def break_even(section: Section, frame: DataFrame) -> Table:
     header = ["method", "fixed", "per size", "from scratch per size", "with ancestor", "without ancestor"]
     rows = []
     flops = frame[frame["unit"] == "flops"] if len(frame) else frame
+    done, scratch_runs = section.done, scratch_labels(section)
     for method in flops["method"].drop_duplicates() if len(flops) else []:
         both = flops[flops["method"] == method].set_index("ancestor")
         whole = both.loc["with"]
@@ -119,7 +123,11 @@ def break_even(section: Section, frame: DataFrame) -> Table:
             _si(whole[part]) if whole[part] == whole[part] else (si_sum([less[part], math.nan]), less[part])
             for part in ("fixed", "per_size")
         ]
-        rows.append(_row(section, method, *costs, scratch, *verdicts))
+        row = _row(section, method, *costs, scratch, *verdicts)
+        sizes = only(done.loc[done["method"] == method, "target"].unique().tolist(), section.targets)
+        against = quoted(section.suite, scratch_runs, section.dataset, *sizes)
+        both = quoted(section.suite, [method, *scratch_runs], section.dataset, *sizes)
+        rows.append([*row[:3], replace(row[3], runs=against), *(replace(cell, runs=both) for cell in row[4:])])
     caption = (
         "From how many sizes on a method is cheaper than training each from scratch to the same accuracy, in FLOPs. "
         "fixed = ancestor + learngene where one serves all sizes; tuning runs count per size, on both sides. From "

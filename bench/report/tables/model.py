@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.report.format import one_line
@@ -19,9 +20,18 @@ class Cell:
     runs: str = ""
 
 
-def quoted(*words: str) -> str:
-    """A filter for rows that have each of these as a cell; none where a word has a quotation mark itself."""
-    return "" if '"' in "".join(words) else " ".join(f'"{one_line(word)}"' for word in words)
+def quoted(*words: str | Sequence[str]) -> str:
+    """A filter for rows that have each of these as a cell, of several words one of them; none where a word has a
+    quotation mark itself, or where there is none to choose from."""
+    choices = [[word] if isinstance(word, str) else word for word in words]
+    if not all(choices) or '"' in "".join(word for choice in choices for word in choice):
+        return ""
+    return " ".join("|".join(f'"{one_line(word)}"' for word in choice) for choice in choices)
+
+
+def only(some: Sequence[str], every: Sequence[str]) -> list[Sequence[str]]:
+    """What `quoted` takes to choose some of all: nothing where it is all of them."""
+    return [list(dict.fromkeys(some))] if set(some) != set(every) else []
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench.report import write_report
+from bench.report.tables.model import only, quoted
 
 EVIL = "<script>alert(1)</script>&\"'`|*_$x$ \\end{table}\n![x](http://evil)"
 
@@ -90,6 +91,25 @@ def test_methods_from_outside_are_not_imported(make_frames, tmp_path, monkeypatc
     assert "From outside the project" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_words_that_lead_to_runs():
+    assert quoted("a", ["b c", "d"], ["e"]) == '"a" "b c"|"d" "e"'
+    assert quoted("a", []) == quoted("a", ["b", 'c"']) == ""  # nothing to choose from; what no filter can say
+    assert (only(["a"], ["a", "b"]), only(["b", "a"], ["a", "b"])) == ([["a"]], [])
+
+
+def test_ranks_lead_to_the_cells_that_they_are_over(make_frames):
+    from bench.report.sections import sections
+    from bench.report.sheets import standing_table
+    from bench.report.standing import standing
+
+    runs, _ = make_frames(methods=("random", "sws", "wave"), depths=(2, 4), datasets=("digits", "letters"), seeds=3)
+    words = {cell.runs for cell in standing_table(standing(sections(runs))).rows[2]}
+    assert words == {'"tiny" "wave"'}
+    runs.loc[(runs["depth"] == 4) & (runs["method"] != "wave"), ["status", "top1"]] = ["failed", np.nan]
+    words = {cell.runs for cell in standing_table(standing(sections(runs[runs["method"] != "wave"]))).rows[1]}
+    assert words == {'"tiny" "sws" "L2-d64"'}
+
+
 @pytest.mark.browser
 @needs_browser
 def test_the_console_stays_silent(folder, tmp_path):
@@ -116,17 +136,27 @@ input.dispatchEvent(new Event("input"));
 const filtered = column(0), count = block.querySelector(".count").textContent;
 input.value = "";
 input.dispatchEvent(new Event("input"));
-const link = [...table.querySelectorAll("a.runs")].find((a) => a.dataset.words.includes('"sws" "digits" "L4-d64"'));
-link.click();
-const runs = document.querySelector("#runs-table");
-const behind = [...runs.querySelectorAll("tbody tr")].filter((r) => !r.hidden).map((r) => r.cells[0].textContent);
+const links = [...table.querySelectorAll("a.runs[data-words]")];
+const link = links.find((a) => a.dataset.words.includes('"sws" "digits" "L4-d64"'));
+const follow = (link) => {
+  link.click();
+  const rows = [...document.querySelectorAll("#runs-table tbody tr")];
+  return rows.filter((r) => !r.hidden).map((r) => r.cells[0].textContent);
+};
+const behind = follow(link);
+const numbers = {};
+for (const name of ["standing", "0-cost", "0-storage", "0-break_even", "0-differences"]) {
+  const rows = [...document.querySelectorAll(`#suite0-${name} tbody tr`)];
+  const row = rows.find((r) => r.cells[0].textContent === "sws" || r.cells[1].textContent === "sws");
+  numbers[name] = [...row.cells].map((c) => c.textContent && follow(c.querySelector("a")));
+}
 console.error("heard");
 const root = document.documentElement;
 const wide = [...document.querySelectorAll("body *")]
   .filter((e) => !e.closest(".scroll") && e.getBoundingClientRect().right > root.clientWidth + 0.5)
   .map((e) => e.tagName + " " + e.className);
-return {behind, before, up, down, names, filtered, count, all: column(0).length, problems: window.problems, wide,
-        inner: window.innerWidth, hidden: scroll.scrollWidth - scroll.clientWidth,
+return {behind, numbers, before, up, down, names, filtered, count, all: column(0).length, wide,
+        problems: window.problems, inner: window.innerWidth, hidden: scroll.scrollWidth - scroll.clientWidth,
         overflow: root.scrollWidth - root.clientWidth,
         images: [...document.images].map((i) => i.naturalWidth)};
 """
@@ -153,3 +183,16 @@ def test_the_page_fits_sorts_and_filters(folder, tmp_path, width):
     assert seen["count"] == "1 of 5 rows"
     assert seen["all"] == 5
     assert seen["behind"] == [f"sws-L4-d64-digits-s{seed}" for seed in range(3)]
+    random, sws = (
+        [f"{use}-L{depth}-d64-digits-s{seed}" for depth in (2, 4, 6) for seed in range(3)] for use in ("random", "sws")
+    )
+    numbers = seen["numbers"]
+    for name in ("standing", "0-cost", "0-storage"):
+        assert len(numbers[name]) > 3
+        assert all(runs == sws for runs in numbers[name])
+    assert numbers["0-break_even"] == [sws, sws, sws, random, random + sws, random + sws]
+    # random minus sws, over the cells that both have finished: a run of sws at L4 failed
+    assert numbers["0-differences"][:2] == [random, sws]
+    assert len(numbers["0-differences"]) == 7
+    both = [run for run in random + sws if "-L4-" not in run]
+    assert all(runs == both for runs in numbers["0-differences"][2:])
