@@ -1,7 +1,7 @@
 """break_even.csv: from how many target sizes on a method is cheaper than training each from scratch, equally well.
 
-A method costs fixed + n x per_size for n sizes: ancestor and learngene are fixed where one serves all sizes, else they
-count per size, as the tuning runs do, since every size has its own. From scratch costs n x scratch_per_size: what
+A method costs fixed + n x per_size for n sizes: an ancestor, teacher or learngene that serves all sizes is fixed, the
+others count per size, as the tuning runs do: more sizes take more. From scratch costs n x scratch_per_size: what
 random initialisation needs, along its learning curves, to reach the accuracy that the method reaches at its end, and
 its own tuning. Where no random run reaches it, all that the longest one cost is a lower bound, the break-even an upper
 bound.
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.cost import OWN, with_units
+from bench.report.cost import OWN, apart, for_all_sizes, with_units
 from bench.report.reach import first_reaching, scratch_labels, upper_median, with_hours
 from bench.report.sections import Section
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
+STAGES = ("ancestor", "learngene")
 UNITS = ("flops", "images", "device_hours")
 
 
@@ -34,20 +35,21 @@ def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFr
     import pandas as pd
 
     scratch = scratch_labels(section)
-    runs = with_units(section.done)
+    runs, each = with_units(section.done), with_units(apart(section.done))
     curves = with_hours(section, curves)
     rows = []
     for total in totals.to_dict("records"):
         if total["method"] in scratch:
             continue
         per_size, bound = _scratch(runs, curves, scratch, total["method"])
+        stages = _stages(each[each["method"] == total["method"]])
         for unit in UNITS:
             for ancestor in (True, False):
-                fixed, each = _own(total, unit, ancestor)
+                fixed, own = _own(total, stages, unit, ancestor)
                 row = {"method": total["method"], "unit": unit, "ancestor": "with" if ancestor else "without"}
-                row |= {"targets": total["targets"], "fixed": fixed, "per_size": each}
+                row |= {"targets": total["targets"], "fixed": fixed, "per_size": own}
                 row |= {"scratch_per_size": per_size[unit], "scratch_is_bound": bound}
-                row["break_even"] = crossing(fixed, each, per_size[unit], bound)
+                row["break_even"] = crossing(fixed, own, per_size[unit], bound)
                 rows.append(row | {"verdict": verdict(row["break_even"], bound)})
     frame = pd.DataFrame(rows)
     frame.insert(0, "suite", section.suite)
@@ -76,16 +78,16 @@ def verdict(sizes: float, is_bound: bool) -> str:
     return "from 1 size" if whole == 1 else f"from {'at most ' if is_bound else ''}{whole} sizes"
 
 
-def _own(total: dict, unit: str, ancestor: bool) -> tuple[float, float]:
-    """(fixed, per size) cost of a method, from its row of totals."""
-    fixed, sizes = 0.0, total["targets"]
+def _stages(runs: DataFrame) -> dict[str, tuple[Series, Series]]:
+    """Stage -> {stage}_{unit} of what serves all sizes of a method, and of the rest, which grows with their number."""
+    return {stage: for_all_sizes(runs, stage, [f"{stage}_{unit}" for unit in UNITS]) for stage in STAGES}
+
+
+def _own(total: dict, stages: dict[str, tuple[Series, Series]], unit: str, ancestor: bool) -> tuple[float, float]:
+    """(fixed, per size) cost of a method, from its row of totals and its stages."""
     own = sum(total[f"{unit}_{part}"] for part in ("tuning", *OWN))
-    for stage in ("ancestor", "learngene") if ancestor else ("learngene",):
-        if total[f"{stage}s"] > 1:  # one per family of sizes: grows with their number
-            own += total[f"{unit}_{stage}"]
-        else:
-            fixed += total[f"{unit}_{stage}"]
-    return fixed, own / sizes
+    parts = [[part[f"{stage}_{unit}"] for part in stages[stage]] for stage in STAGES if ancestor or stage != "ancestor"]
+    return sum(fixed for fixed, _ in parts), (own + sum(rest for _, rest in parts)) / total["targets"]
 
 
 def _scratch(runs: DataFrame, curves: DataFrame, labels: list[str], method: str) -> tuple[Series, bool]:

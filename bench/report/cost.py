@@ -95,7 +95,7 @@ def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
     if runs.empty:
         return {}
     per_seed = runs.groupby("seed")["target"].nunique()
-    fullest = runs[runs["seed"].isin(per_seed.index[per_seed == per_seed.max()])]  # seeds that have the most sizes
+    fullest = fullest_seeds(runs)
     distinct = {part: fullest.drop_duplicates(["seed", part]) for part in SHARED}
     sizes = runs.drop_duplicates("target")
     row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": len(per_seed)}
@@ -115,6 +115,28 @@ def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
     stored = row["stored_params"] + row["stored_params_head"]
     row["storage_ratio"] = row["models_params"] / stored if stored else float("nan")
     return row
+
+
+def fullest_seeds(runs: DataFrame) -> DataFrame:
+    """Of one method's runs those of the seeds that have the most sizes."""
+    per_seed = runs.groupby("seed")["target"].nunique()
+    return runs[runs["seed"].isin(per_seed.index[per_seed == per_seed.max()])]
+
+
+def for_all_sizes(runs: DataFrame, part: str, columns: list[str]) -> tuple[Series, Series]:
+    """What a shared part of one method's cost sums to, mean over seeds: (of what serves all sizes, of the rest).
+
+    runs: with a row per ancestor (see `apart`), so that what all sizes share is told from what each has of its own.
+    """
+    runs = fullest_seeds(runs)
+    sizes = runs.groupby("seed")["target"].nunique()
+    serves = runs.groupby(["seed", part])["target"].transform("nunique") == runs["seed"].map(sizes)
+    once = runs.assign(serves=serves).drop_duplicates(["seed", part])
+    values = once[columns].astype(float)
+    every, rest = (
+        _mean_of_sums(once.assign(**values.where(chosen, 0.0)), columns) for chosen in (once["serves"], ~once["serves"])
+    )
+    return every, rest
 
 
 def _distinct(runs: DataFrame, part: str) -> int:

@@ -130,10 +130,11 @@ def break_even(section: Section, frame: DataFrame) -> Table:
         rows.append([*row[:3], replace(row[3], runs=against), *(replace(cell, runs=both) for cell in row[4:])])
     caption = (
         "From how many sizes on a method is cheaper than training each from scratch to the same accuracy, in FLOPs. "
-        "fixed = ancestor + learngene where one serves all sizes; tuning runs count per size, on both sides. From "
-        "scratch: what random initialisation needs to reach the method's accuracy, along its learning curves, mean "
-        "over sizes (a run that was planned to end there might need less); '>' where no run of it does: then its "
-        "whole training is counted, a lower bound, and what follows from it is 'at most' or cannot be told."
+        "fixed = ancestor, teacher and learngene where one serves all sizes, else they count per size, as the tuning "
+        "runs do, on both sides. From scratch: what random initialisation needs to reach the method's accuracy, along "
+        "its learning curves, mean over sizes (a run that was planned to end there might need less); '>' where no run "
+        "of it does: then its whole training is counted, a lower bound, and what follows from it is 'at most' or "
+        "cannot be told."
     )
     return Table(f"{section.title}: break-even", header, rows, caption)
 

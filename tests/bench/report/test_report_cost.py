@@ -264,6 +264,45 @@ def test_a_shared_teacher_counts_once(make_frames):
     assert of(runs).loc["wave", "flops_ancestor"] == 23.0
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_teacher_that_all_sizes_share_is_fixed_and_each_ones_ancestor_is_not(make_frames, known):
+    """Two sizes with ancestors of 100 and 300 FLOPs of their own and one teacher of 2000; learngene 1000, init 50 +
+    training 150. Fixed: 2000 + 1000. Per size: (100 + 300) / 2 + 200 = 400. Against 800 from scratch (to 72% at
+    9 points and 100 FLOPs an epoch): 3000 + 400 n = 800 n at n = 7.5. In all for its two sizes: 3000 + 800 = 3800.
+    """
+    runs, curve = example(make_frames)
+    wave = runs["method"] == "wave"
+    for depth, own in ((2, 100.0), (4, 300.0)):
+        here = wave & (runs["depth"] == depth)
+        each = {f"own{depth}": {"ancestor_flops": own}, "teacher": {"ancestor_flops": 2000.0 if known else None}}
+        runs.loc[here, ["ancestor", "ancestor_each"]] = [" ".join(each), json.dumps(each)]
+        runs.loc[here, "ancestor_flops"] = own + 2000 if known else np.nan
+    section, curves, costs = analysed(runs, curve)
+    frame = break_even(section, curves, costs).query("method == 'wave' and unit == 'flops'").set_index("ancestor")
+    row, total = frame.loc["with"], costs.set_index("method").loc["wave", "flops_total"]
+    assert row["per_size"] == 400
+    assert frame.loc["without", ["fixed", "per_size"]].tolist() == [1000, 200]
+    if known:
+        assert row[["fixed", "break_even", "verdict"]].tolist() == [3000, 7.5, "from 8 sizes"]
+        assert row["fixed"] + row["targets"] * row["per_size"] == total == 3800
+    else:  # a teacher that came ready-made: what is shared is unknown, what each size has of its own is not
+        assert math.isnan(row["fixed"])
+        assert math.isnan(total)
+        assert row["verdict"] == "cannot tell"
+
+
+def test_what_only_some_sizes_share_grows_with_their_number(make_frames):
+    """Four sizes, two of a kind share an ancestor of 2000: 4000 in all, 1000 a size and nothing fixed but 1000."""
+    runs, curve = make_frames(methods=("random", "wave"), depths=(2, 4, 6, 8))
+    wave = runs["method"] == "wave"
+    runs.loc[wave, "ancestor"] = "of-" + (runs["depth"] > 4).astype(str)
+    runs.loc[wave, ["ancestor_flops", "learngene_flops", "init_flops", "train_flops"]] = [2000.0, 1000.0, 50.0, 150.0]
+    section, curves, costs = analysed(runs, curve)
+    row = break_even(section, curves, costs).set_index(["method", "unit", "ancestor"]).loc["wave", "flops", "with"]
+    assert row[["fixed", "per_size"]].tolist() == [1000, 1200]
+    assert costs.set_index("method").loc["wave", "flops_total"] == 1000 + 4 * 1200
+
+
 def test_with_a_teacher_is_not_from_scratch(make_frames):
     runs, curves = make_frames(methods=("random", "wave"))
     runs["control"] = "trained for long"
