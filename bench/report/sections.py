@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -62,6 +63,21 @@ class Section:
         return {label: use or label for label, use in zip(first["method"], first["method_use"], strict=True)}
 
     @cached_property
+    def distilled(self) -> list[str]:
+        """Labels whose runs are seen to be distilled from a teacher: by their own recipe, or by the suite's.
+
+        The suite's is seen by a label that counts an ancestor as its cost although its method reads none. Without such
+        a label nothing tells a run's teacher from its method's ancestor.
+        """
+        first = self.runs.drop_duplicates("method").set_index("method")
+        own = first["options"].map(own_recipe)
+        needs = self.done.groupby("method")["needs"].agg(" ".join).reindex(first.index, fill_value="")
+        reads_none = needs.ne("") & ~needs.str.contains("ancestor|teacher")
+        by_suite = (reads_none & first["ancestor"].ne("") & ~own.map(lambda recipe: "distill" in recipe)).any()
+        suites = {"distill": {}} if by_suite else {}
+        return [label for label, recipe in own.items() if (suites | recipe).get("distill") is not None]
+
+    @cached_property
     def done(self) -> DataFrame:
         return self.runs[self.runs["status"] == "done"]
 
@@ -85,6 +101,15 @@ class Section:
         index = tuple(np.array(list(places), dtype=int).reshape(-1, 3).T)
         cube[index] = self.done[metric].to_numpy(dtype=float, na_value=np.nan)
         return cube
+
+
+def own_recipe(options: str) -> dict[str, Any]:
+    """What the recipe of a label's runs has other than the suite's, from its options."""
+    try:
+        recipe = json.loads(options or "{}").get("runs", {})
+    except (ValueError, AttributeError):
+        return {}
+    return recipe if isinstance(recipe, dict) else {}
 
 
 def _places(names: list) -> dict:

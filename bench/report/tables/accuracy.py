@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from bench.report.comparisons import COMPARED
 from bench.report.cost import OWN, PARTS, SHARED
 from bench.report.format import UNKNOWN, counts, interval, listed, one_line, si, si_sum
-from bench.report.sections import Section
+from bench.report.sections import Section, own_recipe
 from bench.report.statistics import ENOUGH, FEW, intervals
 from bench.report.tables.model import Cell, Table, quoted
 
@@ -92,17 +91,9 @@ def setting(section: Section, method: str) -> str:
         "" if first["epochs"] != first["epochs"] or first["epochs"] in usual.tolist() else f"{first['epochs']:g} epochs"
     )
     parts.append("tuned lr" if first["tune"] else "")
-    if own := sorted(_own_recipe(first["options"]) - {"epochs", "steps", "eval_every"}):
+    if own := sorted(set(own_recipe(first["options"])) - {"epochs", "steps", "eval_every"}):
         parts.append(f"runs with their own {listed(own)}")
     return one_line(", ".join(part for part in parts if part))
-
-
-def _own_recipe(options: str) -> set[str]:
-    """What the recipe of a label's runs has other than the suite's."""
-    try:
-        return set(json.loads(options or "{}").get("runs", ()))
-    except (ValueError, AttributeError, TypeError):
-        return set()
 
 
 def _front(cost: Series | None) -> list[str]:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+TEACHER = [
+    "needs its teacher: runs are distilled from one, so that a new size needs it too; it is not counted in what is "
+    "stored, and the results do not say how large it is"
+]
+
+
 def _row(section: Section, method: str, *items: str | tuple[str, float]) -> list[Cell]:
     """A row of a method, all of its runs. Cells from texts, or from texts with the number that they are sorted by."""
     pairs = (item if isinstance(item, tuple) else (item, None) for item in items)
@@ -87,6 +93,7 @@ def storage(section: Section, totals: DataFrame) -> Table:
     for total in totals.to_dict("records"):
         stored, head = total["stored_params"], total["stored_params_head"]
         ratio = "stores nothing" if stored + head == 0 else f"{number(total['storage_ratio'])}x"
+        ratio += ", needs its teacher" if total["method"] in section.distilled else ""
         rows.append(
             _row(
                 section,
@@ -101,7 +108,7 @@ def storage(section: Section, totals: DataFrame) -> Table:
             )
         )
     caption = "Parameters that are stored to serve all sizes, heads included, against one trained fp32 model per size."
-    return Table(f"{section.title}: storage", header, rows, caption)
+    return Table(f"{section.title}: storage", header, rows, caption, TEACHER if section.distilled else [])
 
 
 def break_even(section: Section, frame: DataFrame) -> Table:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bench.report.cost import totals
 from bench.report.frames import conform_curves, conform_runs
+from bench.report.sections import sections
 
 LEVELS = {"random": 50.0, "weight_selection": 70.0, "sws": 92.0, "mixture_growth": 75.0, "wave": 93.0}
 STORED = {"random": 0, "weight_selection": 390_000, "sws": 200_000, "mixture_growth": 160_000, "wave": 40_000}
@@ -69,3 +71,20 @@ def _run(rng, suite, dataset, method, use, width, depth, seed, epochs):
         for e in range(epochs + 1)
     ]  # fmt: skip
     return row, curve
+
+
+def analysed(runs, curves):
+    """(the one section, its curves as an analysis has them, its totals)."""
+    (section,) = sections(runs)
+    own = curves.merge(section.done[["run", "method", "target", "seed"]], on="run")
+    return section, own, totals(section)
+
+
+def tuned(**over):
+    """Two sizes, three seeds; at each size two tuning runs, 1e11 FLOPs in all at depth 2 and 2e11 at depth 4."""
+    runs, curves = make(methods=("random", "wave"), depths=(2, 4), **over)
+    runs["tune"] = '{"lr":0.001}'
+    runs["tuning"] = runs["method"] + "-" + runs["target"] + "-a " + runs["method"] + "-" + runs["target"] + "-b"
+    runs["tuning_flops"] = 5e10 * runs["depth"].astype(float)
+    runs["tuning_seconds"], runs["tuning_images"], runs["tuning_workers"] = 3600.0, 1000, 1
+    return runs, curves

@@ -55,6 +55,13 @@ def test_with_a_teacher_is_not_from_scratch_though_the_method_itself_needs_nothi
     assert set(table["method"]) == {"taught", "weight_selection"}
 
 
+def test_storage_says_who_needs_a_teacher(results):
+    lines = (results / "tiny" / "table_storage.md").read_text().splitlines()
+    ends = {line.split(" |")[0].strip("| "): line.rstrip(" |").split("| ")[-1] for line in lines if line[:2] == "| "}
+    assert (ends["random"], ends["taught"]) == ("stores nothing", "stores nothing, needs its teacher")
+    assert ends[r"weight\_selection"].endswith("x, needs its teacher")
+
+
 def test_a_recipe_of_its_own_is_shown(results):
     assert "runs with their own distill" in (results / "tiny" / "table_top1.md").read_text()
     page = (results / "tiny" / "report.html").read_text()
