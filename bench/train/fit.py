@@ -91,9 +91,7 @@ class Fit:
         seed_all(self.seed, "setup")
         if self.recipe.drop_path:
             task.set_drop_path(self.module, self.recipe.drop_path)
-        compiled: Any = torch.compile(self.module) if self.recipe.compile else self.module
-        stats = {"mean": self.data.mean, "std": self.data.std}
-        self.task = task.make_task(compiled, self.loss, self.recipe, self.teacher, stats, device)
+        self.task = self.make_task(compiled=self.recipe.compile)
         self.update = Update(
             self.module,
             self.task,
@@ -116,6 +114,15 @@ class Fit:
             unused = warm_up.warm_up(self)
         # a method's own loss may use other parameters in other steps
         self.update.training = self.group.wrap(self.task, unused=unused or callable(self.loss))
+
+    def make_task(self, *, compiled: bool) -> task.TrainingTask:
+        module: Any = torch.compile(self.module) if compiled else self.module
+        stats = {"mean": self.data.mean, "std": self.data.std}
+        return task.make_task(module, self.loss, self.recipe, self.teacher, stats, self.session.device)
+
+    def leave_uncompiled(self) -> None:
+        self.task = self.update.training = self.make_task(compiled=False)
+        self.task.train()
 
     def loop(self) -> None:
         """Steps, with an evaluation before the first, after every `eval_every` epochs, and after the last."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -16,6 +18,8 @@ from bench.train.update import Update
 
 if TYPE_CHECKING:
     from bench.train.fit import Fit
+
+NONE, MEMORY, COMPILER, HOPELESS = range(4)  # kinds of trouble; a group takes the worst of its processes
 
 
 def wanted(recipe: Recipe, device: torch.device, group: Group) -> bool:
@@ -38,7 +42,7 @@ def warm_up(fit: Fit) -> bool:
     clock = time.perf_counter()
     fit.task.train()
     with buffers_kept(fit.module):
-        fit_in_memory(update, images, labels)
+        first_gradients(fit, images, labels)
     unused = any(p.grad is None for p in update.trained if p.requires_grad)
     for p in update.trained:
         p.grad = None
@@ -52,33 +56,50 @@ def warm_up(fit: Fit) -> bool:
     return bool(fit.group.agree(int(unused)))
 
 
-def fit_in_memory(update: Update, images: Tensor, labels: Tensor) -> None:
-    """Double the parts of a batch until its gradients can be computed; all processes of a group do so together."""
+def first_gradients(fit: Fit, images: Tensor, labels: Tensor) -> None:
+    """Double the parts of a batch until its gradients can be computed, and go on without torch.compile where that
+    cannot compile; all processes of a group do so together."""
+    update = fit.update
     while True:
-        failed = not attempt(update, images, labels)
-        hopeless = failed and update.accumulate >= len(images)
-        answer = update.group.agree(2 * hopeless or int(failed))
-        if answer == 0:
+        trouble = attempt(update, images, labels)
+        hopeless = trouble == MEMORY and update.accumulate >= len(images)
+        answer = update.group.agree(HOPELESS if hopeless else trouble)
+        if answer == NONE:
             return
-        if answer == 2:
+        if answer == HOPELESS:
             raise torch.OutOfMemoryError("out of memory, even for the gradient of a single image")
+        if answer == COMPILER:
+            message = "torch.compile failed here, so training goes on without; output.txt says why"
+            fit.session.log("warning", fit=fit.name, message=message)
+            fit.leave_uncompiled()
+            continue
         update.accumulate *= 2
         torch.compiler.reset()  # what was compiled for larger parts would be compiled again for any size, and be slower
         if images.device.type == "cuda":
             torch.cuda.empty_cache()
 
 
-def attempt(update: Update, images: Tensor, labels: Tensor) -> bool:
-    """Whether memory was enough for the gradients of a batch, beside what is not there yet but will be."""
+def attempt(update: Update, images: Tensor, labels: Tensor) -> int:
+    """What keeps from computing the gradients of a batch, beside what is not in memory yet but will be."""
     for p in update.trained:
         p.grad = None
     try:
         coming = [torch.empty_like(p) for p in update.trained for _ in range(copies(update))]
         update.backward(images, labels)
         del coming
-        return True
+        return NONE
     except torch.OutOfMemoryError:
-        return False
+        return MEMORY
+    except RuntimeError as error:
+        if not of_compiler(error):
+            raise
+        traceback.print_exc()
+        return COMPILER
+
+
+def of_compiler(error: RuntimeError) -> bool:
+    errors = sys.modules.get("torch._dynamo.exc")  # importing it takes two seconds, which compiling has spent already
+    return errors is not None and isinstance(error, errors.TorchDynamoException)
 
 
 def copies(update: Update) -> int:

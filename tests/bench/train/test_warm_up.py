@@ -92,6 +92,26 @@ def test_compiling_has_a_figure_of_its_own(tmp_path, monkeypatch):
     assert fit(tmp_path / "b", model(), {"steps": 3}).session.found() == {}
 
 
+@pytest.mark.parametrize("when", ["forward", "backward"])
+def test_where_nothing_can_be_compiled_training_goes_on_without(when, tmp_path, monkeypatch):
+    from torch._dynamo.backends.common import aot_autograd
+    from torch._dynamo.exc import TorchDynamoException
+    from torch._functorch._aot_autograd.utils import make_boxed_func
+
+    def fails(*_):
+        raise TorchDynamoException("no C compiler")
+
+    how = {"fw_compiler": fails} if when == "forward" else {"fw_compiler": lambda g, _: make_boxed_func(g)}
+    backend = aot_autograd(**how, bw_compiler=fails)
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    module, plain = model(), model()
+    fit(tmp_path / "a", module, {"steps": 3, "compile": True}).run()
+    messages = [e["message"] for e in read_log(tmp_path / "a" / "log.jsonl") if e["event"] == "warning"]
+    assert messages == ["torch.compile failed here, so training goes on without; output.txt says why"]
+    fit(tmp_path / "b", plain, {"steps": 3}).run()
+    assert torch.equal(weights(module), weights(plain))
+
+
 def test_runs_share_what_is_compiled_wherever_they_are(tmp_path, monkeypatch):
     """torch has set the variable when it was imported; what the user has set stays."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
