@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.cost import OWN, apart, for_all_sizes, with_units
+from bench.report.cost import OWN, apart, for_all_sizes, fullest_seeds, with_units
 from bench.report.reach import first_reaching, scratch_labels, upper_median, with_hours
 from bench.report.sections import Section
 
@@ -80,6 +80,7 @@ def verdict(sizes: float, is_bound: bool) -> str:
 
 def _stages(runs: DataFrame) -> dict[str, tuple[Series, Series]]:
     """Stage -> {stage}_{unit} of what serves all sizes of a method, and of the rest, which grows with their number."""
+    runs = fullest_seeds(runs)
     return {stage: for_all_sizes(runs, stage, [f"{stage}_{unit}" for unit in UNITS]) for stage in STAGES}
 
 

@@ -126,15 +126,15 @@ def fullest_seeds(runs: DataFrame) -> DataFrame:
 def for_all_sizes(runs: DataFrame, part: str, columns: list[str]) -> tuple[Series, Series]:
     """What a shared part of one method's cost sums to, mean over seeds: (of what serves all sizes, of the rest).
 
-    runs: with a row per ancestor (see `apart`), so that what all sizes share is told from what each has of its own.
+    runs: those of the fullest seeds with a row per ancestor (see `apart`), so that what all sizes share is told from
+    what each has of its own.
     """
-    runs = fullest_seeds(runs)
-    sizes = runs.groupby("seed")["target"].nunique()
-    serves = runs.groupby(["seed", part])["target"].transform("nunique") == runs["seed"].map(sizes)
-    once = runs.assign(serves=serves).drop_duplicates(["seed", part])
-    values = once[columns].astype(float)
+    own = runs[["seed", part, "target", *columns]]
+    sizes, served = (own.groupby(by)["target"].transform("nunique") for by in ("seed", ["seed", part]))
+    values, once = own[columns].astype(float), ~own.duplicated(["seed", part])
     every, rest = (
-        _mean_of_sums(once.assign(**values.where(chosen, 0.0)), columns) for chosen in (once["serves"], ~once["serves"])
+        _mean_of_sums(values.where(chosen, 0.0).assign(seed=own["seed"])[once], columns)
+        for chosen in (served == sizes, served != sizes)
     )
     return every, rest
 

@@ -66,15 +66,14 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
     twice in a suite, or a finished run without its accuracy.
     """
     frame = _conform(frame, RUNS, RUNS_NEED, source)
-    rows = range(len(frame))
-    bad = [i for i in rows if frame["status"].iat[i] not in STATUSES]
+    bad = [i for i, status in enumerate(frame["status"].tolist()) if status not in STATUSES]
     _fail_at(source, frame, bad, "status", f"one of {', '.join(STATUSES)}")
     bad = [i for i, twice in enumerate(frame.duplicated(["suite", "run"])) if twice]
     _fail_at(source, frame, bad, "run", "every run of a suite once")
     for name in ("top1", "top5", "best_top1", "top1_init"):
         outside = (frame[name] < 0) | (frame[name] > 100)
         _fail_at(source, frame, outside.to_numpy().nonzero()[0], name, "a percentage between 0 and 100")
-    bad = [i for i in rows if not _is_costs(frame["ancestor_each"].iat[i])]
+    bad = [i for i, text in enumerate(frame["ancestor_each"].tolist()) if not _is_costs(text)]
     _fail_at(source, frame, bad, "ancestor_each", "empty, or JSON: identity to columns")
     unmeasured = (frame["status"] == "done") & frame["top1"].isna()
     _fail_at(source, frame, unmeasured.to_numpy().nonzero()[0], "top1", "a number, since the run is done")
@@ -156,7 +155,7 @@ def _column(frame: DataFrame, column: Column, source: str) -> Series:
     if column.name not in frame.columns:
         return pd.Series([MISSING[column.kind]] * len(frame), dtype=dtype)
     given = frame[column.name].reset_index(drop=True)
-    if column.kind != "text" and given.dtype == dtype:
+    if given.dtype == dtype and (column.kind != "text" or all(type(value) is str for value in given.tolist())):
         return given
     convert, missing = CONVERT[column.kind], MISSING[column.kind]
     absent = given.isna() | (given == "")
