@@ -35,7 +35,8 @@ class Wave(Initializer):
                      std 0.02 / scaler_norm, so that weights have timm's 0.02.
     scalers:         aux: a target's scalers start from those of the auxiliary network, which are stored; random: drawn,
                      so that weights have std 0.02.
-    scaler_steps:    training steps of a target's scalers, 0: none; their recipe is `train`, without warm-up.
+    scaler_steps:    training steps of a target's scalers, 0: none; their recipe is `train`, without warm-up and, for
+                     so few, torch.compile.
     scaler_fraction: stratified part of the training set that they are trained on.
     scaler_lr:       their learning rate.
     scaler_kl:       weight of the KL divergence to the teacher in that stage, beside cross entropy.
@@ -199,7 +200,8 @@ class Wave(Initializer):
         model.requires_grad_(False)
         for parameter in own:
             parameter.requires_grad_(True)
-        recipe: dict[str, Any] = {**self.train, "steps": self.scaler_steps, "lr": self.scaler_lr, "warmup_epochs": 0.0}
+        few = {"steps": self.scaler_steps, "lr": self.scaler_lr, "warmup_epochs": 0.0, "compile": False}
+        recipe: dict[str, Any] = {**self.train, **few}
         if self.scaler_kl:
             recipe["distill"] = {"kl": self.scaler_kl, "ce": 1.0, "temperature": self.temperature}
         loss: Loss = "kd" if self.scaler_kl else "ce"

@@ -34,7 +34,7 @@ def test_starting_trains_scalers_norms_and_biases_only(spec):
     target, lab = filled(wave, learngene, spec)
     fit, model = lab.fits["scalers"], lab.modules["scalers"]
     assert (fit["loss"], fit["fraction"]) == ("ce", 0.3)
-    assert fit["recipe"] == {"steps": 3, "lr": 0.02, "warmup_epochs": 0.0}
+    assert fit["recipe"] == {"steps": 3, "lr": 0.02, "warmup_epochs": 0.0, "compile": False}
     own = {n for n, _ in model.named_parameters() if n.startswith(("scalers.", "skeleton.blocks."))}
     assert lab.changed("scalers") == own
     for name, parameter in model.named_parameters():
