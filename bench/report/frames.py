@@ -155,13 +155,15 @@ def _column(frame: DataFrame, column: Column, source: str) -> Series:
     if column.name not in frame.columns:
         return pd.Series([MISSING[column.kind]] * len(frame), dtype=dtype)
     given = frame[column.name].reset_index(drop=True)
-    if given.dtype == dtype and (column.kind != "text" or all(type(value) is str for value in given.tolist())):
+    found = given.tolist()
+    strings = all(type(value) is str for value in found)  # as a file has them
+    if given.dtype == dtype and (strings or column.kind != "text"):
         return given
     convert, missing = CONVERT[column.kind], MISSING[column.kind]
-    absent = given.isna() | (given == "")
+    absent = [value == "" for value in found] if strings else (given.isna() | (given == "")).tolist()
     values: list[Any] = []
     try:
-        for value, none in zip(given.tolist(), absent.tolist(), strict=True):
+        for value, none in zip(found, absent, strict=True):
             values.append(missing if none else convert(value))
     except (ValueError, TypeError, OverflowError):
         _fail_at(source, frame, [len(values)], column.name, EXPECTED[column.kind])

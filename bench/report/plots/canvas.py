@@ -225,7 +225,8 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """name.png (200 dpi), name.pdf, name.svg; the figure is closed."""
     from matplotlib import pyplot
 
-    figure.draw_without_rendering()
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)  # no more of a drawing than its layout
     figure.set_layout_engine(None)  # laid out once, the same in every format
     paths = []
     for kind in FORMATS:
