@@ -155,9 +155,11 @@ def _column(frame: DataFrame, column: Column, source: str) -> Series:
     if column.name not in frame.columns:
         return pd.Series([MISSING[column.kind]] * len(frame), dtype=dtype)
     given = frame[column.name].reset_index(drop=True)
+    if column.kind != "text" and given.dtype == dtype:
+        return given
     found = given.tolist()
-    strings = all(type(value) is str for value in found)  # as a file has them
-    if given.dtype == dtype and (strings or column.kind != "text"):
+    strings = set(map(type, found)) <= {str}  # as a file has them
+    if strings and column.kind == "text" and given.dtype == dtype:
         return given
     convert, missing = CONVERT[column.kind], MISSING[column.kind]
     absent = [value == "" for value in found] if strings else (given.isna() | (given == "")).tolist()
