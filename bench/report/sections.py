@@ -74,7 +74,7 @@ class Section:
         needs = self.done.groupby("method")["needs"].agg(" ".join).reindex(first.index, fill_value="")
         reads_none = needs.ne("") & ~needs.str.contains("ancestor|teacher")
         by_suite = (reads_none & first["ancestor"].ne("") & ~own.map(lambda recipe: "distill" in recipe)).any()
-        suites = {"distill": {}} if by_suite else {}
+        suites: dict[str, Any] = {"distill": {}} if by_suite else {}
         return [label for label, recipe in own.items() if (suites | recipe).get("distill") is not None]
 
     @cached_property

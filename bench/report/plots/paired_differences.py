@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bench.report.style import Look
 
 MOST_PAIRS = 16  # in a panel; comparisons.csv has all
-
 FAR = 5  # times what most differences take
 
 
@@ -32,13 +31,16 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
     parts = pick(every)
     if not parts:
         return None
-    most = max(len(rows) for _, _, rows in parts)
+    every_pair = [len(rows) for _, _, rows in parts]
+    parts = [(section, versus, rows.head(MOST_PAIRS)) for section, versus, rows in parts]
+    most = min(max(every_pair), MOST_PAIRS)
     names = [_names(rows, len(section.targets)) for section, _, rows in parts]
     width = beside((name for labels in names for name in labels), 2.4)
     figure, axes = panels(len(parts), columns=2, size=(width, 0.9 + 0.24 * most))
-    for axis, (section, versus, rows), labels in zip(axes, parts, names, strict=True):
+    for axis, (section, versus, rows), labels, n in zip(axes, parts, names, every_pair, strict=True):
         _panel(axis, rows, labels, looks)  # each with its own scale: what is far from random is near to its neighbours
-        axis.set_title(f"{short(section.dataset)}, {'to random' if versus else 'to the next in accuracy'}")
+        cut = f": the first {len(rows)} of {n}" if len(rows) < n else ""
+        axis.set_title(f"{short(section.dataset)}, {'to random' if versus else 'to the next in accuracy'}{cut}")
         bent = _bend(axis, rows)
         axis.set_xlabel(f"difference of test top-1 (points)\nfilled: holds at 95%{bent}")
     return Drawn(figure, some_of(parts, every, "panels", "comparisons.csv"))
@@ -46,7 +48,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
 
 def chosen(analysis: Analysis) -> DataFrame:
     """Rows of comparisons over all targets, turned so that the better method comes first: each method against
-    random, then each against the next better one, as far as there is room."""
+    random, then each against the next better one."""
     rows = analysis.comparisons
     rows = rows[(rows["target"] == ALL) & (rows["metric"] == "top1")].copy()
     turn = rows["difference"] < 0
@@ -63,8 +65,7 @@ def chosen(analysis: Analysis) -> DataFrame:
     place = {method: i for i, method in enumerate(order)}
     versus = rows[["method_a", "method_b"]].eq(base).any(axis=1)
     first = rows["method_a"].map(place)
-    ordered = rows.assign(versus=versus, first=first).sort_values(["versus", "first"], ascending=[False, True])
-    return ordered.groupby("versus", sort=False).head(MOST_PAIRS)
+    return rows.assign(versus=versus, first=first).sort_values(["versus", "first"], ascending=[False, True])
 
 
 def _bend(axis: Axes, rows: DataFrame) -> str:

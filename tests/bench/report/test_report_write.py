@@ -147,6 +147,20 @@ def test_pictures_of_many_methods_leave_none_out(make_frames):
     # waves are near each other, and far from weight_selection
     assert [axis.get_xscale() for axis in figure.axes] == ["linear", "symlog"]
     assert "logarithmic beyond" in figure.axes[1].get_xlabel()
+    assert [axis.get_title() for axis in figure.axes] == ["digits, to random", "digits, to the next in accuracy"]
+
+
+def test_pairs_that_have_no_room_are_counted(make_frames):
+    from bench.report.analysis import analyse
+    from bench.report.plots.canvas import theme
+    from bench.report.plots.paired_differences import draw
+    from bench.report.style import looks
+
+    (analysis,) = analyse(*make_frames(methods=["random", *(f"wave{i}" for i in range(17))], depths=(2,)))
+    with theme():
+        figure = draw([analysis], looks(analysis.section.use)).figure
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles[0] == "digits, to random: the first 16 of 17" and {len(a.get_yticks()) for a in figure.axes} == {16}
 
 
 @pytest.mark.parametrize(("waves", "says"), [(12, ""), (15, " Shown: 12 of 15 methods; break_even.csv has all.")])
