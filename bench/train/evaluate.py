@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from bench.train.group import Group
 
@@ -30,8 +30,7 @@ def evaluate(
     batches = split.batches([order[i] for i in mine], epoch=0, seed=0, augment=None)
     for i, (images, labels) in zip(mine, batches, strict=True):
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits = model(images)
-        logits = logits.float()
+            logits = logits_of(model, images).float()
         top = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         found[0, i] = top[:, 0].sum()
         found[1, i] = top.any(dim=1).sum()
@@ -39,3 +38,13 @@ def evaluate(
     model.train(was_training)
     right1, right5, loss = (sum(row) for row in group.sum(found).tolist())
     return {"top1": 100 * right1 / n, "top5": 100 * right5 / n, "loss": loss / n}
+
+
+def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+    """In as many parts as memory makes necessary."""
+    try:
+        return model(images)
+    except torch.OutOfMemoryError:
+        if len(images) == 1:
+            raise
+    return torch.cat([logits_of(model, half) for half in images.chunk(2)])

@@ -10,6 +10,7 @@ from torch import nn
 
 from bench.store.job_dir import read_log
 from bench.train import warm_up
+from bench.train.evaluate import evaluate
 from bench.train.session import COMPILED, share_compiled
 from bench.worker import _failure
 
@@ -56,6 +57,15 @@ def test_where_one_image_is_too_much_the_job_fails_for_memory(wanted, tmp_path):
     with pytest.raises(torch.OutOfMemoryError, match="even for .* a single image") as error:
         fit(tmp_path, Greedy(room=0), {"steps": 3, "batch_size": 8}).run()
     assert _failure(error.value).kind == "memory"
+
+
+def test_what_does_not_fit_is_evaluated_in_parts():
+    greedy, test, cpu = Greedy(room=100), digits().test, torch.device("cpu")
+    found = evaluate(greedy, test, cpu)
+    assert greedy.seen == [360, 180, 90, 90, 180, 90, 90]
+    assert found == pytest.approx(evaluate(Greedy(room=1000), test, cpu), rel=1e-6)
+    with pytest.raises(torch.OutOfMemoryError):
+        evaluate(Greedy(room=0), test, cpu)
 
 
 @pytest.mark.parametrize("where", ["at the start", "resumed"])
