@@ -90,7 +90,7 @@ class Builder:
             raise self.suite.source.error(method.position, message + of) from None
 
     def check_recipe(self, recipe: Recipe, data: DataEntry, *places: tuple[str | int, ...]) -> None:
-        """Whether a data set can be trained on so. `places`: keys of the suite that say how, the last one first."""
+        """Whether a data set can be trained on so. `places`: keys that say how, the last above others."""
         try:
             recipe.augment.check(data.settings)
         except ValueError as error:
@@ -102,8 +102,9 @@ class Builder:
             self.warnings[self.suite.source.problem(self.said("batch_size", *places), message)] = None
 
     def said(self, key: str, *places: tuple[str | int, ...]) -> tuple[str | int, ...]:
-        """Where the suite says `key`: the last of the places that has it, else the first place."""
-        found = [(*place, key) for place in places if (*place, key) in self.suite.source]
+        """Where the suite says `key`: the last of the places that has it, or names a recipe; else the first place."""
+        source = self.suite.source
+        found = [(*place, k) for place in places for k in ("recipe", key) if (*place, k) in source]
         return found[-1] if found else places[0]
 
     def base(self, ancestor: AncestorEntry | None, data: DataEntry) -> VitSpec:

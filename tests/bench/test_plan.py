@@ -177,3 +177,5 @@ def test_a_batch_of_more_images_than_there_are_is_said_where_it_is_given(planned
     assert "methods.random.runs.batch_size: 1,078 is more than the 1,077 training images of digits" in first
     assert "methods.sws.train.batch_size: 1,500 is more than" in second
     assert not planned("methods.sws.train.batch_size=1500", "methods.sws.train.epochs=0").warnings
+    with pytest.raises(SuiteError, match="methods.sws.train.recipe: crop, .* not for digits"):
+        planned("methods.sws.train.recipe=deit")
