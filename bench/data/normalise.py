@@ -10,8 +10,9 @@ from bench.data.settings import DataSettings
 
 def layout(device: torch.device) -> torch.memory_format:
     """How images and the weights of convolutions lie in memory: channels last on a GPU, which computes convolutions so,
-    and whose patch embedding then is the sequence of tokens without another copy."""
-    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    and whose patch embedding then is the sequence of tokens without another copy. On the CPU as they are: any other
+    layout, even of one channel, rounds otherwise."""
+    return torch.channels_last if device.type == "cuda" else torch.preserve_format
 
 
 class Normalise:

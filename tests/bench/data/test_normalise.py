@@ -29,3 +29,14 @@ def test_channels_are_last_on_a_gpu(monkeypatch):
     monkeypatch.setattr("bench.data.normalise.layout", lambda device: torch.channels_last)
     found = Normalise(settings, cpu)(pixels)
     assert found.is_contiguous(memory_format=torch.channels_last) and torch.equal(found, usual)
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 4, 5), (3, 3, 4, 5)])
+def test_layout_on_the_cpu_is_left_alone(shape):
+    """Results are the same bits only if it is."""
+    settings = DataSettings(
+        name="any", source="folder", in_chans=shape[1], mean=(0.5,) * shape[1], std=(0.5,) * shape[1]
+    )
+    pixels = torch.zeros(shape, dtype=torch.uint8)
+    for given in (pixels, pixels.to(memory_format=torch.channels_last), pixels.transpose(2, 3)):
+        assert Normalise(settings, torch.device("cpu"))(given).stride() == given.float().stride()
