@@ -62,9 +62,7 @@ def posterize(image: Image.Image, bits_to_keep: int, **_: Any) -> Image.Image:
 def own_generators(device: torch.device | None = None) -> Iterator[Callable[[int], None]]:
     """Gives a function that seeds Python's, numpy's and torch's generators, the CPU's and the device's; afterwards they
     are as they were."""
-    of_torch = [torch.default_generator]
-    if device is not None and device.type == "cuda":
-        of_torch.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    of_torch = generators(device)
     states = random.getstate(), np.random.get_state(), [generator.get_state() for generator in of_torch]
 
     def seed(key: int) -> None:
@@ -80,3 +78,9 @@ def own_generators(device: torch.device | None = None) -> Iterator[Callable[[int
         np.random.set_state(states[1])
         for generator, state in zip(of_torch, states[2], strict=True):
             generator.set_state(state)
+
+
+def generators(device: torch.device | None = None) -> list[torch.Generator]:
+    """torch's global generators: the CPU's, and the device's where that is a GPU."""
+    on_gpu = device is not None and device.type == "cuda"
+    return [torch.default_generator, *([torch.cuda.default_generators[torch.cuda.current_device()]] if on_gpu else [])]

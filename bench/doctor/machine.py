@@ -97,8 +97,13 @@ def devices() -> Iterator[Finding]:
         busy = free < 0.9 * total
         how = "another process uses it" if busy else ""
         yield Finding("GPUs", f"{text}; {gigabytes(free)} of {gigabytes(total)} free", "note" if busy else "ok", how)
-    if not shutil.which("cc") and not shutil.which("gcc"):
+    if not has_compiler():
         yield Finding("compiler", "no C compiler: train.compile needs one", "note", "install gcc")
+
+
+def has_compiler() -> bool:
+    """Whether there is the C compiler that torch.compile calls."""
+    return bool(shutil.which("cc") or shutil.which("gcc"))
 
 
 def roots() -> Iterator[Finding]:

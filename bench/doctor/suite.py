@@ -12,6 +12,7 @@ from bench.data import DataMissing, DataSettings, Description, describe
 from bench.data.description import Survey, describe_survey
 from bench.data.known import DEFAULTS, SIZES, TORCH_SETS
 from bench.doctor.finding import Finding
+from bench.doctor.machine import has_compiler
 from bench.doctor.scheduler import partitions
 from bench.doctor.weights import weights
 from bench.launch.estimate import size_of
@@ -88,7 +89,7 @@ def packages(plan: Plan) -> Iterator[Finding]:
     if "hfds" in sources and find_spec("datasets") is None:
         yield Finding("packages", "datasets is missing, which reads source: hfds", "missing", "pip install datasets")
     compiles = any(job.settings.get("recipe", {}).get("compile") for job in plan.jobs.values())
-    if compiles and not (shutil.which("cc") or shutil.which("gcc")):
+    if compiles and not has_compiler():
         what = "no C compiler, which train.compile needs: training goes on without, slower"
         yield Finding("packages", what, "note", "install gcc")
 

@@ -60,9 +60,8 @@ def totals(section: Section) -> DataFrame:
     """A row per method with finished runs: sizes and seeds it covers; per unit its parts and totals; storage.
 
     Columns {unit}_{part}, {unit}_total, {unit}_total_without_ancestor and {unit}_total_without_tuning for units flops,
-    images, device_hours, energy_joules; distinct `ancestors` (or sets of them), `learngenes` and
-    `tunings` per seed; stored_* over the
-    distinct learngenes, and models_* for storing one trained model per size (4 bytes a parameter).
+    images, device_hours, energy_joules; distinct `ancestors` (or sets of them), `learngenes` and `tunings` per seed;
+    stored_* over the distinct learngenes, and models_* for storing one trained model per size (4 bytes a parameter).
     """
     import pandas as pd
 
@@ -94,11 +93,10 @@ def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
     """each: the same runs with a row per ancestor (see `apart`)."""
     if runs.empty:
         return {}
-    per_seed = runs.groupby("seed")["target"].nunique()
     fullest = fullest_seeds(runs)
     distinct = {part: fullest.drop_duplicates(["seed", part]) for part in SHARED}
     sizes = runs.drop_duplicates("target")
-    row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": len(per_seed)}
+    row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": runs["seed"].nunique()}
     row |= {f"{part}s": _distinct(distinct[part], part) for part in SHARED}
     own = runs.groupby("target")[[f"{p}_{u}" for p in OWN for u in UNITS]].mean().sum(skipna=False)
     once = distinct | {"ancestor": each[each["seed"].isin(fullest["seed"])].drop_duplicates(["seed", "ancestor"])}

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy
 import torch
 
+from bench.data.transforms import generators
 from bench.identity import derive_seed
 from bench.store.job_dir import JobDir
 from bench.train import checkpoint
@@ -110,9 +111,8 @@ def seed_all(*parts: Any) -> None:
 
 def seed_step(seed: int, device: torch.device) -> None:
     """Seed what a training step draws from (dropout, stochastic depth). torch.manual_seed takes 0.2 ms and more."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
+    for generator in generators(device):
+        generator.manual_seed(seed)
 
 
 def share_compiled(root: Path) -> None:
