@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.store.files import write_bytes
+from bench.files import write_bytes
 
 SNAPSHOT = "snapshot.json"  # beside the packages in a code snapshot: the git state it was taken from
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.parts.weights import check_choices, fresh_vit, generator, named_as_in
 from methods.vit import VitSpec, mismatch, spec_of
-from methods.weights import check_choices, fresh_vit, generator, named_as_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -140,7 +140,7 @@ class MixtureGrowth(Initializer):
 
     def _starts(self, depth: int, lab: Lab) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
         """Starting coefficients, role -> [L, T], of each seed; and `skipped.<role>` for the released rule."""
-        from methods.mixing import ROLES, drawn_together, orthonormal
+        from methods.parts.mixing import ROLES, drawn_together, orthonormal
 
         if self.reference:
             draw = lab.generator("coefficients")
@@ -152,7 +152,7 @@ class MixtureGrowth(Initializer):
 
     def _train(self, spec: VitSpec, start: dict[str, Tensor], name: str, lab: Lab) -> dict[str, Tensor]:
         """The tensors of a trained seed."""
-        from methods.mixing import TemplateVit
+        from methods.parts.mixing import TemplateVit
 
         skeleton = fresh_vit(spec, lab.generator(f"{name} skeleton"))
         seed = TemplateVit(skeleton, start, self.group_size, lab.generator(name)).to(lab.device)
@@ -160,8 +160,8 @@ class MixtureGrowth(Initializer):
         return seed.tensors()
 
     def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
-        from methods.grown_state import deeper, wider
-        from methods.growth import CoefficientRule
+        from methods.parts.grown_state import deeper, wider
+        from methods.parts.growth import CoefficientRule
 
         meta, spec = learngene.meta, spec_of(target)
         if reason := unreachable(VitSpec(**meta["seed"]), spec, meta["grow"]):

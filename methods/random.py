@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import Initializer, Lab, Learngene, fill
+from methods.parts.weights import check_choices, fresh_vit
 from methods.vit import build_vit, spec_of
-from methods.weights import check_choices, fresh_vit
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import Lab, Learngene
+from methods.parts.weights import generator
 from methods.weight_selection import WeightSelection
-from methods.weights import generator
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.parts.weights import check_choices, fresh_vit, named_as_in
 from methods.vit import VitSpec, mismatch, spec_of
-from methods.weights import check_choices, fresh_vit, named_as_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from methods.base import HEAD, Initializer, Lab, Learngene, Loss, fill
-from methods.templates import MATRICES, layout, template_counts
+from methods.parts.templates import MATRICES, layout, template_counts
+from methods.parts.weights import check_choices, fresh_vit, generator, named_as_in
 from methods.vit import VitSpec, mismatch, spec_of
-from methods.weights import check_choices, fresh_vit, generator, named_as_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from methods.templates import Group
-    from methods.wave_model import TemplatedVit
+    from methods.parts.templates import Group
+    from methods.parts.wave_model import TemplatedVit
 
 
 @dataclass
@@ -126,7 +126,7 @@ class Wave(Initializer):
         return replace(self, widths="many" if many else "one")
 
     def condense(self, ancestor: nn.Module, lab: Lab | None) -> Learngene:
-        from methods.wave_model import TemplatedVit, fresh_scalers, fresh_templates
+        from methods.parts.wave_model import TemplatedVit, fresh_scalers, fresh_templates
 
         if lab is None:
             raise ValueError("wave trains an auxiliary network: condense needs a lab")
@@ -164,7 +164,7 @@ class Wave(Initializer):
 
     def start(self, spec: VitSpec, learngene: Learngene, lab: Lab | None, head: bool) -> TemplatedVit:
         """The target under the rule of the learngene, before its scalers are trained."""
-        from methods.wave_model import TemplatedVit
+        from methods.parts.wave_model import TemplatedVit
 
         meta, tensors = learngene.meta, learngene.tensors
         counts = {name: n for name, n in meta["templates"].items() if head or name != "head"}
@@ -179,7 +179,7 @@ class Wave(Initializer):
         self, sources: list[Group], groups: list[Group], tensors: dict[str, Tensor], lab: Lab | None
     ) -> dict[str, Tensor]:
         """Scalers of the target's `groups` before training, from those of the same groups of the ancestor's size."""
-        from methods.wave_model import carry_scalers, jittered, random_scalers
+        from methods.parts.wave_model import carry_scalers, jittered, random_scalers
 
         if self.scalers == "random":
             templates = {group.name: tensors[tensor_name("templates", group.name)] for group in groups}

@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.parts.weights import check_choices, generator, named_as_in
 from methods.vit import VitSpec, mismatch, spec_of
-from methods.weights import check_choices, generator, named_as_in
 
 if TYPE_CHECKING:
     import torch

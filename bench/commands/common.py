@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
+from bench.files import write_bytes
 from bench.plan import Plan, make_plan
 from bench.store import Store
-from bench.store.files import write_bytes
 from bench.suite import load, overrides, yaml_lines
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def frames(plan: Plan, store: Store) -> tuple["DataFrame", "DataFrame"]:
 
     from bench.report.columns import CURVES, RUNS
     from bench.report.frames import conform_curves, conform_runs
-    from bench.results import curves, rows
+    from bench.results.rows import curves, rows
 
     points = curves(plan, store)
     return (

@@ -7,9 +7,10 @@ from collections import Counter
 from bench import models
 from bench.commands.common import plan_of
 from bench.identity import size_name
+from bench.jobs.model import Job
 from bench.launch.estimate import size_of, work_units
-from bench.plan import Job, Plan, each_kind
-from bench.results import Reader
+from bench.plan import Plan, each_kind
+from bench.results.rows import Reader
 
 MANY = 30  # sizes, or reasons, beyond which a list is cut
 
@@ -87,8 +88,8 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
 
 def _probe(plan: Plan, todo: list[Job]) -> None:
     """Hours of each kind and size of jobs, from a few steps of each on this machine."""
-    from bench.launch.probe import device_name, timed
-    from bench.worker import choose_device
+    from bench.probe.probe import device_name, timed
+    from bench.worker.execute import choose_device
 
     clock = time.perf_counter()
     seconds = timed(plan, todo)

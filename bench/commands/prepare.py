@@ -69,8 +69,8 @@ def short_side(settings: DataSettings) -> int:
 
 def _prepare(settings: DataSettings, out: Path, options: argparse.Namespace) -> None:
     from bench.data import describe
-    from bench.data.encode import Form
-    from bench.data.prepare import check, prepare
+    from bench.data.preparing.encode import Form
+    from bench.data.preparing.prepare import check, prepare
     from bench.launch.local import cores
 
     if settings.is_prepared:

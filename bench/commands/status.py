@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.commands.common import last_plan
 from bench.plan import Plan, each_kind
-from bench.results import Reader
+from bench.results.rows import Reader
 from bench.store import Store
 
 if TYPE_CHECKING:

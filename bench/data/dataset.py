@@ -10,12 +10,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from bench.data.ahead import on_device
 from bench.data.description import Description, describe_survey, source_module
-from bench.data.erase import Erase
 from bench.data.images import ArrayImages, Images
 from bench.data.memory import TensorSplit
-from bench.data.normalise import Normalise
+from bench.data.on_device.ahead import on_device
+from bench.data.on_device.erase import Erase
+from bench.data.on_device.normalise import Normalise
 from bench.data.pool import Pool, Request, Samples
 from bench.data.settings import RUNS_AT_ONCE, AugmentSettings, DataError, DataSettings
 from bench.data.stratify import stratified_fraction

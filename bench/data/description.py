@@ -16,13 +16,13 @@ from bench.data.stratify import shares
 
 # source -> module with `survey(settings) -> Survey` and `open_part(settings, survey, part) -> Images`
 SOURCES = {
-    "builtin": "bench.data.digits",
-    "folder": "bench.data.folder",
-    "torch": "bench.data.torch_sets",
-    "hfds": "bench.data.saved_dataset",
-    "wds": "bench.data.webdataset",
+    "builtin": "bench.data.sources.builtin",
+    "folder": "bench.data.sources.folder",
+    "torch": "bench.data.sources.torch",
+    "hfds": "bench.data.sources.hfds",
+    "wds": "bench.data.sources.wds",
 }
-PREPARED = "bench.data.shards"  # whatever the source was
+PREPARED = "bench.data.sources.prepared"  # whatever the source was
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.data.counter import uniform
-from bench.data.normalise import Normalise
+from bench.data.on_device.normalise import Normalise
 from bench.data.settings import AugmentSettings, DataSettings
 
 GROUP = 1 << 20  # values that are prepared at once, at least a batch

@@ -137,7 +137,7 @@ class DataSettings(Frozen):
 
         Others' WebDatasets may have a file of that name, too, with another content.
         """
-        from bench.store.files import is_whole
+        from bench.files import is_whole
 
         try:
             info = self.path / INFO

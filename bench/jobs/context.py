@@ -14,8 +14,8 @@ from bench.data import Dataset, load
 from bench.data.settings import DataSettings
 from bench.identity import derive_seed
 from bench.jobs.artifacts import ANCESTOR_FILE, ArtifactDamaged, load_model
-from bench.plan import Job
-from bench.recipe import Recipe
+from bench.jobs.model import Job
+from bench.recipes.recipe import Recipe
 from bench.store import Store
 from bench.train.session import Session, seed_all
 from methods.vit import VitSpec, build_vit

@@ -4,7 +4,7 @@ from typing import Any
 
 from bench import models
 from bench.jobs.context import Context
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.train.cost import Cost
 from methods.vit import VitSpec
 

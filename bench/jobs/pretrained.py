@@ -27,8 +27,8 @@ from bench.suite.timm_models import lookup
 from bench.train import flops
 from bench.train.session import seed_all
 from methods.base import HEAD, fill
+from methods.parts.weights import named_as_in
 from methods.vit import VitSpec
-from methods.weights import named_as_in
 
 
 @dataclass

@@ -12,7 +12,7 @@ from bench.jobs.artifacts import ANCESTOR_FILE, LEARNGENE_FILE, START_FILE, WEIG
 from bench.jobs.context import Context
 from bench.jobs.fairness import choose_recipe
 from bench.jobs.watch import watched
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.train.cost import Cost, total
 from bench.train.energy import Watch
 from bench.train.evaluate import evaluate

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bench.plan import Job
+from bench.jobs.model import Job
 from bench.store import Store
-from bench.worker import Outcome, Stop, execute, fail, job_from_json
+from bench.worker.execute import Outcome, Stop, execute, fail, job_from_json
 
 OUT_OF_MEMORY_SCORE = 500  # of at most 1000: how gladly the system kills a job when memory runs out
 
@@ -64,7 +64,7 @@ def one(order: dict[str, Any], stop: Stop) -> Outcome:
     shared_by = order.get("shared_by", 1)
     try:
         if ranks.count(job) > 1:
-            from bench.launch.slurm.nodes import Nodes
+            from bench.launch.nodes import Nodes
 
             nodes = Nodes(**order["nodes"]) if order.get("nodes") else None
             return ranks.run(job, root, gpus=gpus, stop=stop, shared_by=shared_by, nodes=nodes)

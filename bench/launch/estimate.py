@@ -2,7 +2,7 @@
 
 import methods
 from bench import models
-from bench.plan import Job
+from bench.jobs.model import Job
 from methods.vit import VitSpec
 
 

@@ -4,12 +4,12 @@ import signal
 import time
 from pathlib import Path
 
+from bench.jobs.model import Job
 from bench.launch import ranks
 from bench.launch.local import device_sets
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
-from bench.plan import Job
-from bench.worker import Outcome, Stop, execute
+from bench.worker.execute import Outcome, Stop, execute
 
 
 def run(schedule: Schedule, root: Path, progress: Progress) -> bool:

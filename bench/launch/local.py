@@ -16,15 +16,15 @@ import psutil
 
 from bench.data.settings import RUNS_AT_ONCE
 from bench.errors import BenchError
+from bench.jobs.model import Job
 from bench.launch import ranks
 from bench.launch.pool import to_outcome
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
-from bench.plan import Job
-from bench.worker import Outcome, job_to_json
+from bench.worker.execute import Outcome, job_to_json
 
 if TYPE_CHECKING:
-    from bench.launch.slurm.nodes import Nodes
+    from bench.launch.nodes import Nodes
 
 INTERVAL = 0.5  # seconds between looks at progress
 GRACE = 30.0  # seconds for jobs to save and leave before they are killed, unless the caller says

@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.jobs.model import Job
 from bench.launch.child import died, leave_after, memory_kills, serve
 from bench.launch.ranks import parse
-from bench.plan import Job
-from bench.worker import Outcome, job_from_json
+from bench.worker.execute import Outcome, job_from_json
 
 PATIENCE = 60.0  # seconds for children to leave where no launcher is there any more to say when
 RECYCLE = 5.0  # seconds of work after which a child does no further job

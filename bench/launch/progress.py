@@ -5,9 +5,10 @@ import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from bench.jobs.model import Job
 from bench.launch.schedule import Schedule
-from bench.plan import Job, Plan, each_kind
-from bench.worker import Outcome
+from bench.plan import Plan, each_kind
+from bench.worker.execute import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Group

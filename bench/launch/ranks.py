@@ -15,15 +15,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.jobs.model import Job
 from bench.launch.child import death, die_with_parent, leave_after, memory_kills
-from bench.plan import Job
 from bench.store import Store
-from bench.worker import Outcome, Stop, choose_device, execute, fail
+from bench.worker.execute import Outcome, Stop, choose_device, execute, fail
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from bench.launch.slurm.nodes import Nodes
+    from bench.launch.nodes import Nodes
     from bench.train.group import Meeting
 
 LOCAL = "127.0.0.1"

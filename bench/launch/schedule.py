@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from bench.jobs.model import KINDS, Job
 from bench.launch.estimate import work_units
-from bench.plan import KINDS, Job
 from bench.store import Store
-from bench.worker import Outcome
+from bench.worker.execute import Outcome
 
 RETRY_BUSY = 1.0  # seconds before a job that another process holds is looked at again
 OPEN = ("pending", "running", "elsewhere")

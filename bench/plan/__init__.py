@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from bench.errors import UsageError
+from bench.jobs.model import KINDS, Job
 from bench.plan.cells import Builder
-from bench.plan.model import KINDS, Cell, Job, Plan
+from bench.plan.model import Cell, Plan
 from bench.suite import Suite
 
-__all__ = ["KINDS", "Cell", "Job", "Plan", "each_kind", "make_plan"]
+__all__ = ["Cell", "Plan", "each_kind", "make_plan"]
 
 
 def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:

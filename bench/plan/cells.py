@@ -9,7 +9,7 @@ from bench.identity import canonical, size_name
 from bench.plan.jobs import Jobs, method_recipe
 from bench.plan.model import Cell
 from bench.plan.names import target_names
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite, TargetEntry
 from bench.suite.sizes import spec
 from methods.vit import VitSpec

@@ -4,8 +4,9 @@ from typing import Any
 
 from bench import ENGINE
 from bench.identity import canonical, digest, size_name, spec_settings
-from bench.plan.model import Cell, Job
-from bench.recipe import Recipe, merge
+from bench.jobs.model import Job
+from bench.plan.model import Cell
+from bench.recipes.recipe import Recipe, merge
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
 from bench.suite.ancestor_source import source_settings
 from methods.vit import VitSpec

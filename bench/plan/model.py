@@ -1,25 +1,12 @@
 """The words of a plan."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from bench.recipe import Recipe
+from bench.jobs.model import Job
+from bench.recipes.recipe import Recipe
 from bench.suite import DataEntry, MethodEntry, Suite
 from methods import Initializer
 from methods.vit import VitSpec
-
-KINDS = ("ancestor", "learngene", "start", "run")
-
-
-@dataclass
-class Job:
-    """A unit of work. `settings` make its identity; `local` (paths and the like) do not."""
-
-    kind: str
-    id: str
-    settings: dict[str, Any]
-    needs: tuple[str, ...]  # identities of jobs that must be done before
-    local: dict[str, Any]
 
 
 @dataclass

@@ -45,6 +45,6 @@ def write_report(
 
 def print_table(runs: DataFrame, console: Console) -> None:
     """The accuracy tables of all sections on a terminal, with failures and warnings; never wider than it."""
-    from bench.report.terminal import print_table
+    from bench.report.tables.terminal import print_table
 
     print_table(runs, console)

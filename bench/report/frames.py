@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.atomic import write_bytes
 from bench.errors import UsageError
+from bench.files import write_bytes
 from bench.report.columns import CONTRACT, CURVES, RUNS, STATUSES, Column
 from bench.report.format import short
 

@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.report import latex, markdown
-from bench.report.analysis import Analysis, analyse, by_suite
+from bench.report.analysis.section_analysis import Analysis, analyse, by_suite
 from bench.report.frames import conform_curves, conform_runs, write_csv, write_text
-from bench.report.html import Picture, page
+from bench.report.page.html import Picture, page
 from bench.report.plots import PICTURES, draw_all
 from bench.report.plots.canvas import FORMATS, save
 from bench.report.style import Look, looks
-from bench.report.terminal import print_analyses
+from bench.report.tables import latex, markdown
+from bench.report.tables.terminal import print_analyses
 
 if TYPE_CHECKING:
     from pandas import DataFrame

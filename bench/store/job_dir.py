@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.store import files
+from bench import files
 from bench.store.lock import Lock, is_lock
 
 

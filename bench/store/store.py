@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from bench import files
 from bench.errors import UsageError
-from bench.plan import Job
-from bench.store import files
+from bench.jobs.model import Job
 from bench.store.job_dir import JobDir
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bench.data import DataMissing, DataSettings, Description, describe
 from bench.errors import SuiteError
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.suite import ancestors, overrides, yaml_lines
 from bench.suite.method_entries import MethodEntry, parse, recipe
 from bench.suite.problems import Source, collect, nearest, shown

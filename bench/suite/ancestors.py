@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.suite.ancestor_source import own_size
 from bench.suite.conversions import converted
 from bench.suite.method_entries import recipe

@@ -7,8 +7,8 @@ from pydantic import BaseModel, TypeAdapter
 
 import methods
 from bench.data import DataSettings
-from bench.recipe import Recipe
-from bench.recipes import RECIPES
+from bench.recipes.named import RECIPES
+from bench.recipes.recipe import Recipe
 from bench.suite.method_entries import option_types
 from bench.suite.schema import Ancestor, Label, MethodKeys, SuiteFile, Target
 

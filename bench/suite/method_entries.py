@@ -13,8 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 import methods
 from bench.identity import canonical
-from bench.recipe import Recipe
-from bench.recipes import RECIPES, expand
+from bench.recipes.named import RECIPES, expand
+from bench.recipes.recipe import Recipe
 from bench.suite.problems import Source, field_names, nearest, shown
 from bench.suite.schema import MethodKeys
 from methods import Initializer

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data import DataSettings, Description
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.suite.method_entries import MethodEntry
 from bench.suite.problems import Source
 from bench.suite.schema import SuiteFile

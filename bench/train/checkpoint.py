@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from bench.store.files import set_aside, write_bytes
+from bench.files import set_aside, write_bytes
 from bench.train.group import Group
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.data import Dataset, stratified_fraction
 from bench.identity import derive_seed
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.train import flops, task, warm_up
 from bench.train.cost import Cost
 from bench.train.energy import Watch

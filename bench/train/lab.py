@@ -11,9 +11,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.data import Dataset
-from bench.data.normalise import layout
+from bench.data.on_device.normalise import layout
 from bench.identity import derive_seed
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.train.cost import Cost
 from bench.train.fit import Fit
 from bench.train.session import Session

@@ -11,7 +11,7 @@ from timm.scheduler import CosineLRScheduler
 from timm.task import ClassificationTask, LogitDistillationTask, TrainingTask
 from torch import Tensor, nn
 
-from bench.recipe import Distill, Recipe
+from bench.recipes.recipe import Distill, Recipe
 
 LossFunction = Callable[[nn.Module, Tensor, Tensor], Tensor]
 

@@ -7,7 +7,7 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.train import task
 from bench.train.group import Group
 from bench.train.session import seed_step

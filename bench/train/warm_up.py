@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.train.group import Group
 from bench.train.update import Update
 

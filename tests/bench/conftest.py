@@ -1,7 +1,8 @@
 """The tiny suite, run once in this process for all tests that look at its results."""
 
 import pytest
-from tiny import bench, write
+
+from tests.bench.tiny import bench, write
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from tiny import SUITE, write
-
 from bench.plan import Plan, make_plan
 from bench.suite import load
+from tests.bench.tiny import SUITE, write
 
 ALL = {"random", "weight_selection", "sws", "mixture_growth", "wave"}
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from tiny import bench, process, write
+
+from tests.bench.tiny import bench, process, write
 
 
 def python(code: str, *arguments: object) -> subprocess.CompletedProcess:

@@ -6,12 +6,12 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plans import ALL, Planner, changed, ids, of
-from tiny import SUITE
 
 from bench.identity import canonical, derive_seed, digest, size_name, spec_settings
-from bench.plan import KINDS
+from bench.jobs.model import KINDS
 from methods.vit import VitSpec
+from tests.bench.plans import ALL, Planner, changed, ids, of
+from tests.bench.tiny import SUITE
 
 
 @pytest.fixture

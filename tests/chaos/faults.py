@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from forked import Forked, end, family
+
+from tests.chaos.forked import Forked, end, family
 
 Fault = Callable[[Forked, Path, random.Random], list[Path]]  # returns the files that it damaged
 

@@ -1,6 +1,6 @@
 """Seeded faults in small suites, as many as there is time for.
 
-    python tests/chaos/run.py --seeds 200 [--first 0] [--kind "kill worker"] [--out results/reference/chaos.md]
+    python -m tests.chaos.run --seeds 200 [--first 0] [--kind "kill worker"] [--out results/reference/chaos.md]
 
 Each seed is a fault of some kind at some point of a suite that two local workers run; then the command is repeated
 until it ends well, and runs.csv has to be that of an undisturbed run. A failed seed leaves its output in the folder
@@ -18,11 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import forked
-import trial
-from faults import FAULTS
-
 from bench import provenance
+from tests.chaos import forked, trial
+from tests.chaos.faults import FAULTS
 
 COLUMNS = "| seed | fault | at | commands | in the end |\n| ---: | --- | ---: | --- | --- |"
 
@@ -63,7 +61,7 @@ def page(trials: list[trial.Trial], seconds: float) -> str:
         [
             "# Seeded faults",
             "",
-            f"`python tests/chaos/run.py --first {trials[0].seed} --seeds {len(trials)}`: {seconds / 60:.0f} minutes",
+            f"`python -m tests.chaos.run --first {trials[0].seed} --seeds {len(trials)}`: {seconds / 60:.0f} minutes",
             f"on {os.cpu_count()} cores ({platform.system()}), code {provenance.code()['git_sha'][:12]}.",
             "",
             f"{len(trials)} faults (seeds {trials[0].seed} to {last}), {bad} with a problem: a result lost, wrong, or "

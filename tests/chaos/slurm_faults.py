@@ -1,6 +1,6 @@
 """Seeded faults of a cluster: a node dies, the controller dies, jobs are preempted, workers and followers are killed.
 
-    PYTHONPATH=. python tests/chaos/slurm_faults.py --seeds 10 [--first 0] [--out FILE]
+    python -m tests.chaos.slurm_faults --seeds 10 [--first 0] [--out FILE]
 
 Brings up the test cluster (tests/slurm/cluster.py), gives it a small suite, does its harm at a moment that the seed
 chooses, and repeats `bench run` until all is done; then the checks of trial.py hold. About a minute a seed.
@@ -18,12 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "slurm"))
-
-import forked
 import psutil
-import trial
-from cluster import Cluster
+
+from tests.chaos import forked, trial
+from tests.slurm.cluster import Cluster
 
 SECTION = "slurm: {{partition: low, memory: 1900MB, time: 10, runs_per_job: {pack}, retries: {{died: 2}}}}\n"
 
@@ -114,7 +112,7 @@ def run(seed: int, cluster: Cluster, folder: Path, reference: trial.Undisturbed)
 
 
 def main() -> int:
-    from run import COLUMNS, line
+    from tests.chaos.run import COLUMNS, line
 
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, default=6)

@@ -5,21 +5,17 @@ from __future__ import annotations
 import contextlib
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "bench"))
-
-import tiny
-from faults import FAULTS
-from forked import Forked, bench
-
 from bench.store import JobDir
 from bench.store.job_dir import read_log
+from tests.bench import tiny
+from tests.chaos.faults import FAULTS
+from tests.chaos.forked import Forked, bench
 
 SUITE = """
 name: tiny
@@ -139,7 +135,7 @@ def finished(results: Path) -> dict[Path, bytes]:
 
 def patient(launcher: Forked) -> int:
     """Its exit code; what hangs is killed, which counts as another failure."""
-    from forked import end
+    from tests.chaos.forked import end
 
     try:
         return launcher.wait(PATIENCE)

@@ -4,10 +4,10 @@ import copy
 import warnings
 
 import torch
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.vit import build_vit
+from tests.methods.tinylab import SPEC, TinyLab
 
 ROLES = ("q", "k", "v", "proj", "fc1", "fc2")
 

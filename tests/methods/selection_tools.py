@@ -1,11 +1,11 @@
 """What weight selection took from where: models whose weights count their own entries."""
 
 import torch
-from tinylab import SPEC
 
 import methods
 from methods.testing import perturbed, state
 from methods.vit import build_vit
+from tests.methods.tinylab import SPEC
 
 BIG = SPEC.replace(embed_dim=30, num_heads=5, depth=4, mlp_ratio=2.0)
 SMALL = SPEC.replace(embed_dim=12, num_heads=3, depth=3, mlp_ratio=1.5)

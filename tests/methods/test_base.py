@@ -7,12 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from tinylab import SPEC, TinyLab
 
 from methods import Initializer, Learngene
 from methods.base import META_KEY, fill
 from methods.testing import same
 from methods.vit import build_vit
+from tests.methods.tinylab import SPEC, TinyLab
 
 dtypes = st.sampled_from((torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.bool))
 shapes = st.lists(st.integers(0, 4), max_size=3)

@@ -1,13 +1,13 @@
 """The contract, run on every method of the package."""
 
 import pytest
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.base import HEAD
 from methods.registry import METHODS
 from methods.testing import check_documented, check_initializer, check_light
 from methods.vit import build_vit
+from tests.methods.tinylab import SPEC, TinyLab
 
 ANCESTOR = SPEC.replace(depth=6)
 TARGETS = {"shallow": SPEC.replace(depth=2), "deep": SPEC.replace(depth=6)}

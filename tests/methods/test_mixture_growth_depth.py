@@ -7,14 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mixture_tools import ROLES, coefficients_of, condensed, grown, weight
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.base import Learngene
-from methods.growth import block_sources, new_blocks
+from methods.parts.growth import block_sources, new_blocks
 from methods.testing import check_initializer, same
 from methods.vit import build_vit
+from tests.methods.mixture_tools import ROLES, coefficients_of, condensed, grown, weight
+from tests.methods.tinylab import SPEC, TinyLab
 
 SEED_DEPTH = 3
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.growth import (
+from methods.parts.growth import (
     CoefficientRule,
     block_sources,
     depth_coefficients,
@@ -15,7 +15,7 @@ from methods.growth import (
     reference_coefficients,
     width_coefficients,
 )
-from methods.mixing import drawn_together, mix, mix_groups, orthonormal
+from methods.parts.mixing import drawn_together, mix, mix_groups, orthonormal
 
 
 def draws(seed=0):

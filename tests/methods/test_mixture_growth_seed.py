@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from mixture_tools import ROLES, condensed, weight
-from tinylab import SPEC
 
-from methods.mixing import TemplateVit, orthonormal
+from methods.parts.mixing import TemplateVit, orthonormal
+from methods.parts.weights import fresh_vit
 from methods.vit import build_vit
-from methods.weights import fresh_vit
+from tests.methods.mixture_tools import ROLES, condensed, weight
+from tests.methods.tinylab import SPEC
 
 
 def seed_of(spec=SPEC, templates=4, group_size=2, seed=0):

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from mixture_tools import ROLES, coefficients_of, condensed, grown, weight
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.testing import check_initializer
 from methods.vit import build_vit
+from tests.methods.mixture_tools import ROLES, coefficients_of, condensed, grown, weight
+from tests.methods.tinylab import SPEC, TinyLab
 
 D, HALF = SPEC.embed_dim, SPEC.embed_dim // 2
 DEPTH = 3

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.testing import same, state
 from methods.vit import build_vit
+from tests.methods.tinylab import SPEC, TinyLab
 
 
 def filled(scheme, lab):

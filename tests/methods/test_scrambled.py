@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.vit import build_vit
+from tests.methods.tinylab import SPEC, TinyLab
 
 
 def initialized(how, lab=None):

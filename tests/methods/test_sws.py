@@ -7,14 +7,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.base import Learngene
+from methods.parts.weights import fresh_vit
 from methods.sws import learngene_tensors, shared_vit, spread, stage_of_block
 from methods.testing import perturbed, same, state
 from methods.vit import VitSpec, build_vit
-from methods.weights import fresh_vit
+from tests.methods.tinylab import SPEC, TinyLab
 
 DEEP = SPEC.replace(depth=7)
 

@@ -1,11 +1,11 @@
 """Stage-wise weight sharing: sizes that it cannot serve and options that are impossible."""
 
 import pytest
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.testing import perturbed
 from methods.vit import build_vit
+from tests.methods.tinylab import SPEC, TinyLab
 
 DEEP = SPEC.replace(depth=7)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from tinylab import SPEC, TinyLab
 
 from methods.base import HEAD, Initializer, Learngene, fill
 from methods.testing import check_documented, check_initializer, check_light
+from tests.methods.tinylab import SPEC, TinyLab
 
 ANCESTOR, TARGET = SPEC.replace(depth=6), SPEC.replace(depth=2)
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinylab import SPEC
 
 from methods.vit import VitSpec, build_vit, mismatch, spec_of
+from tests.methods.tinylab import SPEC
 
 
 @st.composite

@@ -4,12 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinylab import SPEC, TinyLab
-from wave_tools import condensed, filled, images
 
-from methods.templates import MATRICES, layout
+from methods.parts.templates import MATRICES, layout
+from methods.parts.wave_model import at_depth, carry_scalers
 from methods.testing import check_initializer
-from methods.wave_model import at_depth, carry_scalers
+from tests.methods.tinylab import SPEC, TinyLab
+from tests.methods.wave_tools import condensed, filled, images
 
 ids = {"narrow": SPEC.replace(embed_dim=16, num_heads=1), "wide": SPEC.replace(embed_dim=48, num_heads=3)}
 

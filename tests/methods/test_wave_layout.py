@@ -6,13 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinylab import SPEC
-from wave_tools import condensed, filled
 
 import methods
-from methods.templates import MATRICES, layout, template_counts
+from methods.parts.templates import MATRICES, layout, template_counts
+from methods.parts.wave_model import TemplatedVit, fresh_scalers, fresh_templates
 from methods.vit import VitSpec, build_vit
-from methods.wave_model import TemplatedVit, fresh_scalers, fresh_templates
+from tests.methods.tinylab import SPEC
+from tests.methods.wave_tools import condensed, filled
 
 
 @st.composite

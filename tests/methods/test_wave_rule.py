@@ -4,16 +4,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinylab import SPEC
-from wave_tools import SIZE, condensed, dense_twin, filled, images
 
 import methods
 from methods.base import Learngene
-from methods.templates import MATRICES, layout
+from methods.parts.templates import MATRICES, layout
+from methods.parts.wave_model import TemplatedVit, fresh_scalers, fresh_templates, random_scalers, reconstruct
+from methods.parts.weights import fresh_vit
 from methods.testing import perturbed
 from methods.vit import VitSpec
-from methods.wave_model import TemplatedVit, fresh_scalers, fresh_templates, random_scalers, reconstruct
-from methods.weights import fresh_vit
+from tests.methods.tinylab import SPEC
+from tests.methods.wave_tools import SIZE, condensed, dense_twin, filled, images
 
 PATHS = {"qkv": "attn.qkv", "proj": "attn.proj", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
 sizes = st.integers(1, 4)

@@ -3,12 +3,12 @@
 import copy
 
 import pytest
-from tinylab import SPEC, TinyLab
-from wave_tools import condensed, filled
 
 import methods
 from methods.base import HEAD, Learngene
 from methods.testing import check_initializer, perturbed, same
+from tests.methods.tinylab import SPEC, TinyLab
+from tests.methods.wave_tools import condensed, filled
 
 DEEP = SPEC.replace(depth=7)
 WIDE = SPEC.replace(embed_dim=48, num_heads=3)

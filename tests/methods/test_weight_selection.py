@@ -6,13 +6,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from selection_tools import BIG, SMALL, chosen, coded, selected
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.testing import perturbed, same, state
 from methods.vit import build_vit, spec_of
 from methods.weight_selection import uniform
+from tests.methods.selection_tools import BIG, SMALL, chosen, coded, selected
+from tests.methods.tinylab import SPEC, TinyLab
 
 
 def by_the_reference(teacher, student_shapes):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from selection_tools import BIG, SMALL, chosen
-from tinylab import SPEC
+
+from tests.methods.selection_tools import BIG, SMALL, chosen
+from tests.methods.tinylab import SPEC
 
 RULES = ("uniform", "consecutive", "random")
 

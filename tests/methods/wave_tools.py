@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from tinylab import SPEC, TinyLab
 
 import methods
 from methods.testing import perturbed, state
 from methods.vit import build_vit
+from tests.methods.tinylab import SPEC, TinyLab
 
 SIZE = {"template_size": 16}  # SPEC is 32 wide
 

@@ -1,7 +1,7 @@
 """Images per CPU second of our training loop against timm's own train.py: same model, batch, precision (fp32),
 optimiser (AdamW), augmentation (random crop, flip) and folder of JPEGs of 500x375 pixels, one thread, no workers.
 
-    python tests/performance/against_timm.py --train-py FILE [--rounds 7] [--cases data compute] [--batch 32]
+    python -m tests.performance.against_timm --train-py FILE [--rounds 7] [--cases data compute] [--batch 32]
 
 FILE is train.py of github.com/huggingface/pytorch-image-models, of any version that the installed timm can run; it is
 used as it is, but that its epochs are told the device, where older versions assume a GPU.
@@ -27,8 +27,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from decoding import write
-from steal import Steal
+from tests.performance.decoding import write
+from tests.performance.steal import Steal
 
 MODELS = {  # embed_dim, depth, num_heads, patch_size; images of an epoch
     "data": ((32, 1, 1, 32), 512),  # nearly all time is spent on images
@@ -64,11 +64,11 @@ def ours(root: str, size: tuple[int, ...], batch: int, epochs: int) -> None:
     import torch
 
     from bench.data import AugmentSettings, DataSettings, load
-    from bench.heap import keep_freed
-    from bench.recipe import Recipe
+    from bench.recipes.recipe import Recipe
     from bench.store import JobDir
     from bench.train.fit import Fit
     from bench.train.session import Session, deterministic
+    from bench.worker.heap import keep_freed
     from methods.vit import VitSpec, build_vit
 
     gate = Gate()
@@ -147,7 +147,7 @@ class Side:
         self.rates: list[float] = []
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, __file__, "--side", name, "--given", json.dumps(given)],
+                [sys.executable, "-m", "tests.performance.against_timm", "--side", name, "--given", json.dumps(given)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
             )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Decoding throughput: originals of 500x375 against what `bench prepare` made of them, by the code that workers run:
 file to augmented uint8 image of 224 pixels. What follows, on the device, is not timed.
 
-    python tests/performance/decoding.py [--rounds 7] [--images 256] [--workers 0] [--quality 95]
+    python -m tests.performance.decoding [--rounds 7] [--images 256] [--workers 0] [--quality 95]
 
 Images are crops of scikit-learn's two photographs, so that JPEG has real detail to code. Interleaved rounds, median of
 images per second of CPU time in all processes; with workers also by the clock.
@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
-from steal import Steal
 
 from bench.data import AugmentSettings, DataSettings, load
-from bench.data.encode import Form
 from bench.data.pool import Request
-from bench.data.prepare import prepare
+from bench.data.preparing.encode import Form
+from bench.data.preparing.prepare import prepare
+from tests.performance.steal import Steal
 
 WAYS = {
     "evaluation": None,

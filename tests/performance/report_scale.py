@@ -1,6 +1,6 @@
 """The report of many runs: time and memory of the whole command.
 
-    python tests/performance/report_scale.py [--methods 10] [--sizes 20] [--seeds 50] [--epochs 5] [--rounds 3]
+    python -m tests.performance.report_scale [--methods 10] [--sizes 20] [--seeds 50] [--epochs 5] [--rounds 3]
 
 Promised: 10,000 runs in under 15 s and 1 GiB. Runs are synthetic and lie in one suite. `--profile` instead shows where
 the time goes.
@@ -16,16 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from steal import Steal
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "bench" / "report"))
+from tests.performance.steal import Steal
 
 
 def frames(given: argparse.Namespace, folder: Path) -> int:
     """Write runs.csv and curves.csv; returns the number of runs."""
-    from report_frames import LEVELS, make
-
     from bench.report import write_curves, write_runs
+    from tests.bench.report.report_frames import LEVELS, make
 
     names = list(LEVELS)
     methods = names[: given.methods] + [f"{names[i % len(names)]}_{i}" for i in range(len(names), given.methods)]

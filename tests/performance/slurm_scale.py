@@ -1,6 +1,6 @@
 """How long submitting many runs takes, and `bench status` of many jobs.
 
-    SLURM_CONF=... python tests/performance/slurm_scale.py [--runs 1000] [--jobs 10000]
+    SLURM_CONF=... python -m tests.performance.slurm_scale [--runs 1000] [--jobs 10000]
 
 Needs a Slurm (`tests/slurm/cluster.py up`); what is submitted is cancelled at once. Status is measured on jobs of which
 half are done, with the files that real ones have.

@@ -1,6 +1,6 @@
 """A training step of the harness against the same step in a bare loop: same model, optimiser and data in memory.
 
-    python tests/performance/step_overhead.py [--rounds 9] [--steps 60] [--depth 4]
+    python -m tests.performance.step_overhead [--rounds 9] [--steps 60] [--depth 4]
 
 Interleaved rounds in CPU seconds of this process; the median of the ratios counts. Steal is of the whole machine.
 """
@@ -14,14 +14,14 @@ from pathlib import Path
 import timm.optim
 import torch
 import torch.nn.functional as F
-from steal import Steal
 
 from bench.data import DataSettings, load
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.store import JobDir
 from bench.train.fit import Fit
 from bench.train.session import Session
 from methods.vit import VitSpec, build_vit
+from tests.performance.steal import Steal
 
 
 def harness(data, model, steps, folder):

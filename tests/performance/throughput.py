@@ -1,6 +1,6 @@
 """Two local workers against one, and what a job costs a warm worker beyond its computation.
 
-    python tests/performance/throughput.py [--rounds 7] [--runs 12] [--only overhead]
+    python -m tests.performance.throughput [--rounds 7] [--runs 12] [--only overhead]
 
 Throughput: equal runs, started together, wall time between the first start and the last end as the logs tell, so that
 importing torch is left out; interleaved rounds, median of ratios. Overhead: runs of no epoch against the same work
@@ -15,9 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from steal import Steal
-
 from bench.store.job_dir import read_log
+from tests.performance.steal import Steal
 
 SUITE = """
 name: throughput

@@ -6,7 +6,7 @@ import getpass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cluster import Cluster
+    from tests.slurm.cluster import Cluster
 
 
 def lines(cluster: Cluster, port: int) -> str:

@@ -1,8 +1,8 @@
 """A real Slurm on one machine, for tests: slurmctld, several slurmd and a munged of their own, in one folder.
 
-    python tests/slurm/cluster.py up [--install]     start it; a second `up` changes nothing
-    eval "$(python tests/slurm/cluster.py env)"      let sbatch, squeue, ... of this shell use it
-    python tests/slurm/cluster.py down               stop it with all its jobs, delete its folder
+    python -m tests.slurm.cluster up [--install]     start it; a second `up` changes nothing
+    eval "$(python -m tests.slurm.cluster env)"      let sbatch, squeue, ... of this shell use it
+    python -m tests.slurm.cluster down               stop it with all its jobs, delete its folder
 
 `--dir DIR` names another folder than the user's own, `--help` the rest.
 Needs the Debian packages slurm-wlm and munge (`apt-get install slurm-wlm munge`, or `up --install` as root), no
@@ -26,10 +26,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import accounting
-import configure
 import psutil
-from debian import SBIN, install, missing, needs
+
+from tests.slurm import accounting, configure
+from tests.slurm.debian import SBIN, install, missing, needs
 
 DAEMONS = ("slurm", "munged", "mariadbd")  # how the names of daemons begin
 

@@ -10,10 +10,10 @@ import string
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import accounting
+from tests.slurm import accounting
 
 if TYPE_CHECKING:
-    from cluster import Cluster
+    from tests.slurm.cluster import Cluster
 
 
 def write(cluster: Cluster) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cluster import Cluster
-from debian import missing, needs
+
+from tests.slurm.cluster import Cluster
+from tests.slurm.debian import missing, needs
 
 PREFIX = "slurm-pytest-"
 

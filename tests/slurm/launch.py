@@ -6,13 +6,12 @@ import itertools
 import time
 from pathlib import Path
 
-import tiny
-from cluster import Cluster
-
 from bench.launch.slurm import events
 from bench.launch.slurm.record import Submission
 from bench.store import Store
 from bench.store.job_dir import read_log
+from tests.bench import tiny
+from tests.slurm.cluster import Cluster
 
 PLAIN = '''
 import os, resource, signal, time

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-import launch
 import psutil
 import pytest
-import tiny
-from cluster import Cluster
 
 from bench.launch.slurm import squeue
 from bench.launch.slurm.view import View
 from bench.plan import make_plan
-from bench.reader import Reader
+from bench.results.states import Reader
 from bench.store import Store
 from bench.suite import load
+from tests.bench import tiny
+from tests.slurm import launch
+from tests.slurm.cluster import Cluster
 
 pytestmark = pytest.mark.slurm
 

@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from cluster import Cluster
-from debian import missing
+
+from tests.slurm.cluster import Cluster
+from tests.slurm.debian import missing
 
 pytestmark = pytest.mark.slurm
 
@@ -116,8 +117,13 @@ def test_a_folder_that_is_no_cluster_is_left_alone() -> None:
     folder = Path(tempfile.mkdtemp(dir="/tmp"))
     try:
         (folder / "precious").touch()
-        script = Path(__file__).with_name("cluster.py")
-        done = subprocess.run([sys.executable, script, "down", "--dir", folder], capture_output=True, text=True)
+        root = Path(__file__).parents[2]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.slurm.cluster", "down", "--dir", folder],
+            cwd=root,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 2
         assert "neither empty nor a cluster's folder" in done.stderr
         assert (folder / "precious").exists()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-import launch
 import psutil
 import pytest
-import tiny
-from cluster import Cluster
+
+from tests.bench import tiny
+from tests.slurm import launch
+from tests.slurm.cluster import Cluster
 
 pytestmark = pytest.mark.slurm
 

@@ -8,13 +8,13 @@ import signal
 import time
 from pathlib import Path
 
-import launch
 import psutil
 import pytest
-import tiny
-from cluster import Cluster
 
 from bench.store.job_dir import read_log
+from tests.bench import tiny
+from tests.slurm import launch
+from tests.slurm.cluster import Cluster
 
 pytestmark = pytest.mark.slurm
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import launch
 import pytest
-import tiny
-from cluster import Cluster
+
+from tests.bench import tiny
+from tests.slurm import launch
+from tests.slurm.cluster import Cluster
 
 pytestmark = pytest.mark.slurm
 

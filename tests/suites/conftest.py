@@ -1,1 +1,1 @@
-from standin import data, roots  # noqa: F401  (fixtures)
+from tests.suites.standin import data, roots  # noqa: F401  (fixtures)

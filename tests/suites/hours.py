@@ -7,8 +7,9 @@ import json
 from collections import defaultdict
 
 from bench import models
-from bench.plan import Job, Plan
-from bench.recipe import Recipe
+from bench.jobs.model import Job
+from bench.plan import Plan
+from bench.recipes.recipe import Recipe
 from methods.vit import VitSpec
 
 # images in train, val (2% of train where there is none) and test

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from jpegs import write_images
+
+from tests.bench.jpegs import write_images
 
 SYNSETS = ["n01440764", "n01443537", "n01484850"]
 KINDS = ["ant", "bee", "cat"]

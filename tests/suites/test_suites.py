@@ -8,12 +8,12 @@ import re
 import pytest
 import timm
 import torch
-from hours import gpu_hours
-from small import DATA, NAMES, SUITES, settings, small
-from tiny import bench
 
 from bench.plan import make_plan
 from bench.suite import load
+from tests.bench.tiny import bench
+from tests.suites.hours import gpu_hours
+from tests.suites.small import DATA, NAMES, SUITES, settings, small
 
 
 def options(values, data):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from bench.jobs.model import Job
 from bench.launch.estimate import work_units
-from bench.plan import Job
 from bench.suite.slurm import Slurm
 
 MANY = 32  # different dependencies among like jobs, beyond which they all wait for the same: one array instead of many

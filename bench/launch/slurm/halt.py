@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import files
 from bench.launch.slurm import squeue
-from bench.store import files
 
 if TYPE_CHECKING:
     from bench.launch.slurm.record import Submission

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.jobs.model import Job
 from bench.launch import local
+from bench.launch.nodes import Nodes, take_part
 from bench.launch.schedule import Schedule
 from bench.launch.slurm import events, halt
-from bench.launch.slurm.nodes import Nodes, take_part
 from bench.launch.slurm.record import Submission
 from bench.launch.slurm.script import warning
-from bench.plan import Job
 from bench.store import Store
-from bench.worker import Outcome, slurm_job
+from bench.worker.execute import Outcome, slurm_job
 
 POLL = 2.0  # seconds between looks at what others have to do first
 EARLY = 65.0  # seconds that Slurm's warning may come early, and some

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import files
+from bench.jobs.model import Job
 from bench.launch.slurm import halt
 from bench.launch.slurm.groups import Array
-from bench.plan import Job, Plan
-from bench.store import JobDir, Store, files
+from bench.plan import Plan
+from bench.store import JobDir, Store
 
 FILE = "submission.json"
 

@@ -3,8 +3,8 @@
 import contextlib
 
 from bench.errors import BenchError
+from bench.launch.nodes import write_key
 from bench.launch.slurm.groups import Array
-from bench.launch.slurm.nodes import write_key
 from bench.launch.slurm.payload import Group
 from bench.launch.slurm.record import Submission
 from bench.launch.slurm.script import executor

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bench.report.analysis import Analysis
+    from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
 # module -> what the picture shows (its caption on the page)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.format import short
+from bench.report.page.published import matching
 from bench.report.plots.canvas import ANCESTOR, Drawn, Limits, accuracies, line, pick, seeds, some_of, upper
-from bench.report.published import matching
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-    from bench.report.analysis import Analysis
+    from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
 AXIS_LABELS = {"depth": "depth (blocks)", "embed_dim": "width (embed_dim)", "target": ""}

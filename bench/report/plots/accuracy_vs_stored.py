@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from bench.report.analysis.statistics import intervals
 from bench.report.format import short, tick
 from bench.report.plots.canvas import Drawn, accuracies, line, pick, seeds, some_of, upper
-from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bench.report.analysis import Analysis
+    from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
 

@@ -13,7 +13,7 @@ from bench.report.plots.canvas import Drawn, leftmost, legend, panels, pick, som
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bench.report.analysis import Analysis
+    from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
 MOST_SIZES = 40

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from bench.atomic import write_bytes
+from bench.files import write_bytes
 from bench.report.format import counts
 from bench.report.style import Look
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.report.cost import PARTS
+from bench.report.analysis.cost import PARTS
 from bench.report.format import UNKNOWN, short, si, tick
 from bench.report.plots.canvas import Drawn, beside, legend, panels, pick, some_of
 from bench.report.style import PART_LOOKS
@@ -14,7 +14,7 @@ from bench.report.style import PART_LOOKS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bench.report.analysis import Analysis
+    from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
 NAMES = {"ancestor": "ancestor", "learngene": "learngene", "tuning": "tuning runs"}

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.report.analysis.statistics import LEVEL, Ranking
 from bench.report.format import short
 from bench.report.plots.canvas import Drawn
-from bench.report.statistics import LEVEL, Ranking
 
 if TYPE_CHECKING:
-    from bench.report.analysis import Analysis
+    from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
 ROW = 0.22  # inches between labels

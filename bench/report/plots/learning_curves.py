@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from bench.report.analysis.statistics import intervals
 from bench.report.format import counts, short
 from bench.report.plots.canvas import Drawn, legend, panels, percent, pick, some_of
-from bench.report.statistics import intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-    from bench.report.analysis import Analysis
+    from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
 

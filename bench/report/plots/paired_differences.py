@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.comparisons import ALL
+from bench.report.analysis.comparisons import ALL
+from bench.report.analysis.reach import reference
 from bench.report.format import short
 from bench.report.plots.canvas import Drawn, beside, panels, pick, some_of
-from bench.report.reach import reference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-    from bench.report.analysis import Analysis
+    from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
 MOST_PAIRS = 16  # in a panel; comparisons.csv has all

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.report.analysis.statistics import performance_profile
 from bench.report.format import short
 from bench.report.plots.canvas import Drawn, legend, upper, views
-from bench.report.statistics import performance_profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from bench.report.analysis import Analysis
-    from bench.report.standing import Standing
+    from bench.report.analysis.section_analysis import Analysis
+    from bench.report.analysis.standing import Standing
     from bench.report.style import Look
 
 POINTS = 401

@@ -10,7 +10,7 @@ from bench.report.tables.costs import break_even, parts, reach, storage, targets
 from bench.report.tables.model import Cell, Table
 
 if TYPE_CHECKING:
-    from bench.report.analysis import Analysis
+    from bench.report.analysis.section_analysis import Analysis
 
 __all__ = ["Cell", "Table", "tables_of"]
 

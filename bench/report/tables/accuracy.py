@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.comparisons import COMPARED
-from bench.report.cost import OWN, PARTS, SHARED
+from bench.report.analysis.comparisons import COMPARED
+from bench.report.analysis.cost import OWN, PARTS, SHARED
+from bench.report.analysis.sections import Section, own_recipe
+from bench.report.analysis.statistics import ENOUGH, FEW, intervals
 from bench.report.format import UNKNOWN, counts, interval, listed, one_line, si, si_sum
-from bench.report.sections import Section, own_recipe
-from bench.report.statistics import ENOUGH, FEW, intervals
 from bench.report.tables.model import Cell, Table, quoted
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.report.comparisons import ALL
+from bench.report.analysis.comparisons import ALL
+from bench.report.analysis.sections import Section
+from bench.report.analysis.statistics import FEW
 from bench.report.format import interval, one_line
-from bench.report.sections import Section
-from bench.report.statistics import FEW
 from bench.report.tables.model import Cell, Table, only, quoted
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench.report.cost import PARTS
+from bench.report.analysis.cost import PARTS
+from bench.report.analysis.reach import scratch_labels
+from bench.report.analysis.sections import Section
 from bench.report.format import UNKNOWN, hours, number, one_line, si, si_sum
-from bench.report.reach import scratch_labels
-from bench.report.sections import Section
 from bench.report.tables.model import Cell, Table, only, quoted
 
 if TYPE_CHECKING:

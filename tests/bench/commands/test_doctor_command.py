@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from jpegs import write_images
-from tiny import bench, write
 
 from bench.data.known import DEFAULTS, SIZES
 from bench.doctor import scheduler, storage
+from tests.bench.jpegs import write_images
+from tests.bench.tiny import bench, write
 
 machine = importlib.import_module("bench.doctor.machine")  # the package has a function of that name
 CLASSES = ["ant", "bee", "cat"]

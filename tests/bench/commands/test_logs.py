@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny
 
 from bench.commands import logs
 from bench.store import JobDir
+from tests.bench import tiny
 
 ID = "Wave-L1-d16-digits-s0-0123456789ab"
 

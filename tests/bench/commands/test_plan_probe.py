@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from tiny import SUITE, bench, write
 
-from bench.launch import probe
-from bench.launch.random_data import RandomSplit
 from bench.plan import make_plan
+from bench.probe import probe
+from bench.probe.random_data import RandomSplit
 from bench.suite import load
 from bench.train.fit import Fit
+from tests.bench.tiny import SUITE, bench, write
 
 ROW = re.compile(r"^(ancestor|learngene|start|run) (L\d+-d\d+) +(\d+) +(\S+) +(\S+)$", re.M)
 

@@ -8,12 +8,12 @@ import tarfile
 import time
 
 import pytest
-from jpegs import write_images
 from PIL import Image
 from timm.data import create_transform
-from tiny import bench, numbers, process, write
 
 from bench.data.settings import INFO
+from tests.bench.jpegs import write_images
+from tests.bench.tiny import bench, numbers, process, write
 
 CLASSES = ["ant", "bee", "cat"]
 SUITE = """

@@ -1,7 +1,8 @@
 """What the tests of data share."""
 
 import pytest
-from small_folder import COUNTS, write_folder
+
+from tests.bench.data.small_folder import COUNTS, write_folder
 
 
 @pytest.fixture(scope="session")

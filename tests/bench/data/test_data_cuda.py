@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from small_folder import batches, settings
 
 from bench.data import AugmentSettings, DataSettings, load
 from bench.data.counter import uniform
+from tests.bench.data.small_folder import batches, settings
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

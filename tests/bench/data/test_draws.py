@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from small_folder import batches, settings
 
 from bench.data import AugmentSettings, DataSettings, load
+from tests.bench.data.small_folder import batches, settings
 
 
 @pytest.mark.parametrize("held", [True, False])

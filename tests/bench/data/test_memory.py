@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from waits import Waits
 
 from bench.data import AugmentSettings, DataSettings, describe, load
-from bench.data.digits import _arrays
 from bench.data.memory import TensorSplit
+from bench.data.sources.builtin import _arrays
+from tests.bench.waits import Waits
 
 DIGITS = DataSettings.model_validate("digits")
 AUGMENT = AugmentSettings(shift=2, hflip=0.5)

@@ -4,10 +4,10 @@ import os
 import subprocess
 
 import torch
-from small_folder import batches, settings
 
 from bench.data import AugmentSettings, load
 from bench.data.dataset import _workers
+from tests.bench.data.small_folder import batches, settings
 
 STRONG = AugmentSettings(crop="rrc", hflip=0.5, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.5, re_mode="pixel")
 

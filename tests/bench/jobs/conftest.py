@@ -1,5 +1,6 @@
 import pytest
-from jpegs import write_images
+
+from tests.bench.jpegs import write_images
 
 
 @pytest.fixture(scope="session")

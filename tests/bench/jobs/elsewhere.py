@@ -4,11 +4,11 @@ import json
 
 import timm
 import torch
-from tiny import bench, write
 
 from bench.data import DataSettings, load
 from bench.jobs.artifacts import load_model
 from bench.store.job_dir import read_log
+from tests.bench.tiny import bench, write
 
 SUITE = """
 name: elsewhere

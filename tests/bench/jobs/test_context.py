@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import torch
 
 from bench.jobs.context import Context
-from bench.plan import Job
+from bench.jobs.model import Job
 from methods.vit import VitSpec
 
 SPEC = VitSpec(embed_dim=16, depth=1, num_heads=2, patch_size=4, img_size=8, in_chans=1, num_classes=10)

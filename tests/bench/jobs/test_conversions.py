@@ -3,12 +3,12 @@
 import pytest
 import timm
 import torch
-from elsewhere import data, events, made, model_of, random_model, run, saved
 
 from bench.jobs.conversions import convert
 from methods.base import fill
+from methods.parts.weights import named_as_in
 from methods.vit import VitSpec, build_vit
-from methods.weights import named_as_in
+from tests.bench.jobs.elsewhere import data, events, made, model_of, random_model, run, saved
 
 SIZE = {"img_size": 32, "embed_dim": 24, "depth": 2, "num_heads": 2, "patch_size": 8, "num_classes": 3}
 SPEC = VitSpec(**SIZE, class_token=True, global_pool="token", mlp_ratio=3.0)

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from tiny import bench, rows, write
+
+from tests.bench.tiny import bench, rows, write
 
 SUITE = """
 name: tiny

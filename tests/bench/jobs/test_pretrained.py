@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from elsewhere import SELECT, data, events, made, model_of, random_model, run, saved
 from safetensors.torch import load_file, save_file
 
 from methods.vit import VitSpec
+from tests.bench.jobs.elsewhere import SELECT, data, events, made, model_of, random_model, run, saved
 
 TIMM = "{model: {timm: test_vit, checkpoint: FILE}, convert: {positions: interpolate}}"
 BARE = "{model: {embed_dim: 24, depth: 2, num_heads: 2, patch_size: 8, checkpoint: FILE}}"

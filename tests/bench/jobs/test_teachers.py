@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from elsewhere import data, made, run, saved
 
 from bench import models
 from bench.jobs.artifacts import load_model
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.train import flops
 from bench.train.task import make_task
 from methods import Learngene
 from methods.vit import VitSpec, build_vit
+from tests.bench.jobs.elsewhere import data, made, run, saved
 
 ANCESTORS = """
   vit: {model: {embed_dim: 24, depth: 2, num_heads: 2, patch_size: 8}, train: {epochs: 0}}

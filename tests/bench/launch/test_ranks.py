@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tiny import SUITE, bench, numbers, process, write
 
 from bench.launch import local
 from bench.store.job_dir import read_log
+from tests.bench.tiny import SUITE, bench, numbers, process, write
 
 TWO = ("--set", "gpus_per_run=2", "--set", "seeds=1")
 METHOD = '''

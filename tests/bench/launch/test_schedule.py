@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from plans import Planner
 
 from bench.launch.schedule import Schedule
 from bench.store import Store
-from bench.worker import Outcome
+from bench.worker.execute import Outcome
+from tests.bench.plans import Planner
 
 
 @pytest.fixture

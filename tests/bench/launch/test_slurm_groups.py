@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tiny
-from plans import Planner
 
 from bench.launch.estimate import work_units
 from bench.launch.slurm.groups import MANY, Array, make_arrays
 from bench.plan import Plan
 from bench.suite.slurm import Slurm
+from tests.bench import tiny
+from tests.bench.plans import Planner
 
 
 @pytest.fixture

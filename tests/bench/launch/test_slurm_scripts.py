@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from plans import Planner
-from tiny import SUITE, bench, write
 
 from bench.launch import slurm
 from bench.store import Store
+from tests.bench.plans import Planner
+from tests.bench.tiny import SUITE, bench, write
 
 SECTIONS = {
     "defaults": "slurm: {}",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny import SUITE, bench, write
 
 from bench.suite import load
 from bench.suite.slurm import OPTIONS, OWN, Slurm, extras, megabytes
+from tests.bench.tiny import SUITE, bench, write
 
 BAD = {
     "{partitionn: low}": "slurm.partitionn: unknown key 'partitionn'; did you mean 'partition'?",

@@ -6,16 +6,16 @@ import time
 from pathlib import Path
 
 import pytest
-from plans import Planner
 
 from bench.launch.slurm import halt, squeue
 from bench.launch.slurm.groups import make_arrays
 from bench.launch.slurm.record import Submission
 from bench.launch.slurm.squeue import Element
 from bench.launch.slurm.view import View
-from bench.results import Reader
+from bench.results.rows import Reader
 from bench.store import Store
 from bench.suite.slurm import Slurm
+from tests.bench.plans import Planner
 
 
 class Cluster:

@@ -1,7 +1,8 @@
 """Fixtures of the report's tests: a factory of synthetic runs, which exist only here."""
 
 import pytest
-from report_frames import make
+
+from tests.bench.report.report_frames import make
 
 
 @pytest.fixture

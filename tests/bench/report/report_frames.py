@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bench.report.cost import totals
+from bench.report.analysis.cost import totals
+from bench.report.analysis.sections import sections
 from bench.report.frames import conform_curves, conform_runs
-from bench.report.sections import sections
 
 LEVELS = {"random": 50.0, "weight_selection": 70.0, "sws": 92.0, "mixture_growth": 75.0, "wave": 93.0}
 STORED = {"random": 0, "weight_selection": 390_000, "sws": 200_000, "mixture_growth": 160_000, "wave": 40_000}

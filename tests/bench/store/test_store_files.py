@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from bench.store import JobDir, Store, files
+from bench import files
+from bench.store import JobDir, Store
 from bench.store.job_dir import read_log
 
 

@@ -4,12 +4,12 @@ import subprocess
 import sys
 
 import pytest
-from jpegs import write_images
-from tiny import bench, write
 
 from bench.plan import make_plan
 from bench.suite import load
 from methods.vit import VitSpec
+from tests.bench.jpegs import write_images
+from tests.bench.tiny import bench, write
 
 SUITE = """\
 name: elsewhere

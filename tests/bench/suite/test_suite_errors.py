@@ -1,7 +1,8 @@
 """Every way a suite can be wrong is a message with file, line and key, exit code 2, and nothing started."""
 
 import pytest
-from tiny import SUITE, bench, write
+
+from tests.bench.tiny import SUITE, bench, write
 
 MODEL = "{embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}"
 ANCESTOR_TRAIN = "{epochs: 1, batch_size: 64, augment: {shift: 1}}"

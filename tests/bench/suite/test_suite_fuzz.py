@@ -8,11 +8,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny import SUITE
 
 from bench.errors import UsageError
 from bench.plan import make_plan
 from bench.suite import load
+from tests.bench.tiny import SUITE
 
 BASE = yaml.safe_load(SUITE) | {"teacher": "ancestor", "replicate": "all", "threads": 1, "device": "cpu", "jobs": 2}
 BASE["ancestor"] = {"ancestor": BASE["ancestor"] | {"dataset": {"name": "digits", "num_classes": 10}}}

@@ -4,10 +4,10 @@ import importlib
 import itertools
 
 import pytest
-from tiny import SUITE, bench, write
 
 from bench.plan import make_plan
 from bench.suite import load
+from tests.bench.tiny import SUITE, bench, write
 
 CLASS = """
 from dataclasses import dataclass

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_suite_errors import NAMES
-from tiny import SUITE, bench
 
 from bench.suite.json_schema import schema
 from bench.suite.yaml_lines import load, parse
+from tests.bench.suite.test_suite_errors import NAMES
+from tests.bench.tiny import SUITE, bench
 
 SHIPPED = sorted(Path(__file__).parents[3].glob("suites/*.yaml"))
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "boolean": bool}

@@ -1,9 +1,9 @@
 """`--set`: what it changes, and what it says where it cannot."""
 
 import pytest
-from tiny import SUITE, bench, write
 
 from bench.suite import load
+from tests.bench.tiny import SUITE, bench, write
 
 GOOD = [
     ("train.epochs=6", lambda s: s.methods[0].runs.epochs == 6),

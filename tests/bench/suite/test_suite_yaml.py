@@ -3,10 +3,10 @@
 import os
 
 import pytest
-from tiny import SUITE, bench, write
 
 from bench.errors import SuiteError
 from bench.suite.yaml_lines import parse
+from tests.bench.tiny import SUITE, bench, write
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join(['*' + before] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)

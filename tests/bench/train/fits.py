@@ -3,7 +3,7 @@
 import torch
 
 from bench.data import DataSettings, load
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.store import JobDir
 from bench.train.fit import Fit
 from bench.train.session import Session

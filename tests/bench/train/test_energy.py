@@ -6,11 +6,11 @@ import types
 
 import pytest
 import torch
-from tiny import bench, rows, write
 
 from bench.train import energy
 from bench.train.cost import Cost, total
 from bench.train.group import Group
+from tests.bench.tiny import bench, rows, write
 
 GPU = torch.device("cuda", 0)
 SUITE = """

@@ -4,13 +4,11 @@ import json
 
 import pytest
 import torch
-from fits import SPEC, STEADY, digits, model, weights
-from together import together
 from torch import nn
 
 import bench.train.lab
 import methods
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.store import JobDir
 from bench.train.evaluate import evaluate
 from bench.train.fit import Fit
@@ -19,6 +17,8 @@ from bench.train.lab import JobLab
 from bench.train.session import Interrupted, NotFinite, Session
 from methods.testing import perturbed
 from methods.vit import build_vit
+from tests.bench.train.fits import SPEC, STEADY, digits, model, weights
+from tests.bench.train.together import together
 
 CPU = torch.device("cpu")
 STEPS = 20

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from fits import SPEC, STEADY, digits, model, weights
 
 from bench import models
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.store import JobDir
 from bench.train.lab import JobLab
 from bench.train.session import Session
+from tests.bench.train.fits import SPEC, STEADY, digits, model, weights
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 import torch
 import torch.nn.functional as F
-from fits import SPEC, digits, model
 from timm.task import LogitDistillationTask
 
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.train.task import make_task
 from methods.testing import perturbed
+from tests.bench.train.fits import SPEC, digits, model
 
 
 def test_a_teacher_leaves_nothing_behind_and_its_loss_is_the_same():

@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fits import SPEC, digits, fit, model, trained, weights
 from pydantic import ValidationError
 from torch.nn.functional import cross_entropy
-from waits import Waits
 
 from bench.data import DataSettings
 from bench.data.memory import TensorSplit
-from bench.recipe import Recipe
+from bench.recipes.recipe import Recipe
 from bench.train.session import Interrupted
 from methods.testing import perturbed
 from methods.vit import build_vit
+from tests.bench.train.fits import SPEC, digits, fit, model, trained, weights
+from tests.bench.waits import Waits
 
 
 @pytest.mark.parametrize("parts", [2, 4, 50])
@@ -142,7 +142,7 @@ def test_the_layout_of_images_changes_nothing(tmp_path, monkeypatch):
     pixels = torch.randint(0, 256, (200, 3, 8, 8), dtype=torch.uint8)
     found = {}
     for name, layout in (("first", torch.contiguous_format), ("last", torch.channels_last)):
-        monkeypatch.setattr("bench.data.normalise.layout", lambda device, layout=layout: layout)
+        monkeypatch.setattr("bench.data.on_device.normalise.layout", lambda device, layout=layout: layout)
         split = TensorSplit(pixels, torch.arange(200) % 10, settings, torch.device("cpu"))
         data, module, seen = replace(digits(), train=split), coloured(), []
         module.patch_embed.register_forward_pre_hook(lambda _, images, seen=seen: seen.append(images[0]))

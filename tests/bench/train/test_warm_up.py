@@ -4,15 +4,15 @@ import functools
 
 import pytest
 import torch
-from fits import digits, fit, model, weights
-from together import together
 from torch import nn
 
 from bench.store.job_dir import read_log
 from bench.train import warm_up
 from bench.train.evaluate import evaluate
 from bench.train.session import COMPILED, share_compiled
-from bench.worker import _failure
+from bench.worker.execute import _failure
+from tests.bench.train.fits import digits, fit, model, weights
+from tests.bench.train.together import together
 
 HARD = {"steps": 6, "batch_size": 64, "mixup": 0.8, "drop_path": 0.3, "ema": 0.5, "augment": {"shift": 1}}
 
@@ -141,7 +141,7 @@ def test_runs_share_what_is_compiled_wherever_they_are(tmp_path, monkeypatch):
 
 def halved_together(group, folder):
     """The second process has less memory."""
-    import fits
+    from tests.bench.train import fits
 
     module = Greedy(room=100 if group.rank == 0 else 10)
     trained = fits.fit(folder, module, {"steps": 3, "batch_size": 50}, group=group)

@@ -1,0 +1,1 @@
+"""Writing data sets of image files once, small and in few files."""

@@ -1,0 +1,92 @@
+"""Prepared data sets: WebDataset tar shards with an index, as `bench prepare` writes them, read at random.
+
+A folder of `<part>-00000.tar` ..., in each of which an image `000000012.jpg` is followed by its label `000000012.cls`;
+`_info.json`, which is also what timm's `wds/` reader looks for; and `<part>.index.npy`, int64 [n, 4]: shard, offset and
+size of each image's bytes, and its label, in the order of the source.
+"""
+
+from __future__ import annotations
+
+import mmap
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.data.description import Survey
+from bench.data.settings import INFO, DataError, DataMissing, DataSettings
+from bench.data.sources.folder import class_map
+from bench.files import read_json
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from bench.data.images import IndexedImages
+
+OPEN = 256  # shards that a process keeps mapped
+
+
+def survey(settings: DataSettings) -> Survey:
+    """From `_info.json`; of the shards themselves only the sizes are looked at."""
+    root = settings.path
+    info = read_info(root)
+    if settings.class_map and class_map(settings) != info["classes"]:
+        raise DataError(f"{settings.name}: class_map is not in the order that {root} was prepared in; prepare it anew")
+    if settings.splits and info["parts"] and dict(settings.splits) != info["parts"]:
+        raise DataError(f"{settings.name}: {root} was prepared from {info['parts']}, not from {dict(settings.splits)}")
+    for split in info["splits"].values():
+        for name, size in zip(split["filenames"], split["bytes"], strict=True):
+            check_size(root / name, size)
+    sizes = {part: split["num_samples"] for part, split in info["splits"].items()}
+    return Survey(info["classes"], sizes, info["splits"]["train"]["per_class"], found=info, form=info["prepared"])
+
+
+def read_info(root: Path) -> dict[str, Any]:
+    """What `bench prepare` says of a folder. Raises DataMissing where it is not done, DataError for a damaged file."""
+    try:
+        info = read_json(root / INFO)
+    except ValueError as error:
+        raise DataError(f"{error}; expected what bench prepare writes") from None
+    if info is None:
+        raise DataMissing(f"{root}: no {INFO}: it is not prepared, or not to the end; see bench prepare")
+    return info
+
+
+def check_size(path: Path, size: int) -> None:
+    found = path.stat().st_size if path.is_file() else None
+    if found != size:
+        what = "missing" if found is None else f"{found} bytes instead of {size}"
+        raise DataError(f"{path}: {what}; remove {path.parent / INFO} and prepare the data set again")
+
+
+def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImages:
+    import numpy as np
+
+    from bench.data.images import IndexedImages
+
+    root, split = settings.path, survey.found["splits"][part]
+    try:
+        index = np.load(root / f"{part}.index.npy")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{error}; remove {root / INFO} and prepare the data set again") from None
+    if len(index) != split["num_samples"]:
+        raise DataError(f"{root}: {len(index)} images in {part}.index.npy, expected {split['num_samples']}")
+    read = Reader([str(root / name) for name in split["filenames"]], index)
+    return IndexedImages(read, index[:, 3].copy(), f"{root}/{part}")
+
+
+class Reader:
+    """index -> the image's file, in memory. A class, so that workers that are spawned can have it."""
+
+    def __init__(self, shards: list[str], index: Any) -> None:
+        self.shards, self.index = shards, index
+
+    def __call__(self, index: int) -> BytesIO | Image.Image:
+        shard, offset, size, _ = self.index[index].tolist()
+        return BytesIO(_map(self.shards[shard])[offset : offset + size])
+
+
+@lru_cache(maxsize=OPEN)
+def _map(path: str) -> mmap.mmap:
+    with open(path, "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -1,0 +1,1 @@
+"""What a suite will cost on this machine, from real steps."""

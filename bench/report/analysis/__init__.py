@@ -1,0 +1,1 @@
+"""Everything that is computed about one section of a report."""

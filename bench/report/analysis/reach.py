@@ -1,0 +1,108 @@
+"""reach.csv: what it costs to reach the accuracy that random initialisation reaches at its end, and multiples of it.
+
+Goals are paired by seed: a run has to reach what random reached with the same seed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.report.analysis.cost import SHARED, with_units
+from bench.report.analysis.sections import Section
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+    from pandas.api.typing import DataFrameGroupBy
+
+FACTORS = (1.0, 1.25, 1.5)  # times the accuracy that random reaches at its end
+ROUNDING = 1e-9  # points: 1.5 x 40% is not quite 60%
+COSTS = ["epochs", "images", "flops", "device_hours", "flops_with_init", "flops_alone"]
+AXES = ("epoch", "images", "flops", "device_hours")  # what a learning curve can be read against
+
+
+def scratch_labels(section: Section) -> list[str]:
+    """Labels of random initialisation trained without a teacher: what "from scratch" means here.
+
+    Random initialisation reads no ancestor, so one that counts as its cost is what its runs distil from.
+    """
+    runs = section.runs
+    taught = set(runs.loc[runs["needs"].str.contains("teacher", na=False) | (runs["ancestor"] != ""), "method"])
+    return [label for label in section.methods if section.use[label] == "random" and label not in taught]
+
+
+def reference(section: Section) -> str | None:
+    """The label whose accuracy sets the goal: `random` itself, else the first label of random initialisation."""
+    labels = scratch_labels(section)
+    return "random" if "random" in labels else next(iter(labels), None)
+
+
+def with_hours(section: Section, curves: DataFrame) -> DataFrame:
+    """The curves with `device_hours` so far (see cost.with_units) in place of seconds."""
+    runs = with_units(section.done).set_index("run")
+    rate = runs["train_device_hours"] / runs["train_seconds"].replace(0, np.nan)
+    return curves.assign(device_hours=curves["seconds"] * curves["run"].map(rate)).dropna(subset="top1")
+
+
+def first_reaching(curves: DataFrame, goals: Series) -> DataFrame:
+    """For every run with a curve, what it had used at the first evaluation at or above the goal of its cell and seed.
+
+    goals: (target, seed) -> top-1. Returns rows indexed by run with method, target, seed, goal and AXES; infinite
+    where the goal is never reached. Runs without a goal are left out.
+    """
+    curves = curves.merge(goals.rename("goal").reset_index(), on=["target", "seed"])
+    runs = curves.drop_duplicates("run").set_index("run")[["method", "target", "seed", "goal"]]
+    there = curves[curves["top1"] >= curves["goal"] - ROUNDING].drop_duplicates("run").set_index("run")
+    used = there[list(AXES)].astype(float).reindex(runs.index)
+    used.loc[~runs.index.isin(there.index)] = np.inf
+    return runs.join(used)
+
+
+def reach(section: Section, curves: DataFrame) -> DataFrame:
+    """A row per target, method and factor: the mean goal, how many of n runs reach theirs, medians over the runs.
+
+    `epochs`, `images`, `flops`, `device_hours` are of training alone; `flops_with_init` adds the initialisation,
+    `flops_alone` also the learngene and the ancestor (what this one size costs by itself). A run that never reaches
+    the goal counts as infinite, so a median is infinite ("never") where half of the runs or more do not. `speedup`:
+    the reference's training FLOPs over these. No rows where a multiple is above 100% at any seed.
+    """
+    import pandas as pd
+
+    label = reference(section)
+    final = section.done[section.done["method"] == label].set_index(["target", "seed"])["top1"]
+    curves = with_hours(section, curves)
+    runs = with_units(section.done).set_index("run")
+    goals = {factor: _possible(factor * final) for factor in FACTORS}
+    parts = [_costs(first_reaching(curves, goal), runs).assign(factor=factor) for factor, goal in goals.items()]
+    frame = pd.concat(parts, ignore_index=True)
+    own = frame[frame["method"] == label].set_index(["factor", "target"])["flops"]
+    keys = pd.MultiIndex.from_frame(frame[["factor", "target"]])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        frame["speedup"] = own.reindex(keys).to_numpy() / frame["flops"].to_numpy()
+    orders = {"target": section.targets, "method": section.methods}
+    places = {f"{name} place": frame[name].map(order.index) for name, order in orders.items()}
+    frame = frame.assign(**places).sort_values(["target place", "factor", "method place"], ignore_index=True)
+    front = {"suite": section.suite, "dataset": section.dataset}
+    columns = ["target", "method", "factor", "goal", "n", "reached", *COSTS, "speedup"]
+    return frame[columns].assign(**front)[[*front, *columns]]
+
+
+def _possible(goals: Series) -> Series:
+    """Without the targets where a seed's goal is above 100%: the others alone would be a choice of poor seeds."""
+    return goals[goals.groupby("target").transform("max") <= 100]
+
+
+def _costs(used: DataFrame, runs: DataFrame) -> DataFrame:
+    """Of what each run had used when it reached its goal: medians, counts and mean goal per target and method."""
+    init = used["flops"] + runs["init_flops"].reindex(used.index)
+    shared = sum(runs[f"{stage}_flops"].reindex(used.index) for stage in SHARED)
+    used = used.assign(flops_with_init=init, flops_alone=init + shared, reached=np.isfinite(used["epoch"]), n=1)
+    groups = used.rename(columns={"epoch": "epochs"}).groupby(["target", "method"], sort=False)
+    counts = groups.agg(n=("n", "sum"), reached=("reached", "sum"), goal=("goal", "mean"))
+    return upper_median(groups[COSTS]).join(counts).reset_index()
+
+
+def upper_median(groups: DataFrameGroupBy) -> DataFrame:
+    """The upper of two middle values, so that infinite ones never average with finite ones."""
+    return groups.quantile(0.5, interpolation="higher")

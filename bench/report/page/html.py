@@ -1,0 +1,90 @@
+"""report.html: one page that needs nothing else: no network, no script but its own, pictures inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.report.analysis.section_analysis import Analysis, by_suite
+from bench.report.page.notes import warnings_of
+from bench.report.page.provenance import overview, provenance
+from bench.report.page.sheets import methods, published_table, runs_table, standing_table, summary_table
+from bench.report.style import Look
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a suite: its name, caption and files, and its width in CSS pixels."""
+
+    suite: str
+    name: str
+    caption: str
+    files: list[Path]
+    width: int
+
+
+def page(
+    runs: DataFrame,
+    analyses: list[Analysis],
+    pictures: list[Picture],
+    looks: dict[str, Look],
+    title: str,
+    context: dict[str, Any],
+) -> str:
+    """The page as text. All text from suites is escaped by the template engine."""
+    import jinja2
+
+    loader = jinja2.PackageLoader("bench.report.page", "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    css, js = (loader.get_source(environment, name)[0] for name in ("page.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
+    suites = [
+        _suite(i, name, members, [p for p in pictures if p.suite == name])
+        for i, (name, members) in enumerate(by_suite(analyses).items())
+    ]
+    published = published_table(analyses)
+    contents = [("provenance", "provenance"), ("warnings", "warnings"), *((s["id"], s["name"]) for s in suites)]
+    contents += [("methods", "methods"), *([("published", "published numbers")] if published.rows else [])]
+    return environment.get_template("report.html").render(
+        title=title,
+        overview=overview(runs),
+        contents=[*contents, ("runs", "runs")],
+        provenance=provenance(runs, context),
+        warnings=warnings_of(runs),
+        suites=suites,
+        methods=methods(analyses, looks, context.get("methods", {})),
+        published=published,
+        runs=runs_table(runs),
+        css=css,
+        js=js,
+        script_hash=f"sha256-{digest}",
+    )
+
+
+def _suite(number: int, name: str, members: list[Analysis], pictures: list[Picture]) -> dict[str, Any]:
+    anchor = f"suite{number}"
+    named = [
+        (f"{anchor}-{i}-{key}", table)
+        for i, analysis in enumerate(members)
+        for key, table in [*analysis.tables.items(), ("cells", summary_table(analysis))]
+    ]
+    main = [(id, table) for id, table in named if id.endswith("-top1")]
+    more = [(id, table) for id, table in named if not id.endswith("-top1")]
+    shown = [
+        {
+            "name": picture.name,
+            "caption": picture.caption,
+            "width": picture.width,
+            "files": ", ".join(path.name for path in picture.files),
+            "data": base64.b64encode(next(p for p in picture.files if p.suffix == ".svg").read_bytes()).decode(),
+        }
+        for picture in pictures
+    ]
+    standing = standing_table(members[0].standing)
+    return {"id": anchor, "name": name, "main": main, "more": more, "standing": standing, "pictures": shown}

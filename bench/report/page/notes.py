@@ -1,0 +1,89 @@
+"""What a reader must be warned of: mixtures of code or hardware, few seeds, what is not finished."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.report.analysis.statistics import ENOUGH, FEW
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# column -> what it means for the numbers when it differs between the runs of one suite
+MIXTURES = {
+    "git_sha": "code versions",
+    "engine": "versions of the training semantics (results of different ones are not comparable)",
+    "torch": "versions of torch",
+    "timm": "versions of timm",
+    "python": "versions of Python",
+    "device": "kinds of device",
+    "device_name": "device models (compare FLOPs, not times)",
+    "host": "machines",
+    "precision": "precisions",
+    "threads": "numbers of threads (compare FLOPs, not times)",
+    "replicate": "settings of replicate",
+    "eval": "ways to evaluate",
+}
+SHOWN = 4
+
+
+def warnings_of(runs: DataFrame) -> list[str]:
+    """One sentence per thing that limits what the numbers mean."""
+    if runs.empty:
+        return ["there is no run at all"]
+    return [w for suite, group in runs.groupby("suite", sort=False) for w in _of_suite(str(suite), group)]
+
+
+def _of_suite(suite: str, runs: DataFrame) -> list[str]:
+    done = runs[runs["status"] == "done"]
+    found = [*_states(runs), *_seeds(done)]
+    twice = int(done.duplicated(["dataset", "method", "target", "seed"]).sum())
+    if twice:
+        found.append(f"{twice} runs have the same method, target and seed as another one: the last of them counts")
+    for column, what in MIXTURES.items():
+        values = [str(v) for v in done[column].dropna().unique() if v != ""]
+        if len(values) > 1:
+            found.append(f"mixed {what}: {_some(values)}")
+    if done["git_dirty"].fillna(False).any():
+        found.append(f"{int(done['git_dirty'].fillna(False).sum())} runs by code that differed from its commit")
+    shared = done.loc[done["device"] != "cpu", "workers_on_device"].dropna().unique()
+    if len(shared) > 1:
+        found.append(
+            f"mixed numbers of workers on a device: {_some(sorted(map(str, shared)))}; compare FLOPs, not times"
+        )
+    if ((done["replicate"] == "run") & done["stored_params"].gt(0).fillna(False)).any():
+        found.append("ancestor and learngenes were made once: intervals are over training seeds, given one learngene")
+    unnamed = done[(done["tune"] != "") & (done["tuning"] == "")]
+    if len(unnamed):
+        found.append(f"{len(unnamed)} runs have a tuned learning rate but do not say by which runs: cost unknown")
+    free = done[(done["ancestor"] != "") & done["ancestor_flops"].isna()]
+    if len(free):
+        found.append(f"{len(free)} runs have an ancestor from elsewhere, of unknown cost: totals are without it, '+ ?'")
+    return [f"{suite}: {text}" for text in found]
+
+
+def _states(runs: DataFrame) -> list[str]:
+    counts = runs["status"].value_counts()
+    shown = [f"{counts[s]} {s}" for s in ("failed", "interrupted", "running", "pending", "skipped") if s in counts]
+    return (
+        [f"{len(runs) - counts.get('done', 0)} of {len(runs)} runs are not done: {', '.join(shown)}"] if shown else []
+    )
+
+
+def _seeds(done: DataFrame) -> list[str]:
+    n = done.groupby(["dataset", "target", "method"])["seed"].nunique()
+    few, some = int((n < FEW).sum()), int(((n >= FEW) & (n < ENOUGH)).sum())
+    found = []
+    if few:
+        found.append(f"TOO FEW SEEDS: {few} of {len(n)} cells have fewer than {FEW}, so nothing is claimed about them")
+    if some:
+        found.append(
+            f"FEW SEEDS: {some} of {len(n)} cells have fewer than {ENOUGH}. Their intervals and claims assume normal "
+            "scatter, which so few cannot show, and small differences stay hidden"
+        )
+    return found
+
+
+def _some(values: list[str]) -> str:
+    more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
+    return ", ".join(values[:SHOWN]) + more

@@ -1,0 +1,165 @@
+"""The tables and texts that only the page has: every cell with its runs, every run, methods, published numbers."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bench.report.analysis.section_analysis import Analysis
+from bench.report.analysis.standing import Standing
+from bench.report.analysis.statistics import trimmed
+from bench.report.format import counts, interval, number, one_line
+from bench.report.page.published import published
+from bench.report.style import Look
+from bench.report.tables.accuracy import setting
+from bench.report.tables.model import Cell, Table, only, quoted
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FEW_CELLS = 10  # from here on Friedman's chi-squared holds
+SUMMARY = {"top1": "top-1", "best_top1": "best top-1", "top1_init": "top-1 at start", "top5": "top-5", "loss": "loss"}
+
+
+def summary_table(analysis: Analysis) -> Table:
+    """Every cell with all its metrics and the paths to its runs."""
+    logs = dict(zip(analysis.section.runs["run"], analysis.section.runs["log"], strict=True))
+    rows = []
+    for row in analysis.summary.to_dict("records"):
+        runs = row["runs"].split()
+        cells = [Cell(one_line(row["method"])), Cell(one_line(row["target"]))]
+        cells.append(Cell(f"{row['n']} of {int(row['planned'])}", value=row["n"]))
+        for metric in SUMMARY:
+            digits = 3 if metric == "loss" else 1
+            mean, low, high = (row[f"{metric}_{part}"] for part in ("mean", "low", "high"))
+            cells.append(Cell(interval(mean, low, high, digits)))
+        cells += [Cell(row["interval"]), Cell(one_line(row["note"]))]
+        details = [one_line(f"{run}: {logs[run]}" if logs[run] else run) for run in runs]
+        rows.append([*cells, Cell(f"{len(runs)} runs" if runs else "", details=details)])
+    header = ["method", "target", "n", *SUMMARY.values(), "interval", "note", "runs"]
+    caption = "Mean ± half width of the 95% interval over n seeds; every number with the runs it is made of."
+    return Table(f"{analysis.section.title}: every cell", header, rows, caption, left=2)
+
+
+def standing_table(standing: Standing) -> Table:
+    """Ranks and interquartile means over all cells of a suite."""
+    rows = []
+    ranked, every = (list(map(list, zip(*cells, strict=True))) for cells in (standing.cells, standing.every_cell))
+    cells = [words for some, of in zip(ranked, every, strict=False) for words in only(some, of)]
+    for row in standing.frame().to_dict("records"):
+        iqm = interval(row["iqm_mean"], row["iqm_low"], row["iqm_high"])
+        texts = [one_line(row["method"]), number(row["mean_rank"], 2), iqm, str(row["n"])]
+        rows.append([Cell(text, runs=quoted(standing.suite, row["method"], *cells)) for text in texts])
+    notes = [f"left out, since they serve fewer cells: {', '.join(standing.left_out)}"] if standing.left_out else []
+    if standing.ranking is None:
+        notes.append("no test of ranks: it takes 3 methods and 2 cells")
+    else:
+        test = f"Friedman p = {standing.ranking.p:.3g}, critical difference {standing.ranking.critical_difference:.2f}"
+        notes.append(f"{test} (Nemenyi, 95%): no difference is shown between average ranks that are closer")
+        if len(standing.cells) < FEW_CELLS:
+            notes.append(
+                f"with fewer than {FEW_CELLS} cells these tests are approximate and find only wide differences"
+            )
+    caption = (
+        f"Over {len(standing.cells)} cells (data set x target) that all these methods have finished. Interquartile "
+        f"mean: without the best and the worst quarter of cells, here {trimmed(len(standing.cells))} at either end, "
+        "taken for each seed; mean ± half width of the 95% interval over seeds. Cells share seeds and learngenes, so "
+        "ranks are not independent."
+    )
+    header = ["method", "average rank (1 = best)", "interquartile mean top-1 (%)", "n"]
+    return Table(f"{standing.suite}: ranks and interquartile mean", header, rows, caption, [one_line(n) for n in notes])
+
+
+def runs_table(runs: DataFrame) -> Table:
+    """Every run with its state, accuracy and log."""
+    rows = []
+    columns = ["suite", "run", "method", "dataset", "target", "seed", "status", "top1", "reason", "error", "log"]
+    for suite, run, method, dataset, target, seed, status, top1, reason, error, log in zip(
+        *(runs[column].tolist() for column in columns), strict=True
+    ):
+        why = "; ".join(dict.fromkeys(text for text in (reason, error) if text))
+        accuracy = "" if top1 != top1 else f"{top1:.2f}"
+        texts = [run, suite, method, dataset, target, str(seed), status, accuracy, why, log]
+        rows.append([Cell(one_line(text)) for text in texts])
+    header = ["run", "suite", "method", "data set", "target", "seed", "status", "top-1", "reason", "log"]
+    return Table("Every run", header, rows, "Paths of logs are relative to the suite's results directory.", left=10)
+
+
+def published_table(analyses: list[Analysis]) -> Table:
+    """The published numbers of the methods that are here."""
+    uses = {use for analysis in analyses for use in analysis.section.use.values()}
+    rows = []
+    for row in published().to_dict("records"):
+        if row["method"] in uses:
+            size = "" if row["depth"] != row["depth"] else f"d{row['embed_dim']:g} L{row['depth']:g}"
+            where = [row["method"], row["arch"], size, "" if row["dataset"] != row["dataset"] else row["dataset"]]
+            rows.append([Cell(str(t)) for t in (*where, row["metric"], row["value"], row["conditions"], row["source"])])
+    header = ["method", "architecture", "size", "data set", "what", "value", "conditions", "source"]
+    return Table("As stated in the sources", header, rows, left=8)
+
+
+def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One entry per label: colour, facts, options, and the method's docstring at the first of its labels."""
+    entries: dict[str, dict[str, Any]] = {}
+    told: dict[str, str] = {}  # method -> the label whose entry has its docstring
+    for analysis in analyses:
+        for label in analysis.section.methods:
+            if label in entries:
+                continue
+            use = analysis.section.use[label]
+            doc = (
+                f"The same method as {one_line(told[use])}, above." if use in told else docs.get(use) or docstring(use)
+            )
+            told.setdefault(use, label)
+            entries[label] = _method(analysis, label, looks[label]) | {"doc": doc}
+    return list(entries.values())
+
+
+def _method(analysis: Analysis, label: str, look: Look) -> dict[str, Any]:
+    section = analysis.section
+    runs = section.runs[section.runs["method"] == label]
+    rows = analysis.summary[analysis.summary["method"] == label]
+    first = rows.iloc[0]
+    use = section.use[label]
+    facts = [("method", use), ("setting", setting(section, label) or "as most")]
+    facts.append(("needs, as seen", first["needs"] or "not yet known"))
+    versions = runs["version"].dropna().unique()
+    facts.append(("version", ", ".join(map(str, versions)) or "not yet known"))
+    stored = first[["stored_params", "stored_params_head"]]
+    if stored.notna().all():
+        body, head = map(int, stored)
+        facts.append(("stores", f"{body:,} parameters, and {head:,} for the head"))
+    rates = runs["lr"].dropna().unique()
+    if len(rates):
+        tuned = ", tuned on the validation split" if (runs["tune"] != "").any() else ""
+        facts.append(("learning rate", ", ".join(f"{rate:g}" for rate in sorted(rates)) + tuned))
+    facts.append(("seeds", counts([int(n) for n in rows["n"]])))
+    return {
+        "label": label,
+        "colour": look.colour,
+        "facts": [(name, one_line(str(value))) for name, value in facts],
+        "options": _options(first["options"]),
+    }
+
+
+def _options(text: str) -> str:
+    try:
+        options = json.loads(text or "{}")
+    except ValueError:
+        return text
+    return json.dumps(options, indent=1) if options else ""
+
+
+def docstring(use: str) -> str:
+    """What a method of this project says of itself. Methods from outside are not imported: a file of results is no
+    reason to run code that it names."""
+    import methods
+
+    if use not in methods.names():
+        return "From outside the project: see its own documentation."
+    try:
+        return inspect.cleandoc(methods.method_class(use).__doc__ or "It says nothing.")
+    except ImportError as error:
+        return f"Cannot be imported here: {error}"

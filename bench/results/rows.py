@@ -1,0 +1,172 @@
+"""From a plan and the results directory to rows of runs.csv and points of the learning curves."""
+
+from typing import Any
+
+from bench import models
+from bench.identity import canonical
+from bench.jobs.model import Job
+from bench.plan import Cell, Plan
+from bench.results.states import Reader
+from bench.store import Store
+from bench.train.cost import Cost
+
+# columns that a run's result says as they are
+SAID: tuple[str, ...] = (
+    "peak_memory_bytes",
+    "device",
+    "devices",
+    "workers_on_device",
+    "git_sha",
+    "torch",
+    "timm",
+    "started_at",
+    "best_epoch",
+)
+SAID += ("val_top1", "threads", "device_name", "host", "python", "engine", "git_dirty")
+
+
+def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
+    """A row per run of the suite, in the suite's order; the columns are those of `report.columns`."""
+    reader = Reader(plan, store)
+    return [row(cell, reader) for cell in plan.cells]
+
+
+def row(cell: Cell, reader: Reader) -> dict[str, Any]:
+    suite, spec = reader.plan.suite, cell.spec
+    gene, start, run = (reader.result(id) for id in (cell.learngene, cell.start, cell.run))
+    ancestors = [reader.result(id) for id in cell.ancestors]
+    trials = tuning_jobs(cell, reader.plan)
+    status, reason = ("skipped", cell.skipped) if cell.skipped else reader.state(cell.run)
+    init = (start.get("cost") if cell.start else run.get("init_cost")) or {}
+    train = run.get("train_cost") or {}
+    teacher_params = start.get("teacher_params", 0) + (0 if cell.start else run.get("teacher_params", 0))
+    other_teacher = [cell.teacher] if cell.teacher and uses_other_teacher(cell, gene, start, run) else []
+    shared = [*cell.ancestors, *other_teacher]
+    options = cell.method.options(cell.initializer) | ({"train": cell.method.train} if cell.method.train else {})
+    own_runs = (suite.resolved["methods"][cell.method.label] or {}).get("runs")
+    options |= {"runs": own_runs} if own_runs else {}
+    return {
+        "suite": suite.name,
+        "run": cell.run,
+        "method": cell.method.label,
+        "options": canonical(options),
+        "dataset": cell.data.name,
+        "arch": "vit",
+        "target": cell.target,
+        **{name: getattr(spec, name) for name in ("embed_dim", "depth", "num_heads")},
+        "seed": cell.seed,
+        "status": status,
+        "reason": reason,
+        "params": models.params(spec),
+        "macs": models.macs(spec),
+        "ancestor": " ".join(shared),
+        "learngene": cell.learngene or "",
+        "stored_params": gene["stored_params"] + teacher_params if gene else None,
+        "stored_params_head": gene.get("stored_params_head"),
+        "stored_bytes": gene["stored_bytes"] + 4 * teacher_params if gene else None,
+        "needs": needs(gene, start, run) if run else "",
+        "epochs": run.get("epochs"),
+        **{name: run.get(name) for name in ("top1_init", "top1", "top5", "best_top1", "loss")},
+        "ancestor_top1": ancestors[0].get("top1") if ancestors and same_data(cell, reader.plan) else None,
+        **stage("ancestor", shared, reader),
+        "ancestor_each": each("ancestor", shared, reader),
+        **stage("learngene", [cell.learngene] if cell.learngene else [], reader),
+        **stage("tuning", trials, reader),
+        **part("init", init, start if cell.start else run),
+        **part("train", train, run),
+        "energy_joules": train.get("energy_joules"),
+        "tuning": " ".join(trials),
+        "eval_seconds": train.get("eval_seconds"),
+        "restarts": run["restarts"] + start.get("restarts", 0) if run else None,
+        **{name: run.get(name) for name in SAID},
+        "method_use": cell.method.use,
+        "method_seed": cell.seed if suite.file.replicate == "all" else 0,
+        "version": cell.initializer.version,
+        "head": cell.initializer.head,
+        "replicate": suite.file.replicate,
+        "budget": suite.file.budget,
+        "control": cell.method.control,
+        "lr": run.get("tuned", {}).get("lr", cell.recipe.lr),
+        "tune": canonical(run["tuned"]) if "tuned" in run else "",
+        "precision": cell.recipe.precision,
+        "error": reason if status == "failed" else "",
+        "log": f"jobs/run/{cell.run}/log.jsonl",
+    }
+
+
+def uses_other_teacher(cell: Cell, *results: dict[str, Any]) -> bool:
+    """Whether a teacher that is no ancestor of the method was used, so that its cost counts too."""
+    used = cell.recipe.distill is not None or any("teacher" in result.get("needs", []) for result in results)
+    return used and cell.teacher not in cell.ancestors
+
+
+def tuning_jobs(cell: Cell, plan: Plan) -> list[str]:
+    """The jobs that were done on this target to choose the learning rate: tuning runs and their starts. They are the
+    same for all seeds, and those of all targets choose together."""
+    target = plan.jobs[cell.run].settings["target"] if cell.tuned_by else None
+    runs = [plan.jobs[id] for ids in cell.tuned_by.values() for id in ids]
+    runs = [job for job in runs if job.settings["target"] == target]
+    starts = [job.settings["start"] for job in runs if "start" in job.settings]
+    return list(dict.fromkeys([*starts, *(job.id for job in runs)]))
+
+
+def stage(name: str, jobs: list[str], reader: Reader) -> dict[str, Any]:
+    """Columns of what whole jobs cost together: unknown where one is not done, or was not done here."""
+    if not jobs:
+        return part(name, Cost().as_dict(), {})
+    results = [reader.result(id) for id in jobs]
+    if not all(results) or any(from_elsewhere(reader.plan.jobs[id]) for id in jobs):
+        return part(name, {}, {})
+    costs = [result["cost"] for result in results]
+    energy = [cost.get("energy_joules") for cost in costs]
+    together = {what: sum(cost[what] for cost in costs) for what in ("images", "flops", "seconds")}
+    together["energy_joules"] = None if None in energy else sum(energy)
+    # where jobs differ in how they used devices, the dearest reading counts
+    workers = min(result.get("workers_on_device", 1) for result in results)
+    return part(
+        name, together, {"workers_on_device": workers, "devices": max(result.get("devices", 1) for result in results)}
+    )
+
+
+def each(name: str, jobs: list[str], reader: Reader) -> str:
+    """The same columns for each of several jobs, JSON by identity: runs may share some of them and not others."""
+    return canonical({id: stage(name, [id], reader) for id in jobs}) if len(jobs) > 1 else ""
+
+
+def same_data(cell: Cell, plan: Plan) -> bool:
+    """Whether the (first) ancestor was evaluated on the data set of the run."""
+    jobs = [plan.jobs.get(id) for id in (cell.ancestors[0], cell.run)]
+    return all(jobs) and len({canonical(job.settings["data"]) for job in jobs if job}) == 1
+
+
+def from_elsewhere(job: Job) -> bool:
+    """Whether weights came ready-made, so that nobody here knows what they cost."""
+    return job.kind == "ancestor" and ("checkpoint" in job.settings or bool(job.settings.get("pretrained")))
+
+
+def part(name: str, cost: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
+    """Columns of a part of the cost that `job` did."""
+    columns = {f"{name}_{what}": cost.get(what) for what in ("images", "flops", "seconds", "energy_joules")}
+    return columns | {f"{name}_workers": job.get("workers_on_device"), f"{name}_devices": job.get("devices")}
+
+
+def needs(*results: dict[str, Any]) -> str:
+    """What a method was seen to use, of its learngene, start and run."""
+    seen = {thing for result in results for thing in result.get("needs", [])}
+    return "+".join(sorted(seen)) or "nothing"
+
+
+def curves(plan: Plan, store: Store) -> list[dict[str, Any]]:
+    """A point per evaluation of each run: of done ones from the result, of others from the log."""
+    reader = Reader(plan, store)
+    points = []
+    for id in dict.fromkeys(cell.run for cell in plan.cells if not cell.skipped):
+        evals = reader.result(id).get("evals")
+        if evals is None:
+            from bench.store.job_dir import read_log
+
+            logged = [e for e in read_log(reader.folder(id).log) if e.get("event") == "eval"]
+            evals = list({e["step"]: e for e in logged}.values())
+        names = ("epoch", "step", "images", "flops", "seconds", "top1", "val_top1", "loss")
+        points += [{"run": id, **{name: e.get(name) for name in names}} for e in evals]
+    return points

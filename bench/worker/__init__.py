@@ -1,0 +1,1 @@
+"""Executes jobs, each in a process that may die."""

@@ -1,0 +1,249 @@
+"""Executes one job: takes its lock, does its work, and leaves a result or a failure. Idempotent."""
+
+import contextlib
+import json
+import os
+import socket
+import tempfile
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench.errors import BenchError
+from bench.jobs.model import Job
+from bench.store import JobDir, Store
+from bench.store.lock import Lock
+from bench.worker import peak_memory
+from bench.worker.heap import keep_freed
+
+if TYPE_CHECKING:
+    from bench.train.group import Group
+
+State = Literal["done", "failed", "interrupted", "busy", "damaged"]
+
+
+@dataclass
+class Outcome:
+    """How an execution ended. `damaged` names a job (kind, id) whose result has to be made again; `kind` says of a
+    failure whether it was an `error`, the process `died`, or `memory` ran out; of a job that is done, `before`: another
+    did it."""
+
+    state: State
+    message: str = ""
+    damaged: tuple[str, str] | None = None
+    kind: str = ""
+    traceback: str = ""
+
+
+class Stop:
+    """Asked by signal handlers to stop; the training loop looks at its session's flag."""
+
+    def __init__(self) -> None:
+        self.requested, self.session = False, None
+
+    def __call__(self, *_: Any) -> None:
+        self.requested = True
+        if self.session is not None:
+            self.session.stop = True
+
+    def watch(self, session: Any) -> None:
+        """Let a job's session know from now on."""
+        self.session, session.stop = session, self.requested
+
+
+def execute(
+    job: Job,
+    root: Path,
+    *,
+    stop: Stop | None = None,
+    shared_by: int = 1,
+    device: str | None = None,
+    group: "Group | None" = None,
+) -> Outcome:
+    """Do a job unless it is done. `shared_by` runs share the device; `device` overrides the suite's choice.
+
+    Returns at once with `busy` when another living process holds the job. Whatever goes wrong inside the job is its
+    failure, with the traceback in its log; only KeyboardInterrupt and exit pass through.
+
+    group: the processes that do the job together, all by this function. The first of them decides whether there is
+        something to do, holds the lock and writes; what the others write is thrown away. A failure is only returned:
+        whoever started them knows which one was the cause.
+    """
+    folder = Store(root).job(job)
+    first = group is None or group.rank == 0
+    stop = stop or Stop()
+    lock = folder.lock()
+    lock.update(**slurm_job())
+    try:
+        refused = _take(job, folder, lock) if first else None
+        if group is not None:
+            refused = group.broadcast(refused)
+        if refused is not None:
+            return refused
+        with contextlib.ExitStack() as stack:
+            if not first:
+                folder = JobDir(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-rank-"))))
+            outcome = _work(job, root, folder, lock, stop, shared_by, device, group)
+        if group is not None and outcome.state in ("done", "interrupted"):
+            group.barrier()  # a GPU may still read from the memory of one that is ready to leave
+        return outcome
+    except Exception as error:
+        outcome = _failure(error)
+        return fail(folder, outcome) if group is None else outcome
+    finally:
+        lock.release()
+
+
+def _take(job: Job, folder: JobDir, lock: Lock) -> Outcome | None:
+    """Take the lock and begin, or say why not."""
+    if finished(folder):
+        return Outcome("done", kind="before")
+    if not lock.acquire():
+        return Outcome("busy")
+    if finished(folder, locked=True):
+        return Outcome("done", kind="before")
+    folder.clear_failure()
+    folder.write_settings({"kind": job.kind, "id": job.id, "settings": job.settings, "local": job.local})
+    return None
+
+
+def finished(folder: JobDir, *, locked: bool = False) -> bool:
+    """Whether the result is there and whole; damaged ones are set aside, so that the job is done anew.
+
+    `locked`: the caller holds the job's lock.
+    """
+    trouble = folder.damage()
+    if trouble is None:
+        return folder.result() is not None
+    folder.set_aside(locked=locked)
+    return False
+
+
+def _work(
+    job: Job,
+    root: Path,
+    folder: JobDir,
+    lock: Lock,
+    stop: Stop,
+    shared_by: int,
+    device: str | None,
+    group: "Group | None",
+) -> Outcome:
+    import torch
+
+    from bench.jobs.artifacts import ArtifactDamaged
+    from bench.jobs.context import Context
+    from bench.jobs.work import WORK
+    from bench.provenance import provenance
+    from bench.train import cost
+    from bench.train.session import Interrupted, Session, deterministic, seed_all, share_compiled
+
+    started = time.time()
+    keep_freed()
+    peak_memory.reset()
+    restarts = _restarts(folder)
+    folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts, **slurm_job())
+    deterministic(job.settings.get("threads", 1))
+    where = torch.device(choose_device(device or job.local.get("device", "auto")))
+    share_compiled(root)
+    session = Session(
+        folder,
+        where,
+        checkpoint_seconds=job.local.get("checkpoint", 30.0),
+        progress=lambda **note: lock.update(**note),
+        group=group,
+    )
+    stop.watch(session)
+    seed_all(job.settings.get("seed", 0), job.kind)
+    context = Context(job, Store(root), session)
+    try:
+        result, artifacts = WORK[job.kind](context)
+    except Interrupted as error:
+        folder.append_log("interrupted", message=str(error))
+        return Outcome("interrupted", str(error))
+    except ArtifactDamaged as error:
+        folder.append_log("waiting", message=str(error))
+        return Outcome("damaged", str(error), (error.kind, error.id))
+    finally:
+        context.close()
+    if session.group.rank > 0:
+        return Outcome("done")
+    if not lock.held():
+        return Outcome("busy", "the lock was taken over while this process was stopped")
+    result |= {
+        "kind": job.kind,
+        "id": job.id,
+        "cost": cost.total(session.costs).as_dict(),
+        "needs": result.get("needs", sorted(session.seen)),
+        "restarts": restarts,
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
+        "peak_memory_bytes": peak_memory.of(where),
+        "workers_on_device": shared_by,
+        "devices": session.group.world,
+        **session.found(),
+        **provenance(where, job.settings.get("threads", 1)),
+    }
+    folder.write_result(result, artifacts)
+    folder.append_log("done")
+    return Outcome("done")
+
+
+def choose_device(wish: str) -> str:
+    """`cuda` or `cpu`, for `auto` what there is. Raises BenchError where the wish cannot be met."""
+    import torch
+
+    if wish == "cuda" and not torch.cuda.is_available():
+        raise BenchError("device: cuda was asked for; torch sees no GPU here")
+    return "cuda" if wish == "cuda" or (wish == "auto" and torch.cuda.is_available()) else "cpu"
+
+
+def _restarts(folder: JobDir) -> int:
+    """How often this job was started since its last failure without coming to an end."""
+    from bench.store.job_dir import read_log
+
+    starts = 0
+    for event in read_log(folder.log):
+        starts = 0 if event.get("event") in ("failed", "done") else starts + (event.get("event") == "start")
+    return starts
+
+
+def slurm_job() -> dict[str, str]:
+    """The Slurm job that this process belongs to, as squeue names it; empty elsewhere."""
+    id, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
+    if id is None:
+        return {}
+    return {"slurm": f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if array else id}
+
+
+def _failure(error: Exception) -> Outcome:
+    message = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
+    kind = "memory" if _is_memory(error) else "error"
+    return Outcome("failed", message, kind=kind, traceback=traceback.format_exc())
+
+
+def fail(folder: JobDir, outcome: Outcome) -> Outcome:
+    """Write a failure to the job's log and files."""
+    failure = {"error": outcome.message, "kind": outcome.kind, "traceback": outcome.traceback}
+    try:
+        folder.append_log("failed", **failure)
+        folder.write_failure(failure | {"time": time.time()})
+    except OSError as full:  # nowhere to write: the launcher still tells
+        outcome.message += f" (and the failure could not be written: {full})"
+    return outcome
+
+
+def _is_memory(error: Exception) -> bool:
+    """Python, torch on a GPU and torch on the CPU say it each in their way."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+
+
+def job_to_json(job: Job) -> str:
+    return json.dumps(asdict(job))
+
+
+def job_from_json(text: str) -> Job:
+    value = json.loads(text)
+    return Job(**value | {"needs": tuple(value["needs"])})

@@ -1,0 +1,1 @@
+"""Mechanisms that methods share."""

@@ -1,0 +1,132 @@
+"""The break-even of a three-method example comes out as by hand; what all sizes share is fixed."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.report.analysis.break_even import break_even, crossing, verdict
+from bench.report.frames import conform_runs
+from tests.bench.report.report_frames import analysed, tuned
+
+
+def test_tuning_counts_on_both_sides_of_the_break_even():
+    section, curves, costs = analysed(*tuned())
+    with_tuning = (
+        break_even(section, curves, costs).set_index(["method", "unit", "ancestor"]).loc["wave", "flops", "with"]
+    )
+    plain = section.runs.assign(tune="", tuning="", tuning_flops=np.nan)
+    section, curves, costs = analysed(plain, curves.drop(columns=["method", "target", "seed"]))
+    without = break_even(section, curves, costs).set_index(["method", "unit", "ancestor"]).loc["wave", "flops", "with"]
+    for side in ("per_size", "scratch_per_size"):
+        assert with_tuning[side] - without[side] == pytest.approx(1.5e11)
+    assert with_tuning["fixed"] == without["fixed"] == 8e12
+
+
+def example(make_frames):
+    """Two sizes. Random gains 9 points an epoch for 100 FLOPs, 10 epochs, so it ends at 90%. Beside it:
+    a: ancestor 2000, learngene 1000, init 50 + training 150, ends at 72% (random: 8 epochs)
+    b: ancestor 2000, no learngene, training 200, ends at 36% (random: 4 epochs)
+    c: learngene 1200 per size, training 400, ends at 99% (random: never; it spends 1000)
+    """
+    runs, curves = make_frames(methods=("random", "wave", "weight_selection", "mixture_growth"), depths=(2, 4))
+    parts = {  # top1, ancestor, learngene, init, train
+        "random": (90.0, 0.0, 0.0, 0.0, 1000.0),
+        "wave": (72.0, 2000.0, 1000.0, 50.0, 150.0),
+        "weight_selection": (36.0, 2000.0, 0.0, 0.0, 200.0),
+        "mixture_growth": (99.0, 0.0, 1200.0, 0.0, 400.0),
+    }
+    columns = ["top1", "ancestor_flops", "learngene_flops", "init_flops", "train_flops"]
+    runs[columns] = [parts[method] for method in runs["method"]]
+    grown = runs["method"] == "mixture_growth"
+    runs.loc[grown, "learngene"] = "seed-" + runs.loc[grown, "target"]
+    curve = pd.DataFrame(
+        [
+            {"run": run, "epoch": e, "step": e, "images": e, "flops": 100.0 * e, "seconds": e, "top1": 9.0 * e}
+            for run in runs.loc[runs["method"] == "random", "run"]
+            for e in range(11)
+        ]
+    )
+    return conform_runs(runs), curve
+
+
+def test_break_even_by_hand(make_frames):
+    section, curves, costs = analysed(*example(make_frames))
+    frame = break_even(section, curves, costs)
+    flops = frame[frame["unit"] == "flops"].set_index(["method", "ancestor"])
+    columns = ["fixed", "per_size", "scratch_per_size", "scratch_is_bound", "break_even", "verdict"]
+    expected = {
+        # 3000 + 200 n = 800 n at n = 5; without the ancestor 1000 + 200 n = 800 n at 1.67
+        ("wave", "with"): [3000, 200, 800, False, 5.0, "from 5 sizes"],
+        ("wave", "without"): [1000, 200, 800, False, 1000 / 600, "from 2 sizes"],
+        # 2000 + 200 n = 400 n at n = 10; without it nothing is fixed
+        ("weight_selection", "with"): [2000, 200, 400, False, 10.0, "from 10 sizes"],
+        ("weight_selection", "without"): [0, 200, 400, False, 0.0, "from 1 size"],
+        # a learngene per size: 1600 a size against more than 1000, which tells nothing
+        ("mixture_growth", "with"): [0, 1600, 1000, True, math.nan, "cannot tell"],
+        ("mixture_growth", "without"): [0, 1600, 1000, True, math.nan, "cannot tell"],
+    }
+    assert sorted(flops.index) == sorted(expected)
+    for key, row in expected.items():
+        found = flops.loc[key, columns].tolist()
+        assert found[:4] == row[:4]
+        assert found[4] == pytest.approx(row[4], nan_ok=True)
+        assert found[5] == row[5]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "per_size", "scratch", "bound", "sizes", "words"),
+    [
+        (1200, 400, 1000, True, 2.0, "from at most 2 sizes"),
+        (300, 400, 1000, True, 0.5, "from 1 size"),
+        (100, 50, 50, False, math.inf, "never"),
+        (0, 50, 50, False, 0.0, "from 1 size"),
+        (0, 60, 50, False, math.inf, "never"),
+        (math.nan, 60, 50, False, math.nan, "cannot tell"),
+    ],
+)
+def test_crossing(fixed, per_size, scratch, bound, sizes, words):
+    found = crossing(fixed, per_size, scratch, bound)
+    assert found == pytest.approx(sizes, nan_ok=True)
+    assert verdict(found, bound) == words
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_teacher_that_all_sizes_share_is_fixed_and_each_ones_ancestor_is_not(make_frames, known):
+    """Two sizes with ancestors of 100 and 300 FLOPs of their own and one teacher of 2000; learngene 1000, init 50 +
+    training 150. Fixed: 2000 + 1000. Per size: (100 + 300) / 2 + 200 = 400. Against 800 from scratch (to 72% at
+    9 points and 100 FLOPs an epoch): 3000 + 400 n = 800 n at n = 7.5. In all for its two sizes: 3000 + 800 = 3800.
+    """
+    runs, curve = example(make_frames)
+    wave = runs["method"] == "wave"
+    for depth, own in ((2, 100.0), (4, 300.0)):
+        here = wave & (runs["depth"] == depth)
+        each = {f"own{depth}": {"ancestor_flops": own}, "teacher": {"ancestor_flops": 2000.0 if known else None}}
+        runs.loc[here, ["ancestor", "ancestor_each"]] = [" ".join(each), json.dumps(each)]
+        runs.loc[here, "ancestor_flops"] = own + 2000 if known else np.nan
+    section, curves, costs = analysed(runs, curve)
+    frame = break_even(section, curves, costs).query("method == 'wave' and unit == 'flops'").set_index("ancestor")
+    row, total = frame.loc["with"], costs.set_index("method").loc["wave", "flops_total"]
+    assert row["per_size"] == 400
+    assert frame.loc["without", ["fixed", "per_size"]].tolist() == [1000, 200]
+    if known:
+        assert row[["fixed", "break_even", "verdict"]].tolist() == [3000, 7.5, "from 8 sizes"]
+        assert row["fixed"] + row["targets"] * row["per_size"] == total == 3800
+    else:  # a teacher that came ready-made: what is shared is unknown, what each size has of its own is not
+        assert math.isnan(row["fixed"])
+        assert math.isnan(total)
+        assert row["verdict"] == "cannot tell"
+
+
+def test_what_only_some_sizes_share_grows_with_their_number(make_frames):
+    """Four sizes, two of a kind share an ancestor of 2000: 4000 in all, 1000 a size and nothing fixed but 1000."""
+    runs, curve = make_frames(methods=("random", "wave"), depths=(2, 4, 6, 8))
+    wave = runs["method"] == "wave"
+    runs.loc[wave, "ancestor"] = "of-" + (runs["depth"] > 4).astype(str)
+    runs.loc[wave, ["ancestor_flops", "learngene_flops", "init_flops", "train_flops"]] = [2000.0, 1000.0, 50.0, 150.0]
+    section, curves, costs = analysed(runs, curve)
+    row = break_even(section, curves, costs).set_index(["method", "unit", "ancestor"]).loc["wave", "flops", "with"]
+    assert row[["fixed", "per_size"]].tolist() == [1000, 1200]
+    assert costs.set_index("method").loc["wave", "flops_total"] == 1000 + 4 * 1200

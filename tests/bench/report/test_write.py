@@ -1,0 +1,216 @@
+"""A whole report: its files, half-finished suites, several suites, rebuilding it from its own files."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from bench.report import print_table, read_curves, read_runs, write_report
+from bench.report.page.notes import warnings_of
+
+FRAMES = {"runs", "curves", "summary", "comparisons", "cost", "break_even", "reach", "ranking"}
+PICTURES = {
+    "accuracy_vs_size", "accuracy_vs_stored", "learning_curves", "cost_split", "break_even", "critical_difference",
+    "performance_profile", "paired_differences",
+}  # fmt: skip
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Pictures in one format: the drawing is the same, the saving a third."""
+    monkeypatch.setattr("bench.report.plots.canvas.FORMATS", ("svg",))
+
+
+def names(paths, suffix):
+    return {path.stem for path in paths if path.suffix == suffix}
+
+
+def test_a_report_has_all_its_files_and_rebuilds_from_two_of_them(make_frames, tmp_path):
+    paths = write_report(*make_frames(depths=(2, 4)), tmp_path / "a", title="t")
+    assert paths[0].name == "runs.csv"
+    assert names(paths, ".csv") == FRAMES
+    assert names(paths, ".png") == names(paths, ".pdf") == names(paths, ".svg") == PICTURES
+    assert names(paths, ".tex") == names(paths, ".md") - {"tables"}
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {path.name for path in paths}
+    again = write_report(
+        read_runs(tmp_path / "a" / "runs.csv"), read_curves(tmp_path / "a" / "curves.csv"), tmp_path / "b", title="t"
+    )
+    assert [path.name for path in paths] == [path.name for path in again]
+    different = [path.name for path in again if path.read_bytes() != (tmp_path / "a" / path.name).read_bytes()]
+    assert different == []
+
+
+def test_a_half_finished_suite_is_reported_with_what_is_missing(make_frames, tmp_path, quick):
+    runs, curves = make_frames(depths=(2, 4), seeds=2)
+    runs.loc[1, ["status", "reason"]] = ["running", ""]
+    runs.loc[2:3, ["status", "reason"]] = ["pending", "requeued after preemption"]
+    runs.loc[5:7, ["status", "error"]] = ["failed", "loss is NaN at step 3"]
+    runs.loc[8, ["status", "reason"]] = ["skipped", "cannot change width"]
+    runs.loc[9, "status"] = "interrupted"
+    unfinished = runs["status"] != "done"
+    runs.loc[unfinished, ["top1", "best_top1", "top1_init", "loss", "train_flops", "learngene_flops"]] = np.nan
+    write_report(runs, curves, tmp_path, title="t")
+    page = (tmp_path / "report.html").read_text()
+    for words in ("8 of 20 runs are not done", "loss is NaN at step 3", "requeued after preemption", "TOO FEW SEEDS"):
+        assert words in page
+    table = (tmp_path / "table_top1.md").read_text()
+    assert "| failed |" in table
+    assert "**" not in table  # two seeds claim nothing
+    summary = pd.read_csv(tmp_path / "summary.csv").set_index(["method", "target"])
+    assert summary.loc[("sws", "L2-d64"), ["n", "planned", "skipped", "missing"]].tolist() == [0, 2, 1, 1]
+
+
+@pytest.mark.parametrize("status", ["pending", "failed"])
+def test_a_suite_without_one_finished_run(make_frames, tmp_path, status):
+    runs, curves = make_frames(depths=(2, 4))
+    runs["status"] = status
+    empty = ["top1", "train_flops", "stored_params", "device", "started_at", "epochs", "ancestor_flops"]
+    runs[empty] = None
+    paths = write_report(runs, curves.iloc[:0], tmp_path, title="t")
+    assert names(paths, ".png") == set()
+    assert "15 of 30" not in (tmp_path / "report.html").read_text()
+    assert "30 of 30 runs are not done" in (tmp_path / "report.html").read_text()
+
+
+def test_nothing_of_an_earlier_report_stays(make_frames, tmp_path, quick):
+    for name in ("table_old.md", "critical_difference.svg", "table_old.tex"):
+        (tmp_path / name).write_text("old")
+    (tmp_path / "mine.txt").write_text("kept")
+    paths = write_report(*make_frames(methods=("random", "wave"), depths=(2,)), tmp_path, title="t")
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths} | {"mine.txt"}
+
+
+def test_no_run_at_all(make_frames, tmp_path):
+    runs, curves = make_frames(depths=(2,))
+    paths = write_report(runs.iloc[:0], curves.iloc[:0], tmp_path, title="t")
+    assert len(read_runs(paths[0])) == 0
+    assert "there is no run at all" in (tmp_path / "report.html").read_text()
+    print_table(runs.iloc[:0], Console(file=io.StringIO()))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"methods": ("random",), "depths": (2,), "seeds": 1},
+        {"methods": ("wave", "sws"), "depths": (2, 4)},  # without random
+        {"depths": (2,), "widths": (32, 64, 96)},
+        {"depths": (2, 4), "widths": (32, 64), "methods": ("random", "wave")},
+        {"epochs": 0, "depths": (2, 4)},
+    ],
+    ids=["one run", "without random", "widths", "depths and widths", "evaluation only"],
+)
+@pytest.mark.filterwarnings("error")
+def test_other_shapes_of_suites(make_frames, tmp_path, shape, quick):
+    paths = write_report(*make_frames(**shape), tmp_path, title="t")
+    assert {"accuracy_vs_size", "accuracy_vs_stored", "learning_curves", "cost_split"} <= names(paths, ".svg")
+
+
+def test_several_suites_and_data_sets_keep_apart(make_frames, tmp_path, quick):
+    first = make_frames(datasets=("digits", "letters"), methods=("random", "wave"), depths=(2, 4))
+    second = make_frames(suite="other suite", methods=("random", "sws"), depths=(2, 4))
+    runs, curves = (pd.concat(pair).drop_duplicates() for pair in zip(first, second, strict=True))
+    paths = write_report(runs, curves, tmp_path, title="t")
+    assert {"table_tiny_digits_top1", "table_tiny_letters_top1", "table_other_suite_digits_top1"} <= names(
+        paths, ".tex"
+    )
+    assert {"tiny_learning_curves", "other_suite_learning_curves"} <= names(paths, ".svg")
+    ranking = pd.read_csv(tmp_path / "ranking.csv").set_index(["suite", "method"])
+    assert ranking.loc[("tiny", "wave"), "cells"] == 4
+    assert ranking.loc[("other suite", "sws"), "cells"] == 2
+
+
+def test_thousands_of_runs(make_frames, tmp_path, quick):
+    """The 10,000 of the promise are measured by hand; this is the same code on a fifth of them."""
+    runs, curves = make_frames(depths=range(1, 21), seeds=20, epochs=2)
+    assert len(runs) == 2000
+    paths = write_report(runs, curves, tmp_path, title="t")
+    assert names(paths, ".svg") == PICTURES
+
+
+def test_pictures_of_many_methods_leave_none_out(make_frames):
+    from bench.report.analysis.section_analysis import analyse
+    from bench.report.plots.canvas import theme
+    from bench.report.plots.paired_differences import chosen, draw
+    from bench.report.style import looks
+
+    methods = ["random", "weight_selection", *(f"wave{i}" for i in range(11))]
+    (analysis,) = analyse(*make_frames(methods=methods, depths=(2,)))
+    panels = chosen(analysis).groupby("versus").size()
+    assert panels.to_dict() == {True: 12, False: 11}  # each against random, and each against the next
+    with theme():
+        figure = draw([analysis], looks(analysis.section.use)).figure
+    # waves are near each other, and far from weight_selection
+    assert [axis.get_xscale() for axis in figure.axes] == ["linear", "symlog"]
+    assert "logarithmic beyond" in figure.axes[1].get_xlabel()
+    assert [axis.get_title() for axis in figure.axes] == ["digits, to random", "digits, to the next in accuracy"]
+
+
+def test_pairs_that_have_no_room_are_counted(make_frames):
+    from bench.report.analysis.section_analysis import analyse
+    from bench.report.plots.canvas import theme
+    from bench.report.plots.paired_differences import draw
+    from bench.report.style import looks
+
+    (analysis,) = analyse(*make_frames(methods=["random", *(f"wave{i}" for i in range(17))], depths=(2,)))
+    with theme():
+        figure = draw([analysis], looks(analysis.section.use)).figure
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles[0] == "digits, to random: the first 16 of 17" and {len(a.get_yticks()) for a in figure.axes} == {16}
+
+
+@pytest.mark.parametrize(("waves", "says"), [(12, ""), (15, " Shown: 12 of 15 methods; break_even.csv has all.")])
+def test_a_picture_with_fewer_panels_than_methods_says_so(make_frames, monkeypatch, waves, says):
+    from matplotlib import pyplot
+
+    from bench.report.analysis.section_analysis import analyse
+    from bench.report.plots import PICTURES, draw_all
+    from bench.report.style import looks
+
+    monkeypatch.setattr("bench.report.plots.PICTURES", {"break_even": PICTURES["break_even"]})
+    (analysis,) = analyse(*make_frames(methods=["random", *(f"wave{i}" for i in range(waves))], depths=(2,)))
+    ((_, caption, figure),) = draw_all([analysis], looks(analysis.section.use))
+    assert caption == PICTURES["break_even"] + says
+    assert len(figure.axes) == 12
+    pyplot.close(figure)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 250])
+def test_the_terminal_table_is_never_wider_than_the_terminal(make_frames, width):
+    runs, _ = make_frames(depths=(2, 4, 6, 8, 10))
+    runs.loc[0, ["status", "error"]] = ["failed", "[bold]boom[/bold] \x1b[31m" + "x" * 300]
+    out = io.StringIO()
+    print_table(runs, Console(file=out, width=width))
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "\x1b" not in text
+    words = " ".join(text.split())
+    for expected in ("[bold]boom[/bold]", "wave", "L10", "(2/3)", "stored", "total", "± "):
+        assert expected in words
+
+
+def test_mixtures_are_warned_of(make_frames):
+    runs, _ = make_frames(seeds=5)
+    assert len(warnings_of(runs)) == 1  # made once: given one learngene
+    runs["replicate"] = "all"
+    assert warnings_of(runs) == []
+    mixed = {"git_sha": "code versions", "engine": "training semantics", "torch": "versions of torch"}
+    mixed |= {"device": "kinds of device", "device_name": "device models", "host": "machines", "threads": "threads"}
+    for column, words in mixed.items():
+        changed = runs.copy()
+        changed.loc[0, column] = 2 if column in ("engine", "threads") else "another"
+        assert any("mixed" in w and words in w for w in warnings_of(changed)), column
+    runs.loc[0, "git_dirty"] = True
+    assert any("differed from its commit" in w for w in warnings_of(runs))
+    assert warnings_of(runs[runs["seed"] < 2])[0].startswith("tiny: TOO FEW SEEDS: 15 of 15 cells")
+    assert warnings_of(runs[runs["seed"] < 3])[0].startswith("tiny: FEW SEEDS: 15 of 15 cells have fewer than 5")
+
+
+def test_importing_the_report_is_light():
+    code = "import bench.report, bench.report.columns, sys; print([m for m in ('pandas', 'scipy', 'matplotlib', 'torch', 'numpy', 'jinja2') if m in sys.modules])"  # noqa: E501
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3])
+    assert done.stdout.strip() == "[]", done.stderr
