@@ -47,7 +47,7 @@ def test_every_cut_and_every_changed_byte_is_noticed(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from bench.store.files import write_bytes
+from bench.files import write_bytes
 n = 0
 while True:
     n += 1
