@@ -15,6 +15,11 @@ from bench.identity import digest
 END = 100  # bytes at the end of a JSON file, with its checksum
 
 
+def cache_folder() -> Path:
+    """Where this user keeps what can be made again: `~/.cache/learngene-bench`, or below XDG_CACHE_HOME."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "learngene-bench"
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file in one step, its folder made if need be: a reader sees the old one or the new one, also after a
     crash."""

@@ -31,6 +31,7 @@ class Survey:
 
     found: whatever the source wants to see again in `open_part`, so that it need not look twice.
     form:  what was done to the images since, where something was: part of what results depend on.
+    content: hash of the images and labels, of what is built in.
     """
 
     classes: Sequence[str]
@@ -38,6 +39,7 @@ class Survey:
     train: Sequence[int]
     found: Any = None
     form: Mapping[str, Any] | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def describe_survey(settings: DataSettings, survey: Survey) -> Description:
     }
     if survey.form is not None:
         fingerprint["prepared"] = dict(survey.form)
+    if survey.content is not None:
+        fingerprint["content"] = survey.content
     if settings.in_memory:
         fingerprint["in_memory"] = True
     if cut:

@@ -80,6 +80,14 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "source": "builtin", "img_size": 8, "in_chans": 1, "mean": (0.3053,), "std": (0.3760,), "crop_pct": 1.0,
         "in_memory": True,
     },
+    "glyphs": {
+        "source": "builtin", "img_size": 20, "in_chans": 1, "mean": (0.0933,), "std": (0.2489,), "crop_pct": 1.0,
+        "in_memory": True,
+    },
+    "mnist_5k": {
+        "source": "builtin", "img_size": 28, "in_chans": 1, "mean": (0.1307,), "std": (0.3081,), "crop_pct": 1.0,
+        "in_memory": True,
+    },
     "cifar10": _pixels(32, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "cifar100": _pixels(32, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
     "mnist": _pixels(28, (0.1307,), (0.3081,)),

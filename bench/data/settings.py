@@ -87,7 +87,7 @@ class DataSettings(Frozen):
         if given.get("source", default.get("source")) != default.get("source"):
             default = {}  # the name is the user's own
         merged = {**default, **given}
-        if merged.get("img_size") != default.get("img_size"):
+        if merged.get("img_size") != default.get("img_size") and merged.get("source") != "builtin":
             merged["in_memory"] = given.get("in_memory", False)  # arrays are held at their own size unless one says so
         return merged
 
@@ -104,8 +104,11 @@ class DataSettings(Frozen):
             raise ValueError(f"mean and std need one value for each of the {self.in_chans} channels")
         if self.source == "torch" and self.known not in TORCH_SETS:
             raise ValueError(f"no torchvision data set {self.known!r} (there are: {', '.join(TORCH_SETS)})")
-        if self.source == "builtin" and (self.img_size, self.in_chans, self.in_memory) != (8, 1, True):
-            raise ValueError("digits are 8x8 in one channel, held in memory")
+        if self.source == "builtin":
+            if self.known == "digits" and (self.img_size, self.in_chans, self.in_memory) != (8, 1, True):
+                raise ValueError("digits are 8x8 in one channel, held in memory")
+            if (self.in_chans, self.in_memory) != (1, True):
+                raise ValueError(f"{self.known} has one channel and is held in memory")
         changed = self.model_dump(exclude_defaults=True)
         for name, sources in FIELDS_OF_SOURCE.items():
             if name in changed and self.source not in sources:

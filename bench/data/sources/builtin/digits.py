@@ -10,14 +10,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bench.data.description import Survey
-from bench.data.settings import DataSettings
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from bench.data.images import ArrayImages
-
-LEVELS = 16
+WHITE = 16  # of 17 grey levels
 SURVEY = Survey(
     classes=tuple("0123456789"),
     sizes={"train": 1077, "val": 360, "test": 360},
@@ -25,12 +22,12 @@ SURVEY = Survey(
 )
 
 
-def survey(settings: DataSettings) -> Survey:
+def survey() -> Survey:
     return SURVEY
 
 
 @lru_cache(maxsize=1)
-def _arrays() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def arrays() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """part -> (uint8 [n, 1, 8, 8] in 0..16, int64 [n]). Importing scikit-learn takes a second: once per process."""
     import numpy as np
     from sklearn.datasets import load_digits
@@ -42,10 +39,3 @@ def _arrays() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     rest, test = train_test_split(everything, test_size=360, stratify=labels, random_state=0)
     train, val = train_test_split(rest, test_size=360, stratify=labels[rest], random_state=0)
     return {part: (pixels[i], labels[i]) for part, i in (("train", train), ("val", val), ("test", test))}
-
-
-def open_part(settings: DataSettings, survey: Survey, part: str) -> ArrayImages:
-    from bench.data.images import ArrayImages
-
-    pixels, labels = _arrays()[part]
-    return ArrayImages(pixels, labels, white=LEVELS)
