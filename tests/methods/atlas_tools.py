@@ -8,7 +8,7 @@ import torch
 
 import methods
 from methods.testing import perturbed, state
-from methods.vit import build_vit
+from methods.vit import VitSpec, build_vit
 from tests.methods.tinylab import SPEC, TinyLab
 
 HEADED = SPEC.replace(embed_dim=12, num_heads=3, depth=4, mlp_ratio=2.0)  # heads of 4 channels, 24 hidden units
@@ -66,3 +66,13 @@ def plant(monkeypatch, module, right, wrong):
     for name, value in changed.items():
         if getattr(value, "__module__", None) == module.__name__:
             monkeypatch.setattr(module, name, value)
+
+
+def stored_of_deit(name, **options):
+    """Stored parameters, the head left out, with a DeiT-Ti, -S and -B as ancestor; for methods that only copy."""
+    counts = []
+    for width in (192, 384, 768):
+        with torch.device("meta"):
+            ancestor = build_vit(VitSpec(embed_dim=width, num_heads=width // 64))
+        counts.append(methods.get(name, **options).condense(ancestor, None).stored_params)
+    return counts
