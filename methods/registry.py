@@ -14,6 +14,10 @@ METHODS = {
     "sws": "methods.sws:StageWiseSharing",
     "mixture_growth": "methods.mixture_growth:MixtureGrowth",
     "wave": "methods.wave:Wave",
+    # the ancestor's blocks and channels by index: depth maps, growth, selection
+    "depth_map": "methods.depth_map:DepthMap",
+    "heur_lg": "methods.layer_learngene:HeurLG",
+    "auto_lg": "methods.layer_learngene:AutoLG",
     "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 

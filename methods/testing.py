@@ -1,10 +1,12 @@
 """What every initializer has to keep, as plain assertions: run `check_initializer` on a class of your own.
 
     from methods.testing import check_initializer
-    check_initializer(Halved(), ancestor_spec, target_spec, make_lab)
+    for size, target_spec in sizes_around(ancestor_spec).items():
+        check_size(Halved(), ancestor_spec, target_spec, make_lab)
 
-`make_lab(targets=[VitSpec], teacher=module or None, classes=str, seed=int)` gives a `Lab` whose fits are short. Nothing
-here needs pytest; a method that breaks the contract raises AssertionError saying how.
+A size that the method serves has to pass `check_initializer`; one that it does not serve has to be refused with a
+reason. `make_lab(targets=[VitSpec], teacher=module or None, classes=str, seed=int)` gives a `Lab` whose fits are short.
+Nothing here needs pytest; a method that breaks the contract raises AssertionError saying how.
 """
 
 from __future__ import annotations
@@ -32,7 +34,10 @@ SECTIONS = ("Source:", "Verified:", "Assumed:")
 
 @dataclass
 class Bench:
-    """One initializer, the ancestor it gets and the target it fills; each job gets a lab of its own."""
+    """One initializer, the ancestors it gets and the target it fills; each job gets a lab of its own.
+
+    A method that takes many ancestors gets two different ones; the first is the teacher.
+    """
 
     initializer: Initializer
     ancestor_spec: VitSpec
@@ -40,15 +45,16 @@ class Bench:
     make_lab: MakeLab
 
     def __post_init__(self) -> None:
-        self.ancestor = perturbed(self.ancestor_spec, seed=1)
+        seeds = {0: (1,), 1: (1,), "many": (1, 2)}[self.initializer.ancestors]
+        self.ancestors = [perturbed(self.ancestor_spec, seed) for seed in seeds]
 
     def lab(self, classes: str = "same", *more: VitSpec) -> Lab:
-        teacher = copy.deepcopy(self.ancestor) if self.initializer.ancestors else None
+        teacher = copy.deepcopy(self.ancestors[0]) if self.initializer.ancestors else None
         return self.make_lab(targets=[self.target_spec, *more], teacher=teacher, classes=classes, seed=0)
 
     def condense(self, *more: VitSpec) -> Learngene:
         """`more`: further targets that the learngene has to serve."""
-        given = {0: None, 1: self.ancestor, "many": [self.ancestor]}[self.initializer.ancestors]
+        given = {0: None, 1: self.ancestors[0], "many": list(self.ancestors)}[self.initializer.ancestors]
         return self.initializer.condense(given, self.lab("same", *more))
 
     def target(self, learngene: Learngene, *, seed: int, classes: str = "same") -> tuple[State, State]:
@@ -64,6 +70,10 @@ State = dict[str, "Tensor"]
 
 def state(model: nn.Module) -> State:
     return {name: t.detach().clone() for name, t in model.state_dict().items()}
+
+
+def wants_gradients(model: nn.Module) -> list[bool]:
+    return [p.requires_grad for p in model.parameters()]
 
 
 def perturbed(spec: VitSpec, seed: int) -> nn.Module:
@@ -110,6 +120,47 @@ def origin(drawn: tuple[State, State], other: tuple[State, State]) -> dict[str, 
     return result
 
 
+def sizes_around(ancestor: VitSpec) -> dict[str, VitSpec]:
+    """Targets of the ancestor's size and of another one in each direction, all with heads of the ancestor's size.
+
+    The ancestor needs an even number of heads and a depth of at least 3; deeper is less than twice as deep.
+    """
+    wide, heads, deep = ancestor.embed_dim, ancestor.num_heads, ancestor.depth
+    return {
+        "equal": ancestor,
+        "shallower": ancestor.replace(depth=deep // 3),
+        "deeper": ancestor.replace(depth=deep * 3 // 2),
+        "narrower": ancestor.replace(embed_dim=wide // 2, num_heads=heads // 2),
+        "wider": ancestor.replace(embed_dim=wide * 2, num_heads=heads * 2),
+    }
+
+
+def check_size(
+    initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab
+) -> dict[str, str] | None:
+    """`check_initializer` for a size that the method serves, `check_refusal` and None for one that it does not."""
+    if initializer.supports(ancestor_spec if initializer.ancestors else None, target_spec) is None:
+        return check_initializer(initializer, ancestor_spec, target_spec, make_lab)
+    check_refusal(initializer, ancestor_spec, target_spec, make_lab)
+    return None
+
+
+def check_refusal(initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab) -> None:
+    """A size that is not served has a reason, and filling it all the same raises ValueError with that reason."""
+    ancestor = ancestor_spec if initializer.ancestors else None
+    reason = initializer.supports(ancestor, target_spec)
+    assert isinstance(reason, str) and reason.strip(), f"expected the reason why the size is skipped, found {reason!r}"
+    bench = Bench(initializer.resolve(ancestor, [ancestor_spec]), ancestor_spec, ancestor_spec, make_lab)
+    learngene = bench.condense()
+    bench.target_spec = target_spec
+    try:
+        bench.target(learngene, seed=61)
+    except ValueError as error:
+        assert reason in str(error), f"initialize refuses for another reason than supports: {error}, not {reason}"
+    else:
+        raise AssertionError(f"initialize fills a target that supports refuses: {reason}")
+
+
 def check_initializer(
     initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab
 ) -> dict[str, str]:
@@ -147,17 +198,17 @@ def check_condense(bench: Bench) -> Learngene:
     """Condensing leaves the ancestor alone and gives the same learngene again, whatever the global generator says."""
     import torch
 
-    before, training = state(bench.ancestor), bench.ancestor.training
-    wants = [p.requires_grad for p in bench.ancestor.parameters()]
+    before = [(state(model), model.training, wants_gradients(model)) for model in bench.ancestors]
     torch.manual_seed(11)
     learngene = bench.condense()
     torch.manual_seed(12)
     again = bench.condense()
     assert same(learngene.tensors, again.tensors), "condensing twice gives two learngenes: use lab.generator"
     assert learngene.meta == again.meta, "condensing twice gives different metadata"
-    assert same(state(bench.ancestor), before), "condense modified the ancestor"
-    assert bench.ancestor.training == training, "condense changed the ancestor's mode"
-    assert [p.requires_grad for p in bench.ancestor.parameters()] == wants, "condense froze the ancestor"
+    for model, (weights, training, gradients) in zip(bench.ancestors, before, strict=True):
+        assert same(state(model), weights), "condense modified the ancestor"
+        assert model.training == training, "condense changed the ancestor's mode"
+        assert wants_gradients(model) == gradients, "condense froze the ancestor"
     return learngene
 
 
@@ -181,11 +232,12 @@ def check_targets(bench: Bench, learngene: Learngene) -> None:
 def check_initialize(bench: Bench, learngene: Learngene) -> dict[str, str]:
     """Every tensor is given or fresh; the same input gives the same target; learngene and ancestor stay as they are."""
     before = {name: t.clone() for name, t in learngene.tensors.items()}
-    ancestor = state(bench.ancestor)
+    ancestors = [state(model) for model in bench.ancestors]
     first, again, other = (bench.target(learngene, seed=seed) for seed in (21, 21, 22))
     assert same(first[1], again[1]), "initializing twice gives two targets: use lab.generator"
     assert same(learngene.tensors, before), "initialize modified the learngene"
-    assert same(state(bench.ancestor), ancestor), "initialize modified the ancestor"
+    unchanged = all(same(state(model), old) for model, old in zip(bench.ancestors, ancestors, strict=True))
+    assert unchanged, "initialize modified the ancestor"
     return origin(first, other)
 
 

@@ -5,27 +5,59 @@ import pytest
 import methods
 from methods.base import HEAD
 from methods.registry import METHODS
-from methods.testing import check_documented, check_initializer, check_light
+from methods.testing import check_documented, check_initializer, check_light, check_size, sizes_around
 from methods.vit import build_vit
 from tests.methods.tinylab import SPEC, TinyLab
 
 ANCESTOR = SPEC.replace(depth=6)
-TARGETS = {"shallow": SPEC.replace(depth=2), "deep": SPEC.replace(depth=6)}
-EVERYTHING = set(build_vit(TARGETS["deep"]).state_dict())
+SIZES = sizes_around(ANCESTOR)
 
 # Options where the defaults do not fit so small a model; a method that is not named here runs with its defaults.
 OPTIONS = {"wave": {"template_size": 16}}
-# Tensors that deliberately keep timm's fresh initialisation, with the default options and equal class lists.
-FRESH = {"random": EVERYTHING, "weight_selection": set(HEAD), "sws": set(), "mixture_growth": set(), "wave": set()}
+
+# The sizes that a method serves, with the default options: no method stops serving one unnoticed.
+ANY = set(SIZES)
+DEPTH = {"equal", "shallower", "deeper"}
+SMALLER = {"equal", "shallower", "narrower"}
+SERVES = {
+    "random": ANY,
+    "weight_selection": SMALLER,
+    "sws": DEPTH,
+    "mixture_growth": ANY,
+    "wave": ANY,
+    "depth_map": DEPTH,
+    "heur_lg": DEPTH,
+    "auto_lg": DEPTH,
+    "scrambled": SMALLER,
+}
+
+# Tensors that deliberately keep timm's fresh initialisation, with the default options and equal class lists; with a
+# method that is not named here none does.
+EVERYTHING = set(build_vit(SIZES["deeper"]).state_dict())
+FRESH = {
+    "random": lambda depth: EVERYTHING,
+    "weight_selection": lambda depth: set(HEAD),
+    "heur_lg": lambda depth: {*HEAD, *in_blocks(range(depth - 3))},
+    "auto_lg": lambda depth: {*HEAD, *in_blocks(range(6, depth))},
+    "scrambled": lambda depth: set(HEAD),
+}
 
 
-@pytest.mark.parametrize("size", TARGETS)
+def in_blocks(blocks):
+    """The names of the tensors in these blocks."""
+    return {n for n in EVERYTHING if n.startswith("blocks.") and int(n.split(".")[1]) in blocks}
+
+
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", methods.names())
 def test_the_contract(name, size):
-    origins = check_initializer(methods.get(name, **OPTIONS.get(name, {})), ANCESTOR, TARGETS[size], TinyLab)
-    assert set(origins) == set(build_vit(TARGETS[size]).state_dict())
-    if name in FRESH:
-        assert {n for n, origin in origins.items() if origin == "fresh"} == FRESH[name] & set(origins)
+    """A size that a method serves passes all checks; one that it does not serve is refused with a reason."""
+    origins = check_size(methods.get(name, **OPTIONS.get(name, {})), ANCESTOR, SIZES[size], TinyLab)
+    assert (origins is not None) == (size in SERVES[name])
+    if origins is not None:
+        assert set(origins) == set(build_vit(SIZES[size]).state_dict())
+        fresh = FRESH[name](SIZES[size].depth) & set(origins) if name in FRESH else set()
+        assert {n for n, origin in origins.items() if origin == "fresh"} == fresh
 
 
 @pytest.mark.parametrize(
@@ -45,7 +77,7 @@ def test_the_contract(name, size):
     ],
 )
 def test_the_contract_with_other_options(name, options):
-    check_initializer(methods.get(name, **options), ANCESTOR, TARGETS["shallow"], TinyLab)
+    check_initializer(methods.get(name, **options), ANCESTOR, SIZES["shallower"], TinyLab)
 
 
 def test_the_contract_with_a_smaller_width():

@@ -10,7 +10,11 @@ from methods.registry import METHODS
 
 
 def test_names_are_in_the_order_of_the_tables():
-    assert methods.names() == ["random", "weight_selection", "sws", "mixture_growth", "wave", "scrambled"]
+    assert methods.names() == [
+        *("random", "weight_selection", "sws", "mixture_growth", "wave"),
+        *("depth_map", "heur_lg", "auto_lg"),
+        *("scrambled",),
+    ]
 
 
 @pytest.mark.parametrize("name", methods.names())

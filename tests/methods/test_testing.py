@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from methods.base import HEAD, Initializer, Learngene, fill
-from methods.testing import check_documented, check_initializer, check_light
+from methods.testing import check_documented, check_initializer, check_light, check_size, sizes_around
 from tests.methods.tinylab import SPEC, TinyLab
 
 ANCESTOR, TARGET = SPEC.replace(depth=6), SPEC.replace(depth=2)
@@ -169,6 +169,45 @@ class Refuses(Copy):
 
 
 @dataclass
+class NoDeeper(Copy):
+    """Refuses what its copies cannot fill, and says why in both places."""
+
+    reason: str = "grows no depth"
+    wording: str = "grows no depth"
+
+    def supports(self, ancestor, target):
+        return self.reason if target.depth > ancestor.depth else None
+
+    def initialize(self, target, learngene, lab):
+        if len(target.blocks) > ANCESTOR.depth:
+            raise ValueError(self.wording)
+        super().initialize(target, learngene, lab)
+
+
+@dataclass
+class Mean(Copy):
+    """The mean of several ancestors."""
+
+    ancestors = "many"
+
+    def condense(self, ancestor, lab):
+        states = [model.state_dict() for model in ancestor]
+        assert len(states) == 2 and not any(states[0][n].equal(states[1][n]) for n in states[0])
+        mean = {n: sum(s[n] for s in states) / len(states) for n in states[0]}
+        return Learngene({n: t for n, t in mean.items() if self.head != "fresh" or n not in HEAD}, {"classes": "same"})
+
+
+@dataclass
+class ModifiesTheSecond(Mean):
+    """Writes into an ancestor beside the first."""
+
+    def condense(self, ancestor, lab):
+        learngene = super().condense(ancestor, lab)
+        ancestor[1].pos_embed.data.add_(1)
+        return learngene
+
+
+@dataclass
 class ResolvesAgain(Copy):
     """Resolves to something else each time."""
 
@@ -205,7 +244,7 @@ class OneDepthEach(DeepestTarget):
         return target.depth
 
 
-@pytest.mark.parametrize("cls", [Copy, Halved, DeepestTargetSaid, OneDepthEach])
+@pytest.mark.parametrize("cls", [Copy, Halved, DeepestTargetSaid, OneDepthEach, Mean])
 def test_a_class_from_outside_passes(cls):
     check_initializer(cls(), ANCESTOR, TARGET, TinyLab)
 
@@ -217,6 +256,7 @@ def test_a_class_from_outside_passes(cls):
         (NoDataclass(), "is no dataclass"),
         (ModifiesAncestor(), "modified the ancestor|condensing twice"),
         (FreezesAncestor(), "froze the ancestor"),
+        (ModifiesTheSecond(), "modified the ancestor|condensing twice"),
         (UnseededCondense(), "condensing twice"),
         (UnseededInitialize(), "pos_embed: neither given"),
         (Forgetful(), "pos_embed: neither given"),
@@ -239,3 +279,27 @@ def test_a_broken_method_is_caught(broken, message):
 def test_a_docstring_without_sources_is_caught():
     with pytest.raises(AssertionError, match="has no Source:, Verified:, Assumed:"):
         check_documented(Copy)
+
+
+def test_a_size_is_served_or_refused_with_a_reason():
+    sizes = sizes_around(ANCESTOR)
+    assert list(sizes) == ["equal", "shallower", "deeper", "narrower", "wider"]
+    assert [spec.depth for spec in sizes.values()] == [6, 2, 9, 6, 6]
+    assert [(spec.embed_dim, spec.num_heads) for spec in sizes.values()] == [(32, 2)] * 3 + [(16, 1), (64, 4)]
+    assert check_size(NoDeeper(), ANCESTOR, sizes["shallower"], TinyLab)["pos_embed"] == "given"
+    assert check_size(NoDeeper(), ANCESTOR, sizes["deeper"], TinyLab) is None
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (NoDeeper(reason=" "), "expected the reason"),
+        (NoDeeper(wording="something else"), "for another reason than supports: something else"),
+        (Halved(), "fills a target that supports refuses"),
+    ],
+)
+def test_a_bad_refusal_is_caught(broken, message, monkeypatch):
+    if isinstance(broken, Halved):
+        monkeypatch.setattr(Halved, "supports", lambda self, ancestor, target: "no")
+    with pytest.raises(AssertionError, match=message):
+        check_size(broken, ANCESTOR, sizes_around(ANCESTOR)["deeper"], TinyLab)
