@@ -14,6 +14,8 @@ METHODS = {
     "sws": "methods.sws:StageWiseSharing",
     "mixture_growth": "methods.mixture_growth:MixtureGrowth",
     "wave": "methods.wave:Wave",
+    # combinations of bases, learned maps
+    "tleg": "methods.tleg:LinearExpansion",
     "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 
