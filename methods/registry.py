@@ -16,6 +16,12 @@ METHODS = {
     "wave": "methods.wave:Wave",
     # combinations of bases, learned maps
     "tleg": "methods.tleg:LinearExpansion",
+    # data-free
+    "mimetic": "methods.mimetic:Mimetic",
+    "impulse": "methods.impulse:Impulse",
+    "conditioned": "methods.conditioned:Conditioned",
+    "dct_attention": "methods.dct_attention:DctAttention",
+    "lsuv": "methods.lsuv:Lsuv",
     "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 

@@ -18,7 +18,7 @@ STACK = "bases."  # first part of the names of the stacks [2, *shape], base and 
 
 @dataclass
 class LinearExpansion(Initializer):
-    """TLEG: block l of L is base + (l / L) * slope in all its 12 tensors; both are distilled and evaluated at any L.
+    """TLEG: block l of L is base + (l / L) * slope in all its tensors; both are distilled, then used at any L.
 
     alpha:       weight of the KL divergence to the teacher; cross entropy has 1 - alpha.
     temperature: of the distillation.
