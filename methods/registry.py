@@ -18,6 +18,14 @@ METHODS = {
     "depth_map": "methods.depth_map:DepthMap",
     "heur_lg": "methods.layer_learngene:HeurLG",
     "auto_lg": "methods.layer_learngene:AutoLG",
+    # combinations of bases, learned maps
+    "tleg": "methods.tleg:LinearExpansion",
+    # data-free
+    "mimetic": "methods.mimetic:Mimetic",
+    "impulse": "methods.impulse:Impulse",
+    "conditioned": "methods.conditioned:Conditioned",
+    "dct_attention": "methods.dct_attention:DctAttention",
+    "lsuv": "methods.lsuv:Lsuv",
     "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.parts.distillation import check_distillation, distilling
 from methods.parts.weights import check_choices, fresh_vit, named_as_in
 from methods.vit import VitSpec, mismatch, spec_of
 
@@ -109,12 +110,7 @@ class StageWiseSharing(Initializer):
             raise ValueError(f"layers_per_stage needs {self.stages} numbers of at least 1 (stages), found {layers}")
         if self.stage_map is not None and not all(0 <= stage < self.stages for stage in self.stage_map):
             raise ValueError(f"stage_map needs stages from 0 to {self.stages - 1}, found {self.stage_map}")
-        if not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha must be between 0 and 1, found {self.alpha}")
-        if self.temperature <= 0:
-            raise ValueError(f"temperature must be above 0, found {self.temperature}")
-        if "distill" in self.train:
-            raise ValueError("train.distill is derived: set alpha and temperature instead")
+        check_distillation(self)
 
     def supports(self, ancestor: VitSpec, target: VitSpec) -> str | None:
         return mismatch(ancestor, target, may_differ=("num_heads",))
@@ -148,8 +144,7 @@ class StageWiseSharing(Initializer):
         assert layers is not None  # resolve fills it in
         aux = fresh_vit(spec.replace(depth=how.stages, num_heads=how.aux_heads), lab.generator("aux"))
         aux = shared_vit(aux, layers).to(lab.device)
-        distill = {"kl": how.alpha, "ce": 1 - how.alpha, "temperature": how.temperature}
-        lab.fit(aux, name="aux", recipe={**how.train, "distill": distill}, loss="kd")
+        lab.fit(aux, name="aux", recipe=distilling(how), loss="kd")
         meta: dict[str, Any] = {"ancestor": asdict(spec), "classes": lab.classes, "stages": how.stages}
         meta |= {"layers_per_stage": layers, "aux_heads": how.aux_heads}
         return Learngene(learngene_tensors(aux, layers, head=how.head == "transfer"), meta)

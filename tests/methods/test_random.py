@@ -4,15 +4,15 @@ import pytest
 import torch
 
 import methods
-from methods.testing import same, state
+from methods.testing import check_initializer, same, state
 from methods.vit import build_vit
 from tests.methods.tinylab import SPEC, TinyLab
 
 
-def filled(scheme, lab):
+def filled(scheme, lab, residual="plain"):
     torch.manual_seed(3)
     target = build_vit(SPEC)
-    init = methods.get("random", scheme=scheme)
+    init = methods.get("random", scheme=scheme, residual=residual)
     init.initialize(target, init.condense(None, lab), lab)
     return state(target)
 
@@ -60,6 +60,43 @@ def test_nothing_is_stored():
     assert (learngene.stored_params, learngene.stored_params_head, learngene.stored_bytes) == (0, 0, 0)
 
 
+def check_scaled(scheme):
+    """Bit for bit what timm builds with `fix_init`, and by the formula: block l, from 1, divided by sqrt(2 l)."""
+    lab = TinyLab(seed=7)
+    if scheme == "timm":
+        torch.manual_seed(3)
+    else:
+        torch.set_rng_state(lab.generator("random").get_state())
+    expected = state(build_vit(SPEC, weight_init="" if scheme == "timm" else scheme, fix_init=True))
+    plain, scaled = filled(scheme, lab), filled(scheme, lab, "scaled")
+    assert same(scaled, expected)
+    for name, tensor in plain.items():
+        if name.endswith(("attn.proj.weight", "mlp.fc2.weight")):
+            l = int(name.split(".")[1]) + 1  # noqa: E741
+            torch.testing.assert_close(scaled[name], tensor / (2 * l) ** 0.5)
+        else:
+            assert scaled[name].equal(tensor)
+
+
+@pytest.mark.parametrize("scheme", ["timm", "jax", "moco"])
+def test_the_scaled_residual_is_timms(scheme):
+    check_scaled(scheme)
+
+
+@pytest.mark.parametrize("mistake", [lambda name: 2.0 if "fc2" in name else None, lambda name: None])
+def test_another_factor_is_seen(monkeypatch, mistake):
+    monkeypatch.setattr("methods.random.residual_factor", mistake)
+    with pytest.raises(AssertionError):
+        check_scaled("timm")
+
+
+@pytest.mark.parametrize("scheme", ["timm", "jax"])
+def test_the_contract_of_the_scaled_residual(scheme):
+    check_initializer(methods.get("random", scheme=scheme, residual="scaled"), SPEC, SPEC, TinyLab)
+
+
 def test_an_unknown_scheme():
+    with pytest.raises(ValueError, match="residual must be one of plain, scaled; found 'other'"):
+        methods.get("random", residual="other")
     with pytest.raises(ValueError, match="scheme must be one of timm, jax, moco; found 'xavier'"):
         methods.get("random", scheme="xavier")
