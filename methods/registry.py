@@ -15,6 +15,9 @@ METHODS = {
     "mixture_growth": "methods.mixture_growth:MixtureGrowth",
     "wave": "methods.wave:Wave",
     "scrambled": "methods.scrambled:Scrambled",  # a control
+    # by resampling
+    "front": "methods.front:Front",
+    "bot": "methods.bot:Bot",
 }
 
 
