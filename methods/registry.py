@@ -27,6 +27,9 @@ METHODS = {
     "dct_attention": "methods.dct_attention:DctAttention",
     "lsuv": "methods.lsuv:Lsuv",
     "scrambled": "methods.scrambled:Scrambled",  # a control
+    # by resampling
+    "front": "methods.front:Front",
+    "bot": "methods.bot:Bot",
 }
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import methods
 from tests.bench.tiny import bench, process, write
 
 
@@ -62,7 +63,7 @@ def test_a_whole_process(tmp_path):
     assert started.returncode == 2
     assert out.splitlines() == [
         f"error: {path}:4: methods.wavee: unknown method 'wavee'; did you mean 'wave'? "
-        "(methods: random, weight_selection, sws, mixture_growth, wave, scrambled, or module:Class)"
+        f"(methods: {', '.join(methods.names())}, or module:Class)"
     ]
 
 

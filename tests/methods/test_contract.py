@@ -22,6 +22,8 @@ SMALLER = {"equal", "shallower", "narrower"}
 SERVES = {
     "random": ANY,
     "weight_selection": SMALLER,
+    "front": ANY,
+    "bot": {"equal", "narrower", "wider"},  # here no other depth is a power of two away
     "sws": DEPTH,
     "mixture_growth": ANY,
     "wave": ANY,
