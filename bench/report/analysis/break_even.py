@@ -26,7 +26,8 @@ UNITS = ("flops", "images", "device_hours")
 
 
 def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFrame:
-    """A row per method, unit and whether the ancestor counts: fixed, per_size, scratch_per_size, and `break_even`.
+    """Return a row per method, unit and whether the ancestor counts: fixed, per_size, scratch_per_size, and
+    `break_even`.
 
     break_even: the number of sizes (real) where both cost the same; 0 where the method is never dearer; infinite
     where it is never cheaper; NaN where the bound does not tell. `verdict` says it in words. Only sizes that the
@@ -45,11 +46,11 @@ def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFr
         stages = _stages(each[each["method"] == total["method"]])
         for unit in UNITS:
             for ancestor in (True, False):
-                fixed, own = _own(total, stages, unit, ancestor)
+                fixed, per_target = _fixed_and_per_size(total, stages, unit, ancestor)
                 row = {"method": total["method"], "unit": unit, "ancestor": "with" if ancestor else "without"}
-                row |= {"targets": total["targets"], "fixed": fixed, "per_size": own}
+                row |= {"targets": total["targets"], "fixed": fixed, "per_size": per_target}
                 row |= {"scratch_per_size": per_size[unit], "scratch_is_bound": bound}
-                row["break_even"] = crossing(fixed, own, per_size[unit], bound)
+                row["break_even"] = crossing(fixed, per_target, per_size[unit], bound)
                 rows.append(row | {"verdict": verdict(row["break_even"], bound)})
     frame = pd.DataFrame(rows)
     frame.insert(0, "suite", section.suite)
@@ -58,7 +59,7 @@ def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFr
 
 
 def crossing(fixed: float, per_size: float, scratch_per_size: float, is_bound: bool) -> float:
-    """The n where fixed + n per_size = n scratch_per_size (see `break_even` for 0, infinity and NaN)."""
+    """Return the n where fixed + n per_size = n scratch_per_size (see `break_even` for 0, infinity and NaN)."""
     if math.isnan(fixed + per_size + scratch_per_size):
         return math.nan
     saved = scratch_per_size - per_size
@@ -84,11 +85,13 @@ def _stages(runs: DataFrame) -> dict[str, tuple[Series, Series]]:
     return {stage: for_all_sizes(runs, stage, [f"{stage}_{unit}" for unit in UNITS]) for stage in STAGES}
 
 
-def _own(total: dict, stages: dict[str, tuple[Series, Series]], unit: str, ancestor: bool) -> tuple[float, float]:
+def _fixed_and_per_size(
+    total: dict, stages: dict[str, tuple[Series, Series]], unit: str, ancestor: bool
+) -> tuple[float, float]:
     """(fixed, per size) cost of a method, from its row of totals and its stages."""
-    own = sum(total[f"{unit}_{part}"] for part in ("tuning", *OWN))
+    alone = sum(total[f"{unit}_{part}"] for part in ("tuning", *OWN))
     parts = [[part[f"{stage}_{unit}"] for part in stages[stage]] for stage in STAGES if ancestor or stage != "ancestor"]
-    return sum(fixed for fixed, _ in parts), (own + sum(rest for _, rest in parts)) / total["targets"]
+    return sum(fixed for fixed, _ in parts), (alone + sum(rest for _, rest in parts)) / total["targets"]
 
 
 def _scratch(runs: DataFrame, curves: DataFrame, labels: list[str], method: str) -> tuple[Series, bool]:

@@ -23,7 +23,7 @@ AXES = ("epoch", "images", "flops", "device_hours")  # what a learning curve can
 
 
 def scratch_labels(section: Section) -> list[str]:
-    """Labels of random initialisation trained without a teacher: what "from scratch" means here.
+    """Return labels of random initialisation trained without a teacher: what "from scratch" means here.
 
     Random initialisation reads no ancestor, so one that counts as its cost is what its runs distil from.
     """
@@ -33,20 +33,21 @@ def scratch_labels(section: Section) -> list[str]:
 
 
 def reference(section: Section) -> str | None:
-    """The label whose accuracy sets the goal: `random` itself, else the first label of random initialisation."""
+    """Return the label whose accuracy sets the goal: `random` itself, else the first label of random initialisation."""
     labels = scratch_labels(section)
     return "random" if "random" in labels else next(iter(labels), None)
 
 
 def with_hours(section: Section, curves: DataFrame) -> DataFrame:
-    """The curves with `device_hours` so far (see cost.with_units) in place of seconds."""
+    """Return the curves with `device_hours` so far (see cost.with_units) in place of seconds."""
     runs = with_units(section.done).set_index("run")
     rate = runs["train_device_hours"] / runs["train_seconds"].replace(0, np.nan)
     return curves.assign(device_hours=curves["seconds"] * curves["run"].map(rate)).dropna(subset="top1")
 
 
 def first_reaching(curves: DataFrame, goals: Series) -> DataFrame:
-    """For every run with a curve, what it had used at the first evaluation at or above the goal of its cell and seed.
+    """Return, for every run with a curve, what it had used at the first evaluation at or above the goal of its cell and
+    seed.
 
     goals: (target, seed) -> top-1. Returns rows indexed by run with method, target, seed, goal and AXES; infinite
     where the goal is never reached. Runs without a goal are left out.
@@ -60,7 +61,8 @@ def first_reaching(curves: DataFrame, goals: Series) -> DataFrame:
 
 
 def reach(section: Section, curves: DataFrame) -> DataFrame:
-    """A row per target, method and factor: the mean goal, how many of n runs reach theirs, medians over the runs.
+    """Return a row per target, method and factor: the mean goal, how many of n runs reach theirs, medians over the
+    runs.
 
     `epochs`, `images`, `flops`, `device_hours` are of training alone; `flops_with_init` adds the initialisation,
     `flops_alone` also the learngene and the ancestor (what this one size costs by itself). A run that never reaches
@@ -76,10 +78,10 @@ def reach(section: Section, curves: DataFrame) -> DataFrame:
     goals = {factor: _possible(factor * final) for factor in FACTORS}
     parts = [_costs(first_reaching(curves, goal), runs).assign(factor=factor) for factor, goal in goals.items()]
     frame = pd.concat(parts, ignore_index=True)
-    own = frame[frame["method"] == label].set_index(["factor", "target"])["flops"]
+    from_scratch = frame[frame["method"] == label].set_index(["factor", "target"])["flops"]
     keys = pd.MultiIndex.from_frame(frame[["factor", "target"]])
     with np.errstate(divide="ignore", invalid="ignore"):
-        frame["speedup"] = own.reindex(keys).to_numpy() / frame["flops"].to_numpy()
+        frame["speedup"] = from_scratch.reindex(keys).to_numpy() / frame["flops"].to_numpy()
     orders = {"target": section.targets, "method": section.methods}
     places = {f"{name} place": frame[name].map(order.index) for name, order in orders.items()}
     frame = frame.assign(**places).sort_values(["target place", "factor", "method place"], ignore_index=True)
@@ -104,5 +106,5 @@ def _costs(used: DataFrame, runs: DataFrame) -> DataFrame:
 
 
 def upper_median(groups: DataFrameGroupBy) -> DataFrame:
-    """The upper of two middle values, so that infinite ones never average with finite ones."""
+    """Return the upper of two middle values, so that infinite ones never average with finite ones."""
     return groups.quantile(0.5, interpolation="higher")

@@ -40,7 +40,7 @@ def _total(row: dict, unit: str, without: str = "") -> tuple[str, float]:
 
 
 def parts(section: Section, totals: DataFrame) -> Table:
-    """Parts of the cost of all sizes in FLOPs, then the totals in the other units."""
+    """Return parts of the cost of all sizes in FLOPs, then the totals in the other units."""
     energy = not totals.empty and totals["energy_joules_total"].notna().any()
     tuned = not totals.empty and totals["tunings"].any()
     shown = [part for part in PARTS if part != "tuning" or tuned]
@@ -65,7 +65,7 @@ def parts(section: Section, totals: DataFrame) -> Table:
 
 
 def targets(section: Section) -> Table:
-    """What is initialised."""
+    """Return the table of what is initialised."""
     header = ["target", "depth", "width", "heads", "parameters", "MACs"]
     rows = []
     for name, size in section.sizes.iterrows():
@@ -112,7 +112,7 @@ def storage(section: Section, totals: DataFrame) -> Table:
 
 
 def break_even(section: Section, frame: DataFrame) -> Table:
-    """Break-even in FLOPs."""
+    """Return the table of break-even in FLOPs."""
     header = ["method", "fixed", "per size", "from scratch per size", "with ancestor", "without ancestor"]
     rows = []
     flops = frame[frame["unit"] == "flops"] if len(frame) else frame
@@ -147,13 +147,13 @@ def break_even(section: Section, frame: DataFrame) -> Table:
 
 
 def reach(section: Section, frame: DataFrame) -> Table:
-    """Cost to reach random's accuracy: a column per size."""
+    """Return the table of the cost to reach random's accuracy: a column per size."""
     header = ["method", "times", *section.targets]
     rows = []
     for (factor, method), group in frame.groupby(["factor", "method"], sort=False) if len(frame) else []:
         cells = group.set_index("target")
-        found = [_reached(section, method, t, cells) for t in section.targets]
-        rows.append((factor, section.methods.index(method), [*_row(section, method, f"{factor:g}"), *found]))
+        costs = [_reached(section, method, t, cells) for t in section.targets]
+        rows.append((factor, section.methods.index(method), [*_row(section, method, f"{factor:g}"), *costs]))
     rows.sort(key=lambda row: row[:2])
     caption = (
         "Training that it takes to reach the accuracy that random initialisation reaches at its end, and multiples "
