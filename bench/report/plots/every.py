@@ -21,7 +21,8 @@ PICTURES = {
     "cost_split": "Cost of serving all target sizes, in FLOPs (1 MAC = 2 FLOPs), split into its parts; "
     "'+ ?': and what nobody here knows, such as an ancestor that came ready-made.",
     "break_even": "Total cost in FLOPs against the number of target sizes, and training each from scratch to the same "
-    "accuracy; circles: where both cost the same.",
+    "accuracy; circles: where both cost the same. Shaded: what is known of the training from "
+    "scratch is a bracket by two evaluations, or a lower bound.",
     "paired_differences": "Differences of test top-1 between methods at the same targets and seeds, with 95% "
     "intervals, over the sizes that both have finished; left and right on their own scales. Filled: holds at 95% "
     "(paired t-test, Holm-corrected over all pairs).",

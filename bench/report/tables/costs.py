@@ -139,9 +139,9 @@ def break_even(section: Section, frame: DataFrame) -> Table:
         "From how many sizes on a method is cheaper than training each from scratch to the same accuracy, in FLOPs. "
         "fixed = ancestor, teacher and learngene where one serves all sizes, else they count per size, as the tuning "
         "runs do, on both sides. From scratch: what random initialisation needs to reach the method's accuracy, along "
-        "its learning curves, mean over sizes (a run that was planned to end there might need less); '>' where no run "
-        "of it does: then its whole training is counted, a lower bound, and what follows from it is 'at most' or "
-        "cannot be told."
+        "its learning curves, mean over sizes (a run that was planned to end there might need less), by a line "
+        "between two evaluations; the bracket is what these two alone would give. '>' where no run of it does: then "
+        "its whole training is counted, a lower bound, and what follows from it is 'at most' or cannot be told."
     )
     return Table(f"{section.title}: break-even", header, rows, caption)
 
@@ -158,7 +158,8 @@ def reach(section: Section, frame: DataFrame) -> Table:
     caption = (
         "Training that it takes to reach the accuracy that random initialisation reaches at its end, and multiples "
         "of it (times): epochs, FLOPs, device time, and how many times fewer FLOPs than random takes. Upper medians "
-        "over seeds, first evaluation at or above what random reached with the same seed; in brackets how many runs "
+        "over seeds, to where the line between two evaluations reaches what random reached with the same seed; in "
+        "brackets how many runs "
         "reach it, where not all do; empty where a multiple is above 100%. Initialisation and preparation are not in "
         "it: see reach.csv."
     )
@@ -183,4 +184,5 @@ def _cost_of(cell: dict) -> str:
         return f"at the start{counts}"
     time = f", {hours(cell['device_hours'])}" if math.isfinite(cell["device_hours"]) else ""
     speedup = f", {cell['speedup']:.1f}x" if math.isfinite(cell["speedup"]) else ""
-    return f"{cell['epochs']:.3g} ep, {si(cell['flops'])}{time}{speedup}{counts}"
+    digits = ".2g" if cell["epochs"] < 10 else ".0f"
+    return f"{cell['epochs']:{digits}} ep, {si(cell['flops'])}{time}{speedup}{counts}"
