@@ -72,7 +72,7 @@ def first_reaching(evaluations: DataFrame, goals: Series) -> DataFrame:
     low = before[first].set_index(high.index)
     unseen = low["top1"].isna()  # at the goal when first evaluated, so anything from 0 on may have been enough
     share = ((high["goal"] - low["top1"]) / (high["top1"] - low["top1"])).clip(0, 1).where(~unseen, 1.0)
-    parts = {}
+    parts: dict[str, Series] = {}
     for axis in AXES:
         least, most = low[axis].where(~unseen, 0.0).astype(float), high[axis].astype(float)
         parts |= {axis: least + share * (most - least), f"{axis}_low": least, f"{axis}_high": most}
