@@ -70,7 +70,12 @@ def parser() -> argparse.ArgumentParser:
     report = command("report", "tables and plots, from what is there", suites="many")
     report.add_argument("--out", type=Path, metavar="DIR", help="default: the suite's folder in the results")
     report.add_argument(
-        "--from", type=Path, metavar="RUNS.csv", dest="source", help="make it again from this file alone"
+        "--from",
+        type=Path,
+        action="append",
+        metavar="RUNS.csv",
+        dest="source",
+        help="make it again from this file alone",
     )
 
     methods = command("methods", "the methods; with NAME its options and sources", suites=None)

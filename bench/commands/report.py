@@ -2,11 +2,13 @@
 
 import argparse
 import inspect
+import json
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.commands.common import console, frames, last_plan
+from bench.commands.common import KEPT, console, frames, last_plan
 from bench.errors import UsageError
 from bench.plan import Plan
 
@@ -21,20 +23,33 @@ def main(options: argparse.Namespace) -> int:
     if options.source:
         if not options.out:
             raise UsageError("report --from: expected --out DIR too")
-        runs, curves = read_runs(options.source), read_curves(options.source.with_name("curves.csv"))
-        title, out, context = ", ".join(dict.fromkeys(runs["suite"])), options.out, {"made from": str(options.source)}
+        if len(options.source) > 1:
+            files = ", ".join(map(str, options.source))
+            raise UsageError(
+                f"report --from: expected one file, found {len(options.source)}: {files}; "
+                "make a report of each, or one of their suites: bench report SUITE... --out DIR"
+            )
+        (source,) = options.source
+        runs, curves = read_runs(source), read_curves(source.with_name("curves.csv"))
+        title, out, context = ", ".join(dict.fromkeys(runs["suite"])), options.out, {"made from": str(source)}
     else:
         if len(options.suite) > 1 and not options.out:
             raise UsageError("report: several suites need --out DIR")
         plans = [last_plan(suite, options) for suite in options.suite]
-        for _, _, note in plans:
+        if several := [name for name, n in Counter(plan.suite.name for plan, _, _ in plans).items() if n > 1]:
+            raise UsageError(f"report: expected suites of different names, found several named {', '.join(several)}")
+        remarks: dict[str, str] = {}
+        for suite, (plan, _, note) in zip(options.suite, plans, strict=True):
             if note:
                 print(note)
+            if remark := _last_run(suite, plan, options):
+                print(f"note: {plan.suite.name}: {remark}")
+                remarks[f"last run of {plan.suite.name}"] = remark
         parts = [frames(plan, store) for plan, store, _ in plans]
         runs, curves = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
         title = ", ".join(plan.suite.name for plan, _, _ in plans)
         out = options.out or plans[0][1].suite(plans[0][0].suite.name)
-        context = described([plan for plan, _, _ in plans], options)
+        context = described([plan for plan, _, _ in plans], options) | remarks
     _writable(out)
     written = write_report(runs, curves, out, title=title, context=context, console=console())
     print(f"{len(written)} files in {out}")
@@ -42,7 +57,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def described(plans: list[Plan], options: argparse.Namespace) -> dict[str, Any]:
-    """What the page says of where its numbers come from; docstrings of methods from outside."""
+    """Return what the page says of where its numbers come from, and docstrings of methods from outside."""
     outside = {
         method.use: inspect.getdoc(type(method.initializer)) or ""
         for plan in plans
@@ -50,9 +65,23 @@ def described(plans: list[Plan], options: argparse.Namespace) -> dict[str, Any]:
         if ":" in method.use
     }
     files = {f"suite file of {plan.suite.name}": str(plan.suite.path) for plan in plans}
-    given = [*(("--set", s) for s in options.settings), *(("--only", o) for o in options.only)]
-    words = ["python", "-m", "bench", "report", *map(str, options.suite), *(word for pair in given for word in pair)]
+    settings = [*(("--set", s) for s in options.settings), *(("--only", o) for o in options.only)]
+    words = ["python", "-m", "bench", "report", *map(str, options.suite), *(word for pair in settings for word in pair)]
     return {"command": shlex.join(words), **files, "methods": outside}
+
+
+def _last_run(suite: Path, plan: Plan, options: argparse.Namespace) -> str:
+    """Return what differs between the suite as it was given here and its last run, which the report describes."""
+    first = plan.suite.path.read_text().partition("\n")[0]
+    if not first.startswith(KEPT):
+        return ""  # the suite as given: it never ran, or `--set` says what is meant
+    run = json.loads(first.removeprefix(KEPT))
+    words = [word for setting in run["set"] for word in ("--set", setting)]
+    words += [word for label in ([] if options.only else run["only"]) for word in ("--only", label)]
+    remarks = [f"this describes its last run, which had {shlex.join(words)}"] if words else []
+    if suite.resolve() not in (Path(run["source"]).resolve(), plan.suite.path.resolve()):
+        remarks.append(f"the last run of this name was of another file, {run['source']}, and this describes that one")
+    return "; ".join(remarks)
 
 
 def _writable(out: Path) -> None:

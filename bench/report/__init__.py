@@ -5,7 +5,9 @@ which it writes beside everything else, so that it can be made again from them a
 
     write_report(read_runs(path), read_curves(path.with_name("curves.csv")), out, title="...")
 
-Importing this package is light; pandas, scipy, matplotlib and seaborn are imported by what needs them.
+Layers, each of which imports only those before it: columns, format, style; frames; analysis; tables; plots and page;
+write. Importing this package is light, for a fast start: pandas, scipy, matplotlib and seaborn are imported by what
+needs them.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def write_report(
 
 
 def print_table(runs: DataFrame, console: Console) -> None:
-    """The accuracy tables of all sections on a terminal, with failures and warnings; never wider than it."""
+    """Print the accuracy tables of all sections on a terminal, with failures and warnings; never wider than it."""
     from bench.report.tables.terminal import print_table
 
     print_table(runs, console)

@@ -10,7 +10,7 @@ PREFIXES = " kMGTPEZYRQ"
 
 
 def si(value: float | None, unit: str = "") -> str:
-    """Three significant digits with an SI prefix: 1253683200 -> "1.25 G", with unit "FLOPs" "1.25 GFLOPs"."""
+    """Return three significant digits with an SI prefix: 1253683200 -> "1.25 G", with unit "FLOPs" "1.25 GFLOPs"."""
     if value is None or math.isnan(value):
         return UNKNOWN
     if value == 0:
@@ -26,7 +26,7 @@ def si(value: float | None, unit: str = "") -> str:
 
 
 def si_sum(values: Iterable[float]) -> str:
-    """The sum of the values that are known; "+ ?" where others are not."""
+    """Return the sum of the values that are known; "+ ?" where others are not."""
     values = list(values)
     known = [value for value in values if not math.isnan(value)]
     if len(known) == len(values):
@@ -35,13 +35,13 @@ def si_sum(values: Iterable[float]) -> str:
 
 
 def tick(value: float) -> str:
-    """As `si`, without zeros at the end: for axes."""
+    """Return what `si` does, without zeros at the end: for axes."""
     digits, _, prefix = si(value).partition(" ")
     return f"{float(digits):g} {prefix}".strip()
 
 
 def hours(value: float | None) -> str:
-    """A duration in its natural unit: "3.2 s", "4.0 min", "1.5 h"."""
+    """Return a duration in its natural unit: "3.2 s", "4.0 min", "1.5 h"."""
     if value is None or math.isnan(value):
         return UNKNOWN
     seconds = value * 3600
@@ -51,7 +51,7 @@ def hours(value: float | None) -> str:
 
 
 def interval(mean: float, low: float, high: float, digits: int = 1) -> str:
-    """Mean and half the width of its interval: "93.1 ± 0.4"; the mean alone where there is no interval."""
+    """Return mean and half the width of its interval: "93.1 ± 0.4"; the mean alone where there is no interval."""
     if math.isnan(mean):
         return ""
     if math.isnan(low):
@@ -60,31 +60,31 @@ def interval(mean: float, low: float, high: float, digits: int = 1) -> str:
 
 
 def number(value: float, digits: int = 1) -> str:
-    """Fixed digits; "?" for what is not known, "never" for infinity."""
+    """Return fixed digits; "?" for what is not known, "never" for infinity."""
     if math.isnan(value):
         return UNKNOWN
     return "never" if math.isinf(value) else f"{value:.{digits}f}"
 
 
 def counts(values: list[int]) -> str:
-    """One number where all are equal, else their range: "2-3"."""
+    """Return one number where all are equal, else their range: "2-3"."""
     low, high = min(values, default=0), max(values, default=0)
     return str(low) if low == high else f"{low}-{high}"
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words as a sentence lists them: "a, b and c"."""
+    """Return words as a sentence lists them: "a, b and c"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def one_line(text: str) -> str:
-    """Text from outside without line breaks and control characters (a terminal would obey these)."""
+    """Return text from outside without line breaks and control characters (a terminal would obey these)."""
     if text.isprintable() and "  " not in text:
         return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
 
 
 def short(text: str, most: int = 28) -> str:
-    """A label for a picture: one line, cut in the middle where it is longer."""
+    """Return a label for a picture: one line, cut in the middle where it is longer."""
     text = one_line(text)
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most - most // 2 - 1) :]}"

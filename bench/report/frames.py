@@ -27,40 +27,41 @@ class ReportError(UsageError):
 
 
 def read_runs(path: str | Path) -> DataFrame:
-    """The frame that `write_runs` wrote, checked. Raises ReportError saying what was expected and what was found."""
+    """Return the frame that `write_runs` wrote, checked. Raises ReportError saying what was expected and what was
+    found."""
     return conform_runs(_read(Path(path), RUNS_NEED), str(path))
 
 
 def read_curves(path: str | Path) -> DataFrame:
-    """The frame that `write_curves` wrote, checked; an empty one when the file does not exist."""
+    """Return the frame that `write_curves` wrote, checked; an empty one when the file does not exist."""
     path = Path(path)
     frame = _read(path, CURVES_NEED) if path.exists() else _empty([c.name for c in CURVES])
     return conform_curves(frame, str(path))
 
 
 def write_runs(runs: DataFrame, path: str | Path) -> None:
-    """Long form, a row per run, floats in their shortest form that reads back equal; replaced atomically."""
+    """Write the long form, a row per run, floats in their shortest form that reads back equal; replaced atomically."""
     write_csv(runs, path)
 
 
 def write_curves(curves: DataFrame, path: str | Path) -> None:
-    """A row per evaluation; otherwise as `write_runs`."""
+    """Write a row per evaluation; otherwise as `write_runs`."""
     write_csv(curves, path)
 
 
 def write_csv(frame: DataFrame, path: str | Path) -> Path:
-    """Any frame as CSV, atomically."""
+    """Write any frame as CSV, atomically, and return its path."""
     return write_text(path, frame.to_csv(index=False, lineterminator="\n"))
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """A file in UTF-8, atomically. Returns its path."""
+    """Write a file in UTF-8, atomically, and return its path."""
     write_bytes(Path(path), text.encode())
     return Path(path)
 
 
 def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
-    """The frame with all columns of the schema, in its order and types; foreign columns last, as text.
+    """Return the frame with all columns of the schema, in its order and types; foreign columns last, as text.
 
     Raises ReportError for a missing contract column, a value of the wrong kind, an unknown status, a run that appears
     twice in a suite, or a finished run without its accuracy.
@@ -89,7 +90,7 @@ def _is_costs(text: str) -> bool:
 
 
 def conform_curves(frame: DataFrame, source: str = "curves") -> DataFrame:
-    """As `conform_runs`, for curves: sorted by run and step, each point once (suites may share runs)."""
+    """Return the frame of curves as `conform_runs` does, by run and step, each point once (suites may share runs)."""
     frame = _conform(frame, CURVES, CURVES_NEED, source)
     frame = frame.drop_duplicates(["run", "step"])
     return frame.sort_values(["run", "step"], kind="stable", ignore_index=True)
@@ -139,11 +140,11 @@ def _conform(frame: DataFrame, schema: list[Column], required: list[str], source
     return pd.DataFrame(data).reset_index(drop=True)
 
 
-def _describe_missing(missing: list[str], found: list[str], required: list[str]) -> str:
+def _describe_missing(missing: list[str], names: list[str], required: list[str]) -> str:
     if 2 * len(missing) > len(required):
-        shown = ", ".join(short(name, 40) for name in found[:8]) + (", ..." if len(found) > 8 else "")
+        shown = ", ".join(short(name, 40) for name in names[:8]) + (", ..." if len(names) > 8 else "")
         return f"not one of this project's results: expected columns such as {', '.join(required[:5])}, found {shown}"
-    near = {name: difflib.get_close_matches(name, found, n=1, cutoff=0.8) for name in missing}
+    near = {name: difflib.get_close_matches(name, names, n=1, cutoff=0.8) for name in missing}
     hints = [f"{name} (found {match[0]!r})" if match else name for name, match in near.items()]
     return f"columns are missing: {', '.join(hints)}"
 
@@ -154,22 +155,22 @@ def _column(frame: DataFrame, column: Column, source: str) -> Series:
     dtype = DTYPES[column.kind]
     if column.name not in frame.columns:
         return pd.Series([MISSING[column.kind]] * len(frame), dtype=dtype)
-    given = frame[column.name].reset_index(drop=True)
-    if column.kind != "text" and given.dtype == dtype:
-        return given
-    found = given.tolist()
-    strings = set(map(type, found)) <= {str}  # as a file has them
-    if strings and column.kind == "text" and given.dtype == dtype:
-        return given
+    series = frame[column.name].reset_index(drop=True)
+    if column.kind != "text" and series.dtype == dtype:
+        return series
+    objects = series.tolist()
+    strings = set(map(type, objects)) <= {str}  # as a file has them
+    if strings and column.kind == "text" and series.dtype == dtype:
+        return series
     convert, missing = CONVERT[column.kind], MISSING[column.kind]
-    absent = [value == "" for value in found] if strings else (given.isna() | (given == "")).tolist()
-    values: list[Any] = []
+    absent = [value == "" for value in objects] if strings else (series.isna() | (series == "")).tolist()
+    converted: list[Any] = []
     try:
-        for value, none in zip(found, absent, strict=True):
-            values.append(missing if none else convert(value))
+        for value, none in zip(objects, absent, strict=True):
+            converted.append(missing if none else convert(value))
     except (ValueError, TypeError, OverflowError):
-        _fail_at(source, frame, [len(values)], column.name, EXPECTED[column.kind])
-    return pd.Series(values, dtype=dtype)
+        _fail_at(source, frame, [len(converted)], column.name, EXPECTED[column.kind])
+    return pd.Series(converted, dtype=dtype)
 
 
 def _integer(value: Any) -> int:

@@ -41,17 +41,16 @@ class Look:
 
 
 def looks(uses: Mapping[str, str]) -> dict[str, Look]:
-    """Label -> look, for labels and the methods behind them. The same label looks the same in every report, but where
-    two labels of one report would look alike: then the alphabetically later one takes the next free look.
-    """
-    found: dict[str, Look] = {}
+    """Return label -> look, for labels and the methods behind them. The same label looks the same in every report, but
+    where two labels of one report would look alike: then the alphabetically later one takes the next free look."""
+    chosen: dict[str, Look] = {}
     for label in sorted(uses, key=lambda label: (label != uses[label], label)):  # methods before their variants
         choices = _choices(label, uses[label])
-        taken = [look for look in found.values() if look.colour == choices[0].colour or label == uses[label]]
+        taken = [look for look in chosen.values() if look.colour == choices[0].colour or label == uses[label]]
         shapes = {look.marker for look in taken}
         free = [look for look in choices if look not in taken] or choices
-        found[label] = next((look for look in free if look.marker not in shapes), free[0])
-    return {label: found[label] for label in uses}
+        chosen[label] = next((look for look in free if look.marker not in shapes), free[0])
+    return {label: chosen[label] for label in uses}
 
 
 def _choices(label: str, use: str) -> list[Look]:

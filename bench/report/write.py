@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from bench.report.analysis.section_analysis import Analysis, analyse, by_suite
 from bench.report.frames import conform_curves, conform_runs, write_csv, write_text
 from bench.report.page.html import Picture, page
-from bench.report.plots import PICTURES, draw_all
 from bench.report.plots.canvas import FORMATS, save
+from bench.report.plots.every import PICTURES, draw_all
 from bench.report.style import Look, looks
 from bench.report.tables import latex, markdown
-from bench.report.tables.terminal import print_analyses
+from bench.report.tables.every import tables_of
+from bench.report.tables.model import Table
+from bench.report.tables.terminal import print_tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,7 +28,7 @@ PIXELS_PER_INCH = 110  # of a picture on the page
 def write(
     runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any], console: Console | None
 ) -> list[Path]:
-    """See `bench.report.write_report`."""
+    """Write what `bench.report.write_report` promises."""
     collects = gc.isenabled()
     gc.disable()  # the collector would take a seventh of the time and find next to nothing
     try:
@@ -43,14 +45,16 @@ def _write(
     out.mkdir(parents=True, exist_ok=True)
     paths = [write_csv(runs, out / "runs.csv"), write_csv(curves, out / "curves.csv")]
     analyses = analyse(runs, curves)
+    tables = [tables_of(analysis) for analysis in analyses]
     if console is not None:
-        print_analyses(analyses, runs, console)
-    paths += [*_frames(analyses, out), *_tables(analyses, out)]
+        sections = [analysis.section for analysis in analyses]
+        print_tables([(s, t["top1"]) for s, t in zip(sections, tables, strict=True)], runs, console)
+    paths += [*_frames(analyses, out), *_tables(analyses, tables, out)]
     uses = {label: use for a in analyses for label, use in a.section.use.items()}
     styles = looks(uses)
     pictures = _pictures(by_suite(analyses), styles, out)
     paths += [path for picture in pictures for path in picture.files]
-    html = page(runs, analyses, pictures, styles, title, context)
+    html = page(runs, analyses, tables, pictures, styles, title, context)
     paths.append(write_text(out / "report.html", html))
     _clear(out, keep=paths)
     return paths
@@ -78,13 +82,13 @@ def _frames(analyses: list[Analysis], out: Path) -> list[Path]:
     return [write_csv(pd.concat(parts or [pd.DataFrame()]), out / f"{name}.csv") for name, parts in frames.items()]
 
 
-def _tables(analyses: list[Analysis], out: Path) -> list[Path]:
+def _tables(analyses: list[Analysis], tables: list[dict[str, Table]], out: Path) -> list[Path]:
     """table_{name}.md and .tex, with suite and data set in the name where there are several; tables.md has all."""
     paths, every = [], []
-    for analysis in analyses:
+    for analysis, named in zip(analyses, tables, strict=True):
         section = analysis.section
         where = "" if len(analyses) == 1 else f"{slug(section.suite)}_{slug(section.dataset)}_"
-        for name, table in analysis.tables.items():
+        for name, table in named.items():
             every.append(markdown.table(table))
             paths.append(write_text(out / f"table_{where}{name}.md", every[-1]))
             paths.append(write_text(out / f"table_{where}{name}.tex", latex.table(table)))
@@ -92,16 +96,16 @@ def _tables(analyses: list[Analysis], out: Path) -> list[Path]:
 
 
 def slug(text: str) -> str:
-    """A part of a file name: letters, digits, dots, dashes and underscores."""
+    """Return a part of a file name: letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip(".") or "_"
 
 
 def _pictures(suites: dict[str, list[Analysis]], styles: dict[str, Look], out: Path) -> list[Picture]:
     """The pictures of every suite, as files; with several suites the names start with the suite's."""
-    found = []
+    pictures = []
     for suite, analyses in suites.items():
         for name, caption, figure in draw_all(analyses, styles):
             full = name if len(suites) == 1 else f"{slug(suite)}_{name}"
             width = round(figure.get_figwidth() * PIXELS_PER_INCH)
-            found.append(Picture(suite, name, caption, save(figure, out, full), width))
-    return found
+            pictures.append(Picture(suite, name, caption, save(figure, out, full), width))
+    return pictures

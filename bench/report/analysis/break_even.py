@@ -3,8 +3,8 @@
 A method costs fixed + n x per_size for n sizes: an ancestor, teacher or learngene that serves all sizes is fixed, the
 others count per size, as the tuning runs do: more sizes take more. From scratch costs n x scratch_per_size: what
 random initialisation needs, along its learning curves, to reach the accuracy that the method reaches at its end, and
-its own tuning. Where no random run reaches it, all that the longest one cost is a lower bound, the break-even an upper
-bound.
+its own tuning. Between two evaluations the curve is a straight line; the two bracket what is needed, and so the
+break-even. Where no random run reaches it, all that the longest one cost is a lower bound, the break-even an upper one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.analysis.cost import OWN, apart, for_all_sizes, fullest_seeds, with_units
-from bench.report.analysis.reach import first_reaching, scratch_labels, upper_median, with_hours
+from bench.report.analysis.reach import first_reaching, looks, scratch_labels, upper_median
 from bench.report.analysis.sections import Section
 
 if TYPE_CHECKING:
@@ -23,34 +23,41 @@ if TYPE_CHECKING:
 
 STAGES = ("ancestor", "learngene")
 UNITS = ("flops", "images", "device_hours")
+ENDS = ("", "_low", "_high")  # of a bracket, after the number itself
+OPPOSITE = ("", "_high", "_low")  # the dearer from scratch, the sooner a method pays off
 
 
 def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFrame:
-    """A row per method, unit and whether the ancestor counts: fixed, per_size, scratch_per_size, and `break_even`.
+    """Return a row per method, unit and whether the ancestor counts: fixed, per_size, scratch_per_size, and
+    `break_even`, each of the two with its bracket: {name}_low, {name}_high.
 
     break_even: the number of sizes (real) where both cost the same; 0 where the method is never dearer; infinite
     where it is never cheaper; NaN where the bound does not tell. `verdict` says it in words. Only sizes that the
-    method has finished count, and methods that are not themselves random initialisation.
+    method has finished count, and methods that are not themselves random initialisation. `scratch_is_bound`: no random
+    run reaches the method at some size, so that scratch_per_size is at least, break_even at most what it says.
     """
     import pandas as pd
 
     scratch = scratch_labels(section)
     runs, each = with_units(section.done), with_units(apart(section.done))
-    curves = with_hours(section, curves)
+    evaluations = looks(section, curves)
     rows = []
     for total in totals.to_dict("records"):
         if total["method"] in scratch:
             continue
-        per_size, bound = _scratch(runs, curves, scratch, total["method"])
+        needed, bound = _scratch(runs, evaluations, scratch, total["method"])
         stages = _stages(each[each["method"] == total["method"]])
         for unit in UNITS:
             for ancestor in (True, False):
-                fixed, own = _own(total, stages, unit, ancestor)
+                fixed, per_target = _fixed_and_per_size(total, stages, unit, ancestor)
                 row = {"method": total["method"], "unit": unit, "ancestor": "with" if ancestor else "without"}
-                row |= {"targets": total["targets"], "fixed": fixed, "per_size": own}
-                row |= {"scratch_per_size": per_size[unit], "scratch_is_bound": bound}
-                row["break_even"] = crossing(fixed, own, per_size[unit], bound)
-                rows.append(row | {"verdict": verdict(row["break_even"], bound)})
+                row |= {"targets": total["targets"], "fixed": fixed, "per_size": per_target}
+                from_scratch = needed.loc[unit]
+                row |= {f"scratch_per_size{end}": from_scratch[f"cost{end}"] for end in ENDS}
+                row["scratch_is_bound"] = bound
+                sizes = [crossing(fixed, per_target, from_scratch[f"cost{end}"], bound) for end in OPPOSITE]
+                row |= dict(zip((f"break_even{end}" for end in ENDS), sizes, strict=True))
+                rows.append(row | {"verdict": verdict(*sizes, is_bound=bound)})
     frame = pd.DataFrame(rows)
     frame.insert(0, "suite", section.suite)
     frame.insert(1, "dataset", section.dataset)
@@ -58,7 +65,7 @@ def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFr
 
 
 def crossing(fixed: float, per_size: float, scratch_per_size: float, is_bound: bool) -> float:
-    """The n where fixed + n per_size = n scratch_per_size (see `break_even` for 0, infinity and NaN)."""
+    """Return the n where fixed + n per_size = n scratch_per_size (see `break_even` for 0, infinity and NaN)."""
     if math.isnan(fixed + per_size + scratch_per_size):
         return math.nan
     saved = scratch_per_size - per_size
@@ -69,13 +76,19 @@ def crossing(fixed: float, per_size: float, scratch_per_size: float, is_bound: b
     return 0.0 if fixed == saved == 0 else math.inf
 
 
-def verdict(sizes: float, is_bound: bool) -> str:
+def verdict(sizes: float, low: float, high: float, *, is_bound: bool) -> str:
+    """Return in words from how many sizes on a method is cheaper; the bracket where its ends differ."""
     if math.isnan(sizes):
         return "cannot tell"
-    if math.isinf(sizes):
-        return "never"
-    whole = max(1, math.ceil(sizes - 1e-9))
-    return "from 1 size" if whole == 1 else f"from {'at most ' if is_bound else ''}{whole} sizes"
+    point, least, most = map(_whole, (sizes, low, high))
+    if is_bound:
+        return "from 1 size" if point == "1" else f"from at most {point} sizes"
+    words = "never" if point == "never" else f"from {point} size{'' if point == '1' else 's'}"
+    return words if least == most else f"{words} (bracket {least} to {most})"
+
+
+def _whole(sizes: float) -> str:
+    return "never" if math.isinf(sizes) else str(max(1, math.ceil(sizes - 1e-9)))
 
 
 def _stages(runs: DataFrame) -> dict[str, tuple[Series, Series]]:
@@ -84,28 +97,40 @@ def _stages(runs: DataFrame) -> dict[str, tuple[Series, Series]]:
     return {stage: for_all_sizes(runs, stage, [f"{stage}_{unit}" for unit in UNITS]) for stage in STAGES}
 
 
-def _own(total: dict, stages: dict[str, tuple[Series, Series]], unit: str, ancestor: bool) -> tuple[float, float]:
+def _fixed_and_per_size(
+    total: dict, stages: dict[str, tuple[Series, Series]], unit: str, ancestor: bool
+) -> tuple[float, float]:
     """(fixed, per size) cost of a method, from its row of totals and its stages."""
-    own = sum(total[f"{unit}_{part}"] for part in ("tuning", *OWN))
+    alone = sum(total[f"{unit}_{part}"] for part in ("tuning", *OWN))
     parts = [[part[f"{stage}_{unit}"] for part in stages[stage]] for stage in STAGES if ancestor or stage != "ancestor"]
-    return sum(fixed for fixed, _ in parts), (own + sum(rest for _, rest in parts)) / total["targets"]
+    return sum(fixed for fixed, _ in parts), (alone + sum(rest for _, rest in parts)) / total["targets"]
 
 
-def _scratch(runs: DataFrame, curves: DataFrame, labels: list[str], method: str) -> tuple[Series, bool]:
-    """Mean over the method's sizes of what random needs for the method's accuracy, per unit; and if it is a bound."""
+def _scratch(runs: DataFrame, evaluations: DataFrame, labels: list[str], method: str) -> tuple[DataFrame, bool]:
+    """Return what random needs for the method's accuracy, mean over the method's sizes, a row per unit with columns
+    cost, cost_low and cost_high; and whether it is a lower bound, the low end and an infinite high one."""
     import pandas as pd
 
     goals = runs[runs["method"] == method].set_index(["target", "seed"])["top1"]
     targets = goals.index.unique("target")
-    used = first_reaching(curves[curves["method"].isin(labels)], goals)
-    medians = upper_median(used.groupby(["target", "method"])[list(UNITS)])
+    used = first_reaching(evaluations[evaluations["method"].isin(labels)], goals)
+    medians = upper_median(used.groupby(["target", "method"])[[f"{unit}{end}" for unit in UNITS for end in ENDS]])
     random = runs[runs["method"].isin(labels) & runs["target"].isin(targets)]
     groups = random.groupby(["target", "method"])
     train, tuning = (
-        groups[[f"{part}_{u}" for u in UNITS]].mean().set_axis(list(UNITS), axis=1) for part in ("train", "tuning")
+        groups[[f"{part}_{unit}" for unit in UNITS]].mean().set_axis(list(UNITS), axis=1)
+        for part in ("train", "tuning")
     )
-    cheapest = (medians + tuning.reindex(medians.index)).groupby("target").min().reindex(targets)
     whole = (train + tuning).groupby("target").max().reindex(targets)
-    never = ~np.isfinite(cheapest["flops"])  # also where no random run has the cell
-    per_target = cheapest.where(~never, whole)
-    return pd.Series({u: per_target[u].mean(skipna=False) for u in UNITS}), bool(never.any())
+    costs = {}
+    for end in ENDS:
+        spent = medians[[f"{unit}{end}" for unit in UNITS]].set_axis(list(UNITS), axis=1)
+        cheapest = (spent + tuning.reindex(spent.index)).groupby("target").min().reindex(targets)
+        never = ~np.isfinite(cheapest["flops"])  # also where no random run has the cell
+        costs[f"cost{end}"] = cheapest.where(~never, whole).mean(skipna=False)
+    frame, bound = pd.DataFrame(costs), bool(never.any())
+    if bound:
+        frame = frame.assign(
+            cost=frame["cost_low"], cost_high=frame["cost_low"].where(frame["cost_low"].isna(), np.inf)
+        )
+    return frame, bound

@@ -19,7 +19,7 @@ COMPARED = ("top1", "best_top1")  # metrics that methods are compared by
 
 
 def compare(section: Section, metric: str = "top1") -> DataFrame:
-    """A row per pair of methods and target, and one over all targets: difference a - b, paired by seed.
+    """Return a row per pair of methods and target, and one over all targets: difference a - b, paired by seed.
 
     t intervals and p-values; `p_holm` is corrected over the pairs of the same target; `holds`: p_holm < 0.05 with at
     least 3 seeds. Over all targets, a seed's difference is its mean over the cells that both methods have finished
@@ -75,9 +75,10 @@ def _over_targets(difference: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def winners(section: Section, comparisons: DataFrame, metric: str = "top1") -> dict[str, str]:
-    """Target -> the method whose advantage over every other holds at 95%. Targets without such a method are absent."""
+    """Return target -> the method whose advantage over every other holds at 95%. Targets without such a method are
+    absent."""
     cube = section.scores(metric)
-    found = {}
+    best_of = {}
     rows = comparisons[comparisons["metric"] == metric]
     for i, target in enumerate(section.targets):
         scored = [m for m, values in zip(section.methods, cube[:, i].T, strict=True) if not np.isnan(values).all()]
@@ -88,5 +89,5 @@ def winners(section: Section, comparisons: DataFrame, metric: str = "top1") -> d
             beaten[winner].add(loser)
         best = [m for m in scored if len(beaten[m]) == len(scored) - 1]
         if len(scored) > 1 and best:
-            found[target] = best[0]
-    return found
+            best_of[target] = best[0]
+    return best_of

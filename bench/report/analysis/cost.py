@@ -25,7 +25,7 @@ BYTES = 4  # of a parameter of a trained model that would be stored instead
 
 
 def with_units(runs: DataFrame) -> DataFrame:
-    """The runs with a column {part}_{unit} for every part and unit; 0 for shared parts that a run does not have.
+    """Return the runs with a column {part}_{unit} for every part and unit; 0 for shared parts that a run does not have.
 
     Device-hours are wall time x devices used / workers that shared the device. On the CPU a device is a core: each
     worker has its own, so nothing is shared, and each of its processes uses as many as it has threads. Energy is what
@@ -34,7 +34,7 @@ def with_units(runs: DataFrame) -> DataFrame:
     columns = {}
     on_cpu = runs["device"].eq("cpu")
     for part in PARTS:
-        workers, devices = (_used(runs, part, own, what) for own, what in OF_RUN.items())
+        workers, devices = (_used(runs, part, column, what) for column, what in OF_RUN.items())
         workers = workers.mask(on_cpu, 1)
         used = devices * runs["threads"].fillna(1).astype(float).where(on_cpu, 1)
         columns[f"{part}_device_hours"] = runs[f"{part}_seconds"] * used / workers / 3600
@@ -51,13 +51,13 @@ def with_units(runs: DataFrame) -> DataFrame:
     return frame
 
 
-def _used(runs: DataFrame, part: str, own: str, what: str) -> Series:
+def _used(runs: DataFrame, part: str, column: str, what: str) -> Series:
     """How many workers or devices a part of the cost had: the run's own number where the part says none, else 1."""
-    return runs.get(f"{part}_{what}", runs[own]).fillna(runs[own]).fillna(1).astype(float)
+    return runs.get(f"{part}_{what}", runs[column]).fillna(runs[column]).fillna(1).astype(float)
 
 
 def totals(section: Section) -> DataFrame:
-    """A row per method with finished runs: sizes and seeds it covers; per unit its parts and totals; storage.
+    """Return a row per method with finished runs: sizes and seeds it covers; per unit its parts and totals; storage.
 
     Columns {unit}_{part}, {unit}_total, {unit}_total_without_ancestor and {unit}_total_without_tuning for units flops,
     images, device_hours, energy_joules; distinct `ancestors` (or sets of them), `learngenes` and `tunings` per seed;
@@ -74,8 +74,8 @@ def totals(section: Section) -> DataFrame:
 
 
 def apart(runs: DataFrame) -> DataFrame:
-    """The runs with a row for each of their ancestors, where these are several and each one's cost is known: sizes may
-    share one of them and not the others."""
+    """Return the runs with a row for each of their ancestors, where these are several and each one's cost is known:
+    sizes may share one of them and not the others."""
     import pandas as pd
 
     several = runs["ancestor_each"] != ""
@@ -98,9 +98,9 @@ def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
     sizes = runs.drop_duplicates("target")
     row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": runs["seed"].nunique()}
     row |= {f"{part}s": _distinct(distinct[part], part) for part in SHARED}
-    own = runs.groupby("target")[[f"{p}_{u}" for p in OWN for u in UNITS]].mean().sum(skipna=False)
+    per_size = runs.groupby("target")[[f"{p}_{u}" for p in OWN for u in UNITS]].mean().sum(skipna=False)
     once = distinct | {"ancestor": each[each["seed"].isin(fullest["seed"])].drop_duplicates(["seed", "ancestor"])}
-    costs = {p: _mean_of_sums(once[p], [f"{p}_{u}" for u in UNITS]) for p in SHARED} | dict.fromkeys(OWN, own)
+    costs = {p: _mean_of_sums(once[p], [f"{p}_{u}" for u in UNITS]) for p in SHARED} | dict.fromkeys(OWN, per_size)
     for unit in UNITS:
         parts = {part: float(costs[part][f"{part}_{unit}"]) for part in PARTS}
         row |= {f"{unit}_{part}": value for part, value in parts.items()}
@@ -116,22 +116,22 @@ def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
 
 
 def fullest_seeds(runs: DataFrame) -> DataFrame:
-    """Of one method's runs those of the seeds that have the most sizes."""
+    """Return one method's runs of the seeds that have the most sizes."""
     per_seed = runs.groupby("seed")["target"].nunique()
     return runs[runs["seed"].isin(per_seed.index[per_seed == per_seed.max()])]
 
 
 def for_all_sizes(runs: DataFrame, part: str, columns: list[str]) -> tuple[Series, Series]:
-    """What a shared part of one method's cost sums to, mean over seeds: (of what serves all sizes, of the rest).
+    """Return what a shared part of one method's cost sums to, mean over seeds: (of what serves all sizes, of the rest).
 
     runs: those of the fullest seeds with a row per ancestor (see `apart`), so that what all sizes share is told from
     what each has of its own.
     """
-    own = runs[["seed", part, "target", *columns]]
-    sizes, served = (own.groupby(by)["target"].transform("nunique") for by in ("seed", ["seed", part]))
-    values, once = own[columns].astype(float), ~own.duplicated(["seed", part])
+    shared = runs[["seed", part, "target", *columns]]
+    sizes, served = (shared.groupby(by)["target"].transform("nunique") for by in ("seed", ["seed", part]))
+    values, once = shared[columns].astype(float), ~shared.duplicated(["seed", part])
     every, rest = (
-        _mean_of_sums(values.where(chosen, 0.0).assign(seed=own["seed"])[once], columns)
+        _mean_of_sums(values.where(chosen, 0.0).assign(seed=shared["seed"])[once], columns)
         for chosen in (served == sizes, served != sizes)
     )
     return every, rest

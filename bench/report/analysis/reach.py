@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 FACTORS = (1.0, 1.25, 1.5)  # times the accuracy that random reaches at its end
 ROUNDING = 1e-9  # points: 1.5 x 40% is not quite 60%
-COSTS = ["epochs", "images", "flops", "device_hours", "flops_with_init", "flops_alone"]
+COSTS = ["epochs", "images", "flops", "device_hours", "flops_with_init", "flops_alone", "flops_low", "flops_high"]
 AXES = ("epoch", "images", "flops", "device_hours")  # what a learning curve can be read against
 
 
 def scratch_labels(section: Section) -> list[str]:
-    """Labels of random initialisation trained without a teacher: what "from scratch" means here.
+    """Return labels of random initialisation trained without a teacher: what "from scratch" means here.
 
     Random initialisation reads no ancestor, so one that counts as its cost is what its runs distil from.
     """
@@ -33,37 +33,61 @@ def scratch_labels(section: Section) -> list[str]:
 
 
 def reference(section: Section) -> str | None:
-    """The label whose accuracy sets the goal: `random` itself, else the first label of random initialisation."""
+    """Return the label whose accuracy sets the goal: `random` itself, else the first label of random initialisation."""
     labels = scratch_labels(section)
     return "random" if "random" in labels else next(iter(labels), None)
 
 
-def with_hours(section: Section, curves: DataFrame) -> DataFrame:
-    """The curves with `device_hours` so far (see cost.with_units) in place of seconds."""
+def looks(section: Section, curves: DataFrame) -> DataFrame:
+    """Return the evaluations of the section's runs with AXES and top1: its curves, with `device_hours` so far (see
+    cost.with_units), and of runs without a curve their two ends."""
+    import pandas as pd
+
     runs = with_units(section.done).set_index("run")
     rate = runs["train_device_hours"] / runs["train_seconds"].replace(0, np.nan)
-    return curves.assign(device_hours=curves["seconds"] * curves["run"].map(rate)).dropna(subset="top1")
+    curves = curves.assign(device_hours=curves["seconds"] * curves["run"].map(rate)).dropna(subset="top1")
+    bare = runs[~runs.index.isin(curves["run"])].reset_index()
+    units = {unit: f"train_{unit}" for unit in ("images", "flops", "device_hours")}
+    keys = bare[["run", "method", "target", "seed"]]
+    start = keys.assign(**dict.fromkeys(AXES, 0.0), top1=bare["top1_init"])
+    end = keys.assign(epoch=bare["epochs"], top1=bare["top1"], **{unit: bare[name] for unit, name in units.items()})
+    parts = [part for part in (curves, start.dropna(subset="top1"), end) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else curves
 
 
-def first_reaching(curves: DataFrame, goals: Series) -> DataFrame:
-    """For every run with a curve, what it had used at the first evaluation at or above the goal of its cell and seed.
+def first_reaching(evaluations: DataFrame, goals: Series) -> DataFrame:
+    """Return, for every run with evaluations (see `looks`), what it had used when it reached the goal of its cell and
+    seed, by a straight line from the last evaluation below the goal to the first one at or above it.
 
-    goals: (target, seed) -> top-1. Returns rows indexed by run with method, target, seed, goal and AXES; infinite
-    where the goal is never reached. Runs without a goal are left out.
+    goals: (target, seed) -> top-1. Returns rows indexed by run with method, target, seed, goal, AXES, and what these
+    two evaluations, the bracket, had used: {axis}_low, {axis}_high; infinite where the goal is never reached. Runs
+    without a goal are left out. How often a run was evaluated moves the bracket's ends, not what lies between.
     """
-    curves = curves.merge(goals.rename("goal").reset_index(), on=["target", "seed"])
-    runs = curves.drop_duplicates("run").set_index("run")[["method", "target", "seed", "goal"]]
-    there = curves[curves["top1"] >= curves["goal"] - ROUNDING].drop_duplicates("run").set_index("run")
-    used = there[list(AXES)].astype(float).reindex(runs.index)
-    used.loc[~runs.index.isin(there.index)] = np.inf
+    points = evaluations.merge(goals.rename("goal").reset_index(), on=["target", "seed"])
+    runs = points.drop_duplicates("run").set_index("run")[["method", "target", "seed", "goal"]]
+    before = points.groupby("run", sort=False)[["top1", *AXES]].shift()  # the evaluation before each
+    there = points["top1"] >= points["goal"] - ROUNDING
+    first = points.index.isin(points[there].drop_duplicates("run").index)
+    high = points[first].set_index("run")
+    low = before[first].set_index(high.index)
+    unseen = low["top1"].isna()  # at the goal when first evaluated, so anything from 0 on may have been enough
+    share = ((high["goal"] - low["top1"]) / (high["top1"] - low["top1"])).clip(0, 1).where(~unseen, 1.0)
+    parts: dict[str, Series] = {}
+    for axis in AXES:
+        least, most = low[axis].where(~unseen, 0.0).astype(float), high[axis].astype(float)
+        parts |= {axis: least + share * (most - least), f"{axis}_low": least, f"{axis}_high": most}
+    used = high[[]].assign(**parts).reindex(runs.index)
+    used.loc[~runs.index.isin(high.index)] = np.inf
     return runs.join(used)
 
 
 def reach(section: Section, curves: DataFrame) -> DataFrame:
-    """A row per target, method and factor: the mean goal, how many of n runs reach theirs, medians over the runs.
+    """Return a row per target, method and factor: the mean goal, how many of n runs reach theirs, medians over the
+    runs.
 
     `epochs`, `images`, `flops`, `device_hours` are of training alone; `flops_with_init` adds the initialisation,
-    `flops_alone` also the learngene and the ancestor (what this one size costs by itself). A run that never reaches
+    `flops_alone` also the learngene and the ancestor (what this one size costs by itself). They are interpolated
+    between evaluations; `flops_low` and `flops_high` are of the two that bracket the goal. A run that never reaches
     the goal counts as infinite, so a median is infinite ("never") where half of the runs or more do not. `speedup`:
     the reference's training FLOPs over these. No rows where a multiple is above 100% at any seed.
     """
@@ -71,15 +95,15 @@ def reach(section: Section, curves: DataFrame) -> DataFrame:
 
     label = reference(section)
     final = section.done[section.done["method"] == label].set_index(["target", "seed"])["top1"]
-    curves = with_hours(section, curves)
+    evaluations = looks(section, curves)
     runs = with_units(section.done).set_index("run")
     goals = {factor: _possible(factor * final) for factor in FACTORS}
-    parts = [_costs(first_reaching(curves, goal), runs).assign(factor=factor) for factor, goal in goals.items()]
+    parts = [_costs(first_reaching(evaluations, goal), runs).assign(factor=factor) for factor, goal in goals.items()]
     frame = pd.concat(parts, ignore_index=True)
-    own = frame[frame["method"] == label].set_index(["factor", "target"])["flops"]
+    from_scratch = frame[frame["method"] == label].set_index(["factor", "target"])["flops"]
     keys = pd.MultiIndex.from_frame(frame[["factor", "target"]])
     with np.errstate(divide="ignore", invalid="ignore"):
-        frame["speedup"] = own.reindex(keys).to_numpy() / frame["flops"].to_numpy()
+        frame["speedup"] = from_scratch.reindex(keys).to_numpy() / frame["flops"].to_numpy()
     orders = {"target": section.targets, "method": section.methods}
     places = {f"{name} place": frame[name].map(order.index) for name, order in orders.items()}
     frame = frame.assign(**places).sort_values(["target place", "factor", "method place"], ignore_index=True)
@@ -104,5 +128,5 @@ def _costs(used: DataFrame, runs: DataFrame) -> DataFrame:
 
 
 def upper_median(groups: DataFrameGroupBy) -> DataFrame:
-    """The upper of two middle values, so that infinite ones never average with finite ones."""
+    """Return the upper of two middle values, so that infinite ones never average with finite ones."""
     return groups.quantile(0.5, interpolation="higher")

@@ -1,9 +1,8 @@
-"""Everything that is computed about one section, once, for tables, plots and page."""
+"""Everything that is computed about one section, once, for tables, pictures and page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bench.report.analysis.break_even import break_even
@@ -13,12 +12,9 @@ from bench.report.analysis.reach import reach
 from bench.report.analysis.sections import Section, sections
 from bench.report.analysis.standing import Standing, standing
 from bench.report.analysis.summary import summarise
-from bench.report.tables import tables_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from bench.report.tables.model import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +31,9 @@ class Analysis:
     standing: Standing  # over all sections of the suite, the same for each
     best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
 
-    @cached_property
-    def tables(self) -> dict[str, Table]:
-        """Name -> table, in the order in which they are shown."""
-        return tables_of(self)
-
 
 def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:
-    """An analysis per section, suite by suite."""
+    """Return an analysis per section, suite by suite."""
     suites: dict[str, list[Section]] = {}
     for section in sections(runs):
         suites.setdefault(section.suite, []).append(section)
@@ -71,7 +62,7 @@ def _analyse(section: Section, curves: DataFrame, standing: Standing) -> Analysi
 
 
 def by_suite(analyses: list[Analysis]) -> dict[str, list[Analysis]]:
-    """Suite -> its analyses: one set of pictures each."""
+    """Return suite -> its analyses: one set of pictures each."""
     suites: dict[str, list[Analysis]] = {}
     for analysis in analyses:
         suites.setdefault(analysis.section.suite, []).append(analysis)

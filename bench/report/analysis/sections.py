@@ -30,7 +30,7 @@ class Section:
 
     @cached_property
     def methods(self) -> list[str]:
-        """Labels in the order of the suite."""
+        """Return labels in the order of the suite."""
         return list(dict.fromkeys(self.runs["method"]))
 
     @cached_property
@@ -39,7 +39,8 @@ class Section:
 
     @cached_property
     def sizes(self) -> DataFrame:
-        """A row per target (the index), by width and then depth: arch, embed_dim, depth, num_heads, params, macs."""
+        """Return a row per target (the index), by width and then depth: arch, embed_dim, depth, num_heads, params,
+        macs."""
         columns = ["arch", "embed_dim", "depth", "num_heads", "params", "macs"]
         first = self.runs.drop_duplicates("target").set_index("target")[columns]
         return first.sort_values(["embed_dim", "depth", "num_heads"], kind="stable")
@@ -50,7 +51,8 @@ class Section:
 
     @cached_property
     def axis(self) -> Axis:
-        """What to draw along x: the depth, else the width; the plain list of targets where these name no size."""
+        """Return what to draw along x: the depth, else the width; the plain list of targets where these name no
+        size."""
         sizes = self.sizes
         if sizes.duplicated(["embed_dim", "depth"]).any() or sizes[["embed_dim", "depth"]].isna().any(axis=None):
             return "target"
@@ -58,24 +60,24 @@ class Section:
 
     @cached_property
     def use(self) -> dict[str, str]:
-        """Label -> registered method behind it (the label itself where the runs do not say)."""
+        """Return label -> registered method behind it (the label itself where the runs do not say)."""
         first = self.runs.drop_duplicates("method")
         return {label: use or label for label, use in zip(first["method"], first["method_use"], strict=True)}
 
     @cached_property
     def distilled(self) -> list[str]:
-        """Labels whose runs are seen to be distilled from a teacher: by their own recipe, or by the suite's.
+        """Return labels whose runs are seen to be distilled from a teacher: by their own recipe, or by the suite's.
 
         The suite's is seen by a label that counts an ancestor as its cost although its method reads none. Without such
         a label nothing tells a run's teacher from its method's ancestor.
         """
         first = self.runs.drop_duplicates("method").set_index("method")
-        own = first["options"].map(own_recipe)
+        recipes = first["options"].map(own_recipe)
         needs = self.done.groupby("method")["needs"].agg(" ".join).reindex(first.index, fill_value="")
         reads_none = needs.ne("") & ~needs.str.contains("ancestor|teacher")
-        by_suite = (reads_none & first["ancestor"].ne("") & ~own.map(lambda recipe: "distill" in recipe)).any()
+        by_suite = (reads_none & first["ancestor"].ne("") & ~recipes.map(lambda recipe: "distill" in recipe)).any()
         suites: dict[str, Any] = {"distill": {}} if by_suite else {}
-        return [label for label, recipe in own.items() if (suites | recipe).get("distill") is not None]
+        return [label for label, recipe in recipes.items() if (suites | recipe).get("distill") is not None]
 
     @cached_property
     def done(self) -> DataFrame:
@@ -83,14 +85,15 @@ class Section:
 
     @cached_property
     def ancestors(self) -> list[float]:
-        """Test top-1 of each ancestor, where they differ by their seed alone; empty where there are others, or none."""
+        """Return test top-1 of each ancestor, where they differ by their seed alone; empty where there are others, or
+        none."""
         known = self.done[self.done["ancestor_top1"].notna()]
         first = known.assign(first=known["ancestor"].str.split().str[0]).drop_duplicates("first")
         alone = not first["method_seed"].fillna(0).duplicated().any()
         return first["ancestor_top1"].tolist() if alone else []
 
     def scores(self, metric: str = "top1") -> NDArray:
-        """Values of the finished runs as an array [seeds, targets, methods]; NaN where there is none."""
+        """Return values of the finished runs as an array [seeds, targets, methods]; NaN where there is none."""
         cube = np.full((len(self.seeds), len(self.targets), len(self.methods)), np.nan)
         places = zip(
             self.done["seed"].map(_places(self.seeds)),
@@ -104,7 +107,7 @@ class Section:
 
 
 def own_recipe(options: str) -> dict[str, Any]:
-    """What the recipe of a label's runs has other than the suite's, from its options."""
+    """Return what the recipe of a label's runs has other than the suite's, from its options."""
     try:
         recipe = json.loads(options or "{}").get("runs", {})
     except (ValueError, AttributeError):
@@ -117,6 +120,6 @@ def _places(names: list) -> dict:
 
 
 def sections(runs: DataFrame) -> list[Section]:
-    """The sections of a frame of runs, in its order."""
+    """Return the sections of a frame of runs, in its order."""
     groups = runs.groupby(["suite", "dataset"], sort=False)
     return [Section(str(suite), str(dataset), group) for (suite, dataset), group in groups]

@@ -33,7 +33,7 @@ class Standing:
     iqm: Intervals
 
     def frame(self) -> DataFrame:
-        """ranking.csv: a row per method."""
+        """Return ranking.csv: a row per method."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -54,7 +54,7 @@ class Standing:
 
 
 def standing(sections: list[Section], metric: str = "top1") -> Standing:
-    """The standing over all sections of one suite."""
+    """Return the standing over all sections of one suite."""
     every = list(dict.fromkeys(method for section in sections for method in section.methods))
     seeds = sorted({seed for section in sections for seed in section.seeds})
     names = [(section.dataset, target) for section in sections for target in section.targets]
@@ -66,15 +66,15 @@ def standing(sections: list[Section], metric: str = "top1") -> Standing:
         scores[np.ix_(rows, columns, [every.index(m) for m in section.methods])] = section.scores(metric)
         start += len(section.targets)
     served = ~np.isnan(scores).all(axis=0)  # [cells, methods]
-    kept = (served.sum(axis=0) == served.sum(axis=0).max()) & served.any(axis=0)
-    complete = served[:, kept].all(axis=1) & kept.any()
-    scores = scores[:, complete][:, :, kept]
+    compared = (served.sum(axis=0) == served.sum(axis=0).max()) & served.any(axis=0)
+    complete = served[:, compared].all(axis=1) & compared.any()
+    scores = scores[:, complete][:, :, compared]
     means = np.nanmean(scores, axis=0) if scores.size else np.empty(scores.shape[1:])
     per_seed = interquartile_mean(scores.transpose(0, 2, 1)) if scores.size else np.empty((0, scores.shape[2]))
     return Standing(
         suite=sections[0].suite,
-        methods=[m for m, k in zip(every, kept, strict=True) if k],
-        left_out=[m for m, k in zip(every, kept, strict=True) if not k],
+        methods=[m for m, k in zip(every, compared, strict=True) if k],
+        left_out=[m for m, k in zip(every, compared, strict=True) if not k],
         cells=[name for name, c in zip(names, complete, strict=True) if c],
         every_cell=names,
         scores=scores,

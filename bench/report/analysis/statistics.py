@@ -39,7 +39,7 @@ class Intervals:
 
 
 def intervals(scores: ArrayLike, *, bootstrap: bool = True) -> Intervals:
-    """Intervals of the column means of [seeds, columns]; NaN are left out.
+    """Return intervals of the column means of [seeds, columns]; NaN are left out.
 
     Student's t below 30 seeds, BCa bootstrap (1,999 resamples, fixed random state) from there on, unless `bootstrap` is
     False.
@@ -109,7 +109,7 @@ class Paired:
 
 
 def paired(a: ArrayLike, b: ArrayLike) -> Paired:
-    """Paired t-tests of the columns of two matrices [seeds, pairs]; rows with a NaN on either side are left out.
+    """Return paired t-tests of the columns of two matrices [seeds, pairs]; rows with a NaN on either side are left out.
 
     Differences that are equal at every seed leave a t-test nothing to estimate scatter by, and accuracy on a small test
     set comes in steps, so that this happens by chance. Then p is that of the exact test by changes of sign, which
@@ -131,7 +131,7 @@ def paired(a: ArrayLike, b: ArrayLike) -> Paired:
 
 
 def holm(p: ArrayLike) -> NDArray:
-    """Holm's step-down adjusted p-values of one family; NaN stay NaN and do not count."""
+    """Return Holm's step-down adjusted p-values of one family; NaN stay NaN and do not count."""
     p = np.asarray(p, dtype=float)
     adjusted = np.full(p.shape, np.nan)
     order = np.argsort(p)[: int(np.sum(~np.isnan(p)))]
@@ -151,7 +151,8 @@ class Ranking:
 
 
 def ranking(scores: ArrayLike) -> Ranking | None:
-    """Ranking of [cells, methods], higher is better; None with fewer than 3 methods or 2 cells (no test is possible).
+    """Return ranking of [cells, methods], higher is better; None with fewer than 3 methods or 2 cells (no test is
+    possible).
 
     Source: Demsar, JMLR 7 (2006): CD = q sqrt(k (k + 1) / 6N), q the studentized range over sqrt(2).
     """
@@ -168,19 +169,20 @@ def ranking(scores: ArrayLike) -> Ranking | None:
 
 
 def interquartile_mean(scores: ArrayLike) -> NDArray:
-    """Mean of the middle half over the last axis (scipy's 25% trimmed mean, which cuts whole values: see `trimmed`)."""
+    """Return mean of the middle half over the last axis (scipy's 25% trimmed mean, which cuts whole values: see
+    `trimmed`)."""
     from scipy import stats
 
     return np.asarray(stats.trim_mean(np.asarray(scores, dtype=float), QUARTER, axis=-1))
 
 
 def trimmed(values: int) -> int:
-    """How many of so many values the interquartile mean leaves out at either end: none of fewer than 4."""
+    """Return how many of so many values the interquartile mean leaves out at either end: none of fewer than 4."""
     return int(QUARTER * values)
 
 
 def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Intervals:
-    """Share of cells whose score reaches each threshold: scores [seeds, cells], thresholds [T] -> intervals [T].
+    """Return share of cells whose score reaches each threshold: scores [seeds, cells], thresholds [T] -> intervals [T].
 
     The share is taken per seed, so that the interval is over seeds. Source: Agarwal et al., NeurIPS 2021 (rliable).
     """

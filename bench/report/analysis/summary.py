@@ -20,7 +20,7 @@ FIRST += ["head", "budget", "control"]
 
 
 def summarise(section: Section) -> DataFrame:
-    """One row per method and target of a section: what it is, how many runs are in which state, every metric.
+    """Return one row per method and target of a section: what it is, how many runs are in which state, every metric.
 
     For each metric m of METRICS: m_mean, m_std, m_low, m_high; `interval` says how low and high were computed, `note`
     what limits them, `runs` which runs they are made of.

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.report.analysis.cautions import warnings_of
 from bench.report.analysis.section_analysis import Analysis, by_suite
-from bench.report.page.notes import warnings_of
 from bench.report.page.provenance import overview, provenance
 from bench.report.page.sheets import methods, published_table, runs_table, standing_table, summary_table
 from bench.report.style import Look
+from bench.report.tables.model import Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,20 +33,22 @@ class Picture:
 def page(
     runs: DataFrame,
     analyses: list[Analysis],
+    tables: list[dict[str, Table]],
     pictures: list[Picture],
     looks: dict[str, Look],
     title: str,
     context: dict[str, Any],
 ) -> str:
-    """The page as text. All text from suites is escaped by the template engine."""
+    """Return the page as text; `tables`: those of each analysis. The template engine escapes all text from suites."""
     import jinja2
 
     loader = jinja2.PackageLoader("bench.report.page", "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     css, js = (loader.get_source(environment, name)[0] for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
+    tables_of = dict(zip(map(id, analyses), tables, strict=True))
     suites = [
-        _suite(i, name, members, [p for p in pictures if p.suite == name])
+        _suite(i, name, members, [tables_of[id(a)] for a in members], [p for p in pictures if p.suite == name])
         for i, (name, members) in enumerate(by_suite(analyses).items())
     ]
     published = published_table(analyses)
@@ -67,12 +70,14 @@ def page(
     )
 
 
-def _suite(number: int, name: str, members: list[Analysis], pictures: list[Picture]) -> dict[str, Any]:
+def _suite(
+    number: int, name: str, members: list[Analysis], tables: list[dict[str, Table]], pictures: list[Picture]
+) -> dict[str, Any]:
     anchor = f"suite{number}"
     named = [
         (f"{anchor}-{i}-{key}", table)
-        for i, analysis in enumerate(members)
-        for key, table in [*analysis.tables.items(), ("cells", summary_table(analysis))]
+        for i, (analysis, named_tables) in enumerate(zip(members, tables, strict=True))
+        for key, table in [*named_tables.items(), ("cells", summary_table(analysis))]
     ]
     main = [(id, table) for id, table in named if id.endswith("-top1")]
     more = [(id, table) for id, table in named if not id.endswith("-top1")]

@@ -28,7 +28,7 @@ MOST = 6
 
 
 def overview(runs: DataFrame) -> str:
-    """One sentence: how many runs of what, and how many are done."""
+    """Return one sentence: how many runs of what, and how many are done."""
     done = int((runs["status"] == "done").sum())
     parts = [(runs[column].nunique(), name) for column, name in (("method", "method"), ("target", "target size"))]
     parts += [(runs[column].nunique(), name) for column, name in (("dataset", "data set"), ("seed", "seed"))]
@@ -37,7 +37,7 @@ def overview(runs: DataFrame) -> str:
 
 
 def provenance(runs: DataFrame, context: dict[str, Any]) -> list[tuple[str, str]]:
-    """(name, value) pairs: the context first, then what the finished runs say."""
+    """Return (name, value) pairs: the context first, then what the finished runs say."""
     done = runs[runs["status"] == "done"]
     pairs = [(str(name), str(value)) for name, value in context.items() if name != "methods"]
     pairs.append(("suites", ", ".join(runs["suite"].drop_duplicates())))

@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bench.report.analysis.published import published
 from bench.report.analysis.section_analysis import Analysis
 from bench.report.analysis.standing import Standing
 from bench.report.analysis.statistics import trimmed
 from bench.report.format import counts, interval, number, one_line
-from bench.report.page.published import published
 from bench.report.style import Look
 from bench.report.tables.accuracy import setting
 from bench.report.tables.model import Cell, Table, only, quoted
@@ -24,7 +24,7 @@ SUMMARY = {"top1": "top-1", "best_top1": "best top-1", "top1_init": "top-1 at st
 
 
 def summary_table(analysis: Analysis) -> Table:
-    """Every cell with all its metrics and the paths to its runs."""
+    """Return every cell with all its metrics and the paths to its runs."""
     logs = dict(zip(analysis.section.runs["run"], analysis.section.runs["log"], strict=True))
     rows = []
     for row in analysis.summary.to_dict("records"):
@@ -44,7 +44,7 @@ def summary_table(analysis: Analysis) -> Table:
 
 
 def standing_table(standing: Standing) -> Table:
-    """Ranks and interquartile means over all cells of a suite."""
+    """Return ranks and interquartile means over all cells of a suite."""
     rows = []
     ranked, every = (list(map(list, zip(*cells, strict=True))) for cells in (standing.cells, standing.every_cell))
     cells = [words for some, of in zip(ranked, every, strict=False) for words in only(some, of)]
@@ -73,7 +73,7 @@ def standing_table(standing: Standing) -> Table:
 
 
 def runs_table(runs: DataFrame) -> Table:
-    """Every run with its state, accuracy and log."""
+    """Return every run with its state, accuracy and log."""
     rows = []
     columns = ["suite", "run", "method", "dataset", "target", "seed", "status", "top1", "reason", "error", "log"]
     for suite, run, method, dataset, target, seed, status, top1, reason, error, log in zip(
@@ -88,7 +88,7 @@ def runs_table(runs: DataFrame) -> Table:
 
 
 def published_table(analyses: list[Analysis]) -> Table:
-    """The published numbers of the methods that are here."""
+    """Return the published numbers of the methods that are here."""
     uses = {use for analysis in analyses for use in analysis.section.use.values()}
     rows = []
     for row in published().to_dict("records"):
@@ -101,7 +101,7 @@ def published_table(analyses: list[Analysis]) -> Table:
 
 
 def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One entry per label: colour, facts, options, and the method's docstring at the first of its labels."""
+    """Return one entry per label: colour, facts, options, and the method's docstring at the first of its labels."""
     entries: dict[str, dict[str, Any]] = {}
     told: dict[str, str] = {}  # method -> the label whose entry has its docstring
     for analysis in analyses:
@@ -153,8 +153,8 @@ def _options(text: str) -> str:
 
 
 def docstring(use: str) -> str:
-    """What a method of this project says of itself. Methods from outside are not imported: a file of results is no
-    reason to run code that it names."""
+    """Return what a method of this project says of itself. Methods from outside are not imported: a file of results is
+    no reason to run code that it names."""
     import methods
 
     if use not in methods.names():

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.report.analysis.published import matching
 from bench.report.format import short
-from bench.report.page.published import matching
 from bench.report.plots.canvas import ANCESTOR, Drawn, Limits, accuracies, line, pick, seeds, some_of, upper
 
 if TYPE_CHECKING:

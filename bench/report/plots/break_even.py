@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.report.style import Look
 
 MOST_SIZES = 40
+BRACKET = "from scratch: between two evaluations"
 MOST_METHODS = 12
 DASHES = {"with": ("-", "with the ancestor"), "without": ("--", "without the ancestor")}
 
@@ -68,10 +69,17 @@ def _panel(axis: Axes, rows: dict[str, dict], look: Look) -> None:
                 sizes, sizes * scratch, top, color="#333333", alpha=0.07, linewidth=0, label="from scratch: at least"
             )
             axis.set_ylim(0, top)
+        ends = [rows["with"][f"scratch_per_size{end}"] for end in ("_low", "_high")]
+        if not rows["with"]["scratch_is_bound"] and ends[0] < ends[1]:
+            low, high = (sizes * end for end in ends)
+            axis.fill_between(sizes, low, high, color="#333333", alpha=0.15, linewidth=0, label=BRACKET)
+        most = "≤ " if rows["with"]["scratch_is_bound"] else ""
         for n in crossings:
             if 0 < n <= sizes[-1]:
                 axis.plot([n], [n * scratch], "o", color="#333333", markerfacecolor="white")
-                axis.annotate(f"{n:.1f}", (n, n * scratch), xytext=(4, -9), textcoords="offset points", fontsize=8)
+                axis.annotate(
+                    f"{most}{n:.1f}", (n, n * scratch), xytext=(4, -9), textcoords="offset points", fontsize=8
+                )
     axis.set_xlim(0, sizes[-1])
     axis.set_ylim(bottom=0)
     axis.locator_params("x", integer=True)

@@ -38,7 +38,7 @@ class Drawn(NamedTuple):
 
 
 def theme() -> AbstractContextManager[Any]:
-    """seaborn's paper style on the Agg canvas, 8 to 9 points, embedded fonts, reproducible files."""
+    """Return seaborn's paper style on the Agg canvas, 8 to 9 points, embedded fonts, reproducible files."""
     import matplotlib
     import seaborn
 
@@ -70,7 +70,7 @@ def theme() -> AbstractContextManager[Any]:
 def panels(
     count: int, *, columns: int = COLUMNS, size: tuple[float, float] = PANEL, **kwargs: Any
 ) -> tuple[Figure, list[Axes]]:
-    """(figure, axes): `count` panels in rows; a single one is wider. `kwargs` go to pyplot.subplots."""
+    """Return (figure, axes): `count` panels in rows; a single one is wider. `kwargs` go to pyplot.subplots."""
     from matplotlib import pyplot
 
     columns = 2 if count == 4 else min(columns, count)
@@ -86,30 +86,30 @@ def panels(
 
 
 def beside(labels: Iterable[str], width: float) -> float:
-    """Inches that a panel needs so that its axes are `width` wide beside labels of rows."""
+    """Return inches that a panel needs so that its axes are `width` wide beside labels of rows."""
     return width + 0.066 * max(map(len, labels), default=0)
 
 
 def views(details: Sequence[Limits | None]) -> tuple[Figure, list[tuple[int, Axes, Limits | None]]]:
-    """(figure, [(part, axes, limits)]): a panel for every part of a picture and, where `details` has limits for it (see
-    `upper`) and there is room, one beside it for a closer look, whose title is set."""
+    """Return (figure, [(part, axes, limits)]): a panel for every part of a picture and, where `details` has limits for
+    it (see `upper`) and there is room, one beside it for a closer look, whose title is set."""
     paired = any(details) and len(details) <= MOST_DETAILS
     figure, axes = panels(len(details) * (1 + paired), columns=2 if paired else COLUMNS)
-    found: list[tuple[int, Axes, Limits | None]] = []
+    shown: list[tuple[int, Axes, Limits | None]] = []
     for i, limits in enumerate(details):
-        found.append((i, axes[i * (1 + paired)], None))
+        shown.append((i, axes[i * (1 + paired)], None))
         if paired and limits:
-            found.append((i, axes[2 * i + 1], limits))
+            shown.append((i, axes[2 * i + 1], limits))
             axes[2 * i + 1].set_title("the same, closer")
         elif paired:
             axes[2 * i + 1].remove()
-    return figure, found
+    return figure, shown
 
 
 def accuracies(
     titles: Sequence[str], details: Sequence[Limits | None], paint: Callable[[int, Axes], None], label: str
 ) -> Figure:
-    """A picture of accuracies in percent: `paint` draws a part into a panel, and again into its closer look."""
+    """Return a picture of accuracies in percent: `paint` draws a part into a panel, and again into its closer look."""
     figure, shown = views(details)
     for i, axis, limits in shown:
         paint(i, axis)
@@ -125,13 +125,13 @@ def accuracies(
 
 
 def leftmost(axes: Axes) -> bool:
-    """Whether a panel begins a row of its grid, and so names what the row's vertical axes show."""
+    """Return whether a panel begins a row of its grid, and so names what the row's vertical axes show."""
     place = axes.get_subplotspec()
     return place is not None and place.is_first_col()
 
 
 def line(axes: Axes, x: Any, mean: Any, low: Any, high: Any, look: Look, label: str, *, joined: bool = True) -> None:
-    """Markers with error bars, joined by a line."""
+    """Draw markers with error bars, joined by a line."""
     import numpy as np
 
     mean, low, high = (np.asarray(v, dtype=float) for v in (mean, low, high))
@@ -151,7 +151,7 @@ def line(axes: Axes, x: Any, mean: Any, low: Any, high: Any, look: Look, label: 
 
 
 def legend(figure: Figure, axes: Iterable[Axes], columns: int = 4) -> None:
-    """One legend below all panels, each label once."""
+    """Draw one legend below all panels, each label once."""
     entries: dict[str, Any] = {}
     for axis in axes:
         for handle, label in sorted(
@@ -173,9 +173,10 @@ def percent(axis: Axes) -> None:
 
 
 def upper(centres: Sequence[Limits], spans: Sequence[Limits]) -> Limits | None:
-    """Where the methods lie that are far above the others, which squeeze them into one line: the range for a panel that
-    shows these alone. None where no gap takes three tenths of the axis, or fewer than two methods are above it. Where
-    such a gap squeezes these again, it is the range of those above that one; no further, lest it tear ties apart.
+    """Return where the methods lie that are far above the others, which squeeze them into one line: the range for a
+    panel that shows these alone. None where no gap takes three tenths of the axis, or fewer than two methods are above
+    it. Where such a gap squeezes these again, it is the range of those above that one; no further, lest it tear ties
+    apart.
 
     centres: (lowest, highest) mean of each method; spans: the same with the intervals.
     """
@@ -204,25 +205,26 @@ def _far_above(centres: Sequence[Limits]) -> int:
 
 
 def seeds(summary: DataFrame) -> str:
-    """The words "n = 3 seeds", over the rows of a summary that have any."""
+    """Return the words "n = 3 seeds", over the rows of a summary that have any."""
     values = [int(n) for n in summary["n"] if n > 0]
     return f"n = {counts(values)} seed{'' if max(values, default=0) == 1 else 's'}"
 
 
 def pick(parts: Sequence[T], most: int = MOST_PANELS) -> list[T]:
-    """At most `most` of the parts, evenly picked, first and last among them."""
+    """Return at most `most` of the parts, evenly picked, first and last among them."""
     if len(parts) <= most:
         return list(parts)
     return [parts[round(i * (len(parts) - 1) / (most - 1))] for i in range(most)]
 
 
 def some_of(shown: Sequence[Any], every: Sequence[Any], what: str, rest: str) -> str:
-    """The words of a caption that tell what was left out by `pick`, and which file has it; none where nothing was."""
+    """Return the words of a caption that tell what was left out by `pick`, and which file has it; none where nothing
+    was."""
     return "" if len(shown) == len(every) else f"Shown: {len(shown)} of {len(every)} {what}; {rest} has all."
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """name.png (200 dpi), name.pdf, name.svg; the figure is closed."""
+    """Write name.png (200 dpi), name.pdf and name.svg, close the figure and return the paths."""
     from matplotlib import pyplot
 
     if engine := figure.get_layout_engine():

@@ -60,14 +60,14 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
 
 
 def groups(result: Ranking) -> list[tuple[float, float]]:
-    """(best, worst) average rank of each largest set of methods within the critical difference, if more than one; all
-    of them where Friedman's test shows no difference, which the pairwise comparison presupposes."""
+    """Return (best, worst) average rank of each largest set of methods within the critical difference, if more than
+    one; all of them where Friedman's test shows no difference, which the pairwise comparison presupposes."""
     ranks = np.sort(result.ranks)
     if result.p >= 1 - LEVEL:
         return [(float(ranks[0]), float(ranks[-1]))]
-    found: list[tuple[int, int]] = []
+    cliques: list[tuple[int, int]] = []
     for i in range(len(ranks)):
         j = int(np.flatnonzero(ranks <= ranks[i] + result.critical_difference)[-1])
-        if j > i and (not found or j > found[-1][1]):
-            found.append((i, j))
-    return [(float(ranks[i]), float(ranks[j])) for i, j in found]
+        if j > i and (not cliques or j > cliques[-1][1]):
+            cliques.append((i, j))
+    return [(float(ranks[i]), float(ranks[j])) for i, j in cliques]

@@ -47,7 +47,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
 
 
 def chosen(analysis: Analysis) -> DataFrame:
-    """Rows of comparisons over all targets, turned so that the better method comes first: each method against
+    """Return rows of comparisons over all targets, turned so that the better method comes first: each method against
     random, then each against the next better one."""
     rows = analysis.comparisons
     rows = rows[(rows["target"] == ALL) & (rows["metric"] == "top1")].copy()

@@ -28,7 +28,7 @@ BOLD = (
 def accuracy(
     section: Section, summary: DataFrame, totals: DataFrame, best: dict[str, str], metric: str = "top1"
 ) -> Table:
-    """The table of one section and metric. `best`: target -> method in bold (see comparisons.winners)."""
+    """Return the table of one section and metric. `best`: target -> method in bold (see comparisons.winners)."""
     cells = {(row["method"], row["target"]): row for _, row in summary.iterrows()}
     costs = totals.set_index("method") if len(totals) else totals
     settings = {method: setting(section, method) for method in section.methods}
@@ -80,7 +80,8 @@ def _few(seeds: Series) -> list[str]:
 
 
 def setting(section: Section, method: str) -> str:
-    """What a label has other than most: control, budget, head, epochs, tuning, recipe; empty for the plain case."""
+    """Return what a label has other than most: control, budget, head, epochs, tuning, recipe; empty for the plain
+    case."""
     runs = section.runs
     first = runs[runs["method"] == method].iloc[0]
     usual = runs["epochs"].mode()
@@ -91,8 +92,8 @@ def setting(section: Section, method: str) -> str:
         "" if first["epochs"] != first["epochs"] or first["epochs"] in usual.tolist() else f"{first['epochs']:g} epochs"
     )
     parts.append("tuned lr" if first["tune"] else "")
-    if own := sorted(set(own_recipe(first["options"])) - {"epochs", "steps", "eval_every"}):
-        parts.append(f"runs with their own {listed(own)}")
+    if others := sorted(set(own_recipe(first["options"])) - {"epochs", "steps", "eval_every"}):
+        parts.append(f"runs with their own {listed(others)}")
     return one_line(", ".join(part for part in parts if part))
 
 
@@ -137,9 +138,9 @@ def _caption(section: Section, summary: DataFrame, totals: DataFrame, metric: st
         f"{name} {values[0]}" for name in ("embed_dim", "depth") if len(values := section.sizes[name].unique()) == 1
     ]
     equal = " ± 0.0: the same at every seed." if (summary[f"{metric}_std"] == 0).any() else ""
-    own = intervals(np.reshape(section.ancestors, (-1, 1)))
+    values = intervals(np.reshape(section.ancestors, (-1, 1)))
     ancestor = (
-        f" The ancestor's own is {interval(own.mean[0], own.low[0], own.high[0])} (n = {own.n[0]})."
+        f" The ancestor's own is {interval(values.mean[0], values.low[0], values.high[0])} (n = {values.n[0]})."
         if len(section.ancestors) and metric == "top1"
         else ""
     )

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def differences(section: Section, comparisons: DataFrame) -> Table:
-    """A row per pair of methods, over all targets. Its numbers are of the cells that both have finished for all their
-    common seeds: those with as many seeds as there are in all."""
+    """Return a row per pair of methods, over all targets. Its numbers are of the cells that both have finished for all
+    their common seeds: those with as many seeds as there are in all."""
     rows = []
     each = comparisons[(comparisons["target"] != ALL) & (comparisons["metric"] == "top1")]
     cells = each.groupby(["method_a", "method_b", "n"])["target"].agg(list).to_dict()

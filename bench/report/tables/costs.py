@@ -40,7 +40,7 @@ def _total(row: dict, unit: str, without: str = "") -> tuple[str, float]:
 
 
 def parts(section: Section, totals: DataFrame) -> Table:
-    """Parts of the cost of all sizes in FLOPs, then the totals in the other units."""
+    """Return parts of the cost of all sizes in FLOPs, then the totals in the other units."""
     energy = not totals.empty and totals["energy_joules_total"].notna().any()
     tuned = not totals.empty and totals["tunings"].any()
     shown = [part for part in PARTS if part != "tuning" or tuned]
@@ -65,7 +65,7 @@ def parts(section: Section, totals: DataFrame) -> Table:
 
 
 def targets(section: Section) -> Table:
-    """What is initialised."""
+    """Return the table of what is initialised."""
     header = ["target", "depth", "width", "heads", "parameters", "MACs"]
     rows = []
     for name, size in section.sizes.iterrows():
@@ -112,7 +112,7 @@ def storage(section: Section, totals: DataFrame) -> Table:
 
 
 def break_even(section: Section, frame: DataFrame) -> Table:
-    """Break-even in FLOPs."""
+    """Return the table of break-even in FLOPs."""
     header = ["method", "fixed", "per size", "from scratch per size", "with ancestor", "without ancestor"]
     rows = []
     flops = frame[frame["unit"] == "flops"] if len(frame) else frame
@@ -139,26 +139,27 @@ def break_even(section: Section, frame: DataFrame) -> Table:
         "From how many sizes on a method is cheaper than training each from scratch to the same accuracy, in FLOPs. "
         "fixed = ancestor, teacher and learngene where one serves all sizes, else they count per size, as the tuning "
         "runs do, on both sides. From scratch: what random initialisation needs to reach the method's accuracy, along "
-        "its learning curves, mean over sizes (a run that was planned to end there might need less); '>' where no run "
-        "of it does: then its whole training is counted, a lower bound, and what follows from it is 'at most' or "
-        "cannot be told."
+        "its learning curves, mean over sizes (a run that was planned to end there might need less), by a line "
+        "between two evaluations; the bracket is what these two alone would give. '>' where no run of it does: then "
+        "its whole training is counted, a lower bound, and what follows from it is 'at most' or cannot be told."
     )
     return Table(f"{section.title}: break-even", header, rows, caption)
 
 
 def reach(section: Section, frame: DataFrame) -> Table:
-    """Cost to reach random's accuracy: a column per size."""
+    """Return the table of the cost to reach random's accuracy: a column per size."""
     header = ["method", "times", *section.targets]
     rows = []
     for (factor, method), group in frame.groupby(["factor", "method"], sort=False) if len(frame) else []:
         cells = group.set_index("target")
-        found = [_reached(section, method, t, cells) for t in section.targets]
-        rows.append((factor, section.methods.index(method), [*_row(section, method, f"{factor:g}"), *found]))
+        costs = [_reached(section, method, t, cells) for t in section.targets]
+        rows.append((factor, section.methods.index(method), [*_row(section, method, f"{factor:g}"), *costs]))
     rows.sort(key=lambda row: row[:2])
     caption = (
         "Training that it takes to reach the accuracy that random initialisation reaches at its end, and multiples "
         "of it (times): epochs, FLOPs, device time, and how many times fewer FLOPs than random takes. Upper medians "
-        "over seeds, first evaluation at or above what random reached with the same seed; in brackets how many runs "
+        "over seeds, to where the line between two evaluations reaches what random reached with the same seed; in "
+        "brackets how many runs "
         "reach it, where not all do; empty where a multiple is above 100%. Initialisation and preparation are not in "
         "it: see reach.csv."
     )
@@ -183,4 +184,5 @@ def _cost_of(cell: dict) -> str:
         return f"at the start{counts}"
     time = f", {hours(cell['device_hours'])}" if math.isfinite(cell["device_hours"]) else ""
     speedup = f", {cell['speedup']:.1f}x" if math.isfinite(cell["speedup"]) else ""
-    return f"{cell['epochs']:.3g} ep, {si(cell['flops'])}{time}{speedup}{counts}"
+    digits = ".2g" if cell["epochs"] < 10 else ".0f"
+    return f"{cell['epochs']:{digits}} ep, {si(cell['flops'])}{time}{speedup}{counts}"

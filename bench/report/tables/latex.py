@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 from bench.report.format import one_line
-from bench.report.tables import Cell, Table
+from bench.report.tables.model import Cell, Table
 
 SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -44,7 +44,7 @@ WIDTH = 110  # characters of a part of a table
 
 
 def escape(text: str) -> str:
-    """Text that shows as it is: no command of LaTeX. Accented letters stay; what else is unknown becomes "?"."""
+    """Return text that shows as it is: no command of LaTeX. Accented letters stay; what else is unknown becomes "?"."""
     apart = re.sub("-(?=-)", "-\N{ZERO WIDTH SPACE}", one_line(text))  # two of them are no dash
     return "".join(map(_character, apart))
 
@@ -59,7 +59,7 @@ def _character(c: str) -> str:
 
 
 def table(table: Table) -> str:
-    """table environments, as many parts as the width needs; caption and notes under the last."""
+    """Return table environments, as many parts as the width needs; caption and notes under the last."""
     parts = table.split(WIDTH, padding=2)
     return "\n".join(_part(part, last=part is parts[-1]) for part in parts)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 
 from bench.report.format import one_line
-from bench.report.tables import Table
+from bench.report.tables.model import Table
 
 
 def escape(text: str) -> str:
-    """Text that shows as it is: neither markup nor HTML nor a new cell."""
+    """Return text that shows as it is: neither markup nor HTML nor a new cell."""
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
 
 
 def table(table: Table) -> str:
-    """A pipe table with its title, caption and notes."""
+    """Return a pipe table with its title, caption and notes."""
     lines = [f"### {escape(table.title)}", "", "| " + " | ".join(map(escape, table.header)) + " |"]
     lines.append("| " + " | ".join([":--"] * table.left + ["--:"] * (len(table.header) - table.left)) + " |")
     for row in table.rows:

@@ -21,7 +21,7 @@ class Cell:
 
 
 def quoted(*words: str | Sequence[str]) -> str:
-    """A filter for rows that have each of these as a cell, of several words one of them; none where a word has a
+    """Return a filter for rows that have each of these as a cell, of several words one of them; none where a word has a
     quotation mark itself, or where there is none to choose from."""
     choices = [[word] if isinstance(word, str) else word for word in words]
     if not all(choices) or '"' in "".join(word for choice in choices for word in choice):
@@ -30,7 +30,7 @@ def quoted(*words: str | Sequence[str]) -> str:
 
 
 def only(some: Sequence[str], every: Sequence[str]) -> list[Sequence[str]]:
-    """What `quoted` takes to choose some of all: nothing where it is all of them."""
+    """Return what `quoted` takes to choose some of all: nothing where it is all of them."""
     return [list(dict.fromkeys(some))] if set(some) != set(every) else []
 
 
@@ -47,7 +47,7 @@ class Table:
     left: int = 1  # leading columns of words, the rest are figures
 
     def without(self, names: set[str]) -> Table:
-        """This table less the columns with these heads."""
+        """Return this table less the columns with these heads."""
         keep = [i for i, name in enumerate(self.header) if name not in names]
         return replace(
             self,
@@ -58,7 +58,8 @@ class Table:
         )
 
     def split(self, room: int, padding: int = 3) -> list[Table]:
-        """This table in parts of at most `room` characters, `padding` for each column; each has the fixed columns."""
+        """Return this table in parts of at most `room` characters, `padding` for each column; each has the fixed
+        columns."""
         columns = zip(self.header, *([cell.text for cell in row] for row in self.rows), strict=True)
         widths = [max(map(len, column)) + padding for column in columns]
         parts: list[list[int]] = [[]]

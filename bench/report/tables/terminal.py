@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.report.analysis.cautions import warnings_of
 from bench.report.analysis.comparisons import compare, winners
 from bench.report.analysis.cost import totals
 from bench.report.analysis.sections import Section, sections
 from bench.report.analysis.summary import summarise
 from bench.report.format import one_line
 from bench.report.frames import conform_runs
-from bench.report.page.notes import warnings_of
 from bench.report.tables.accuracy import accuracy, setting
 from bench.report.tables.model import Table
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
-
-    from bench.report.analysis.section_analysis import Analysis
 
 CAPTION = (
     "Test top-1 (%), mean ± half width of the 95% interval over n seeds. Bold: better than every other at 95%. "
@@ -31,7 +30,7 @@ STATE_STYLE = {"failed": "red", "skipped": "yellow", "missing": "dim"}
 
 
 def print_table(runs: DataFrame, console: Console) -> None:
-    """Methods down, sizes across: mean ± half width of the 95% interval, n, stored parameters, cost; then what is
+    """Print methods down, sizes across: mean ± half width of the 95% interval, n, stored parameters, cost; then what is
     failed, skipped or missing, and what to be careful about. Never wider than the console: wide tables are split.
     """
     runs = conform_runs(runs)
@@ -41,10 +40,10 @@ def print_table(runs: DataFrame, console: Console) -> None:
     _warn(runs, console)
 
 
-def print_analyses(analyses: list[Analysis], runs: DataFrame, console: Console) -> None:
-    """The same of what is analysed already."""
-    for analysis in analyses:
-        _print(analysis.section, analysis.tables["top1"], console)
+def print_tables(tables: Sequence[tuple[Section, Table]], runs: DataFrame, console: Console) -> None:
+    """Print the same from the accuracy tables of all sections, where these are there already."""
+    for section, table in tables:
+        _print(section, table, console)
     _warn(runs, console)
 
 

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from bench.report import format
+from bench.report.analysis.published import matching, plain, published
 from bench.report.analysis.sections import sections
 from bench.report.analysis.statistics import Ranking
-from bench.report.page.published import matching, plain, published
 from bench.report.plots.critical_difference import groups
 from bench.report.style import FIXED, looks
 from bench.report.tables import latex, markdown

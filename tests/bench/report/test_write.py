@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from bench.report import print_table, read_curves, read_runs, write_report
-from bench.report.page.notes import warnings_of
+from bench.report.analysis.cautions import warnings_of
 
 FRAMES = {"runs", "curves", "summary", "comparisons", "cost", "break_even", "reach", "ranking"}
 PICTURES = {
@@ -168,10 +168,10 @@ def test_a_picture_with_fewer_panels_than_methods_says_so(make_frames, monkeypat
     from matplotlib import pyplot
 
     from bench.report.analysis.section_analysis import analyse
-    from bench.report.plots import PICTURES, draw_all
+    from bench.report.plots.every import PICTURES, draw_all
     from bench.report.style import looks
 
-    monkeypatch.setattr("bench.report.plots.PICTURES", {"break_even": PICTURES["break_even"]})
+    monkeypatch.setattr("bench.report.plots.every.PICTURES", {"break_even": PICTURES["break_even"]})
     (analysis,) = analyse(*make_frames(methods=["random", *(f"wave{i}" for i in range(waves))], depths=(2,)))
     ((_, caption, figure),) = draw_all([analysis], looks(analysis.section.use))
     assert caption == PICTURES["break_even"] + says

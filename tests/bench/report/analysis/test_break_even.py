@@ -58,11 +58,12 @@ def test_break_even_by_hand(make_frames):
     flops = frame[frame["unit"] == "flops"].set_index(["method", "ancestor"])
     columns = ["fixed", "per_size", "scratch_per_size", "scratch_is_bound", "break_even", "verdict"]
     expected = {
-        # 3000 + 200 n = 800 n at n = 5; without the ancestor 1000 + 200 n = 800 n at 1.67
-        ("wave", "with"): [3000, 200, 800, False, 5.0, "from 5 sizes"],
+        # 3000 + 200 n = 800 n at n = 5; without the ancestor 1000 + 200 n = 800 n at 1.67. At 700, as after the last
+        # evaluation below, 3000 = 500 n at n = 6
+        ("wave", "with"): [3000, 200, 800, False, 5.0, "from 5 sizes (bracket 5 to 6)"],
         ("wave", "without"): [1000, 200, 800, False, 1000 / 600, "from 2 sizes"],
         # 2000 + 200 n = 400 n at n = 10; without it nothing is fixed
-        ("weight_selection", "with"): [2000, 200, 400, False, 10.0, "from 10 sizes"],
+        ("weight_selection", "with"): [2000, 200, 400, False, 10.0, "from 10 sizes (bracket 10 to 20)"],
         ("weight_selection", "without"): [0, 200, 400, False, 0.0, "from 1 size"],
         # a learngene per size: 1600 a size against more than 1000, which tells nothing
         ("mixture_growth", "with"): [0, 1600, 1000, True, math.nan, "cannot tell"],
@@ -88,9 +89,66 @@ def test_break_even_by_hand(make_frames):
     ],
 )
 def test_crossing(fixed, per_size, scratch, bound, sizes, words):
-    found = crossing(fixed, per_size, scratch, bound)
-    assert found == pytest.approx(sizes, nan_ok=True)
-    assert verdict(found, bound) == words
+    point = crossing(fixed, per_size, scratch, bound)
+    assert point == pytest.approx(sizes, nan_ok=True)
+    assert verdict(point, 0.0 if bound else point, point, is_bound=bound) == words
+
+
+@pytest.mark.parametrize(
+    ("sizes", "low", "high", "words"),
+    [
+        (4.2, 3.8, math.inf, "from 5 sizes (bracket 4 to never)"),
+        (math.inf, 3.8, math.inf, "never (bracket 4 to never)"),
+        (0.5, 0.2, 1.5, "from 1 size (bracket 1 to 2)"),
+        (4.2, 4.1, 5.0, "from 5 sizes"),
+    ],
+)
+def test_a_bracket_is_shown_where_its_ends_differ(sizes, low, high, words):
+    assert verdict(sizes, low, high, is_bound=False) == words
+
+
+def looked_at(make_frames, every: int, wave: float = 71.0):
+    """Random's curve rises evenly by 9 points and 100 FLOPs an epoch for 10 epochs; wave costs 3000 + 200 a size."""
+    runs, curve = example(make_frames)
+    runs.loc[runs["method"] == "wave", "top1"] = wave
+    section, curves, costs = analysed(runs, curve[curve["epoch"] % every == 0])
+    frame = break_even(section, curves, costs)
+    return frame.query("method == 'wave' and unit == 'flops' and ancestor == 'with'").iloc[0]
+
+
+def test_how_often_the_control_is_evaluated_moves_the_bracket_and_not_the_answer(make_frames):
+    """71% takes 71 / 9 = 7.89 epochs and 788.9 FLOPs: 3000 = 588.9 n at 5.09. Looks of every fifth epoch bracket it
+    by 5 and 10 epochs: 3000 = 300 n at 10, and = 800 n at 3.75."""
+    fine, coarse = (looked_at(make_frames, every) for every in (1, 5))
+    for row in (fine, coarse):
+        assert row["scratch_per_size"] == pytest.approx(7100 / 9)
+        assert row["break_even"] == pytest.approx(3000 / (7100 / 9 - 200))
+    assert fine[["scratch_per_size_low", "scratch_per_size_high"]].tolist() == [700, 800]
+    assert fine[["break_even_low", "break_even_high"]].tolist() == [5, 6]
+    assert fine["verdict"] == "from 6 sizes (bracket 5 to 6)"
+    assert coarse[["scratch_per_size_low", "scratch_per_size_high"]].tolist() == [500, 1000]
+    assert coarse[["break_even_low", "break_even_high"]].tolist() == [3.75, 10]
+    assert coarse["verdict"] == "from 6 sizes (bracket 4 to 10)"
+
+
+def test_without_curves_a_run_is_known_by_its_two_ends_and_no_bound_is_claimed(make_frames):
+    """Random starts at 10% and ends at 90% after 1000 FLOPs, so 70% lies anywhere in between: at 750 by a line."""
+    runs, curve = example(make_frames)
+    runs.loc[runs["method"] == "wave", "top1"] = 70.0
+    section, curves, costs = analysed(runs, curve.iloc[:0])
+    frame = break_even(section, curves, costs)
+    row = frame.query("method == 'wave' and unit == 'flops' and ancestor == 'with'").iloc[0]
+    assert row[["scratch_per_size", "scratch_per_size_low", "scratch_per_size_high"]].tolist() == [750, 0, 1000]
+    assert not row["scratch_is_bound"]
+    assert row[["break_even_low", "break_even_high"]].tolist() == [3.75, math.inf]
+
+
+def test_a_bound_has_an_open_end(make_frames):
+    row = looked_at(make_frames, 1, wave=95.0)
+    assert row["scratch_is_bound"]
+    assert row[["scratch_per_size", "scratch_per_size_low", "scratch_per_size_high"]].tolist() == [1000, 1000, math.inf]
+    assert row[["break_even", "break_even_low", "break_even_high"]].tolist() == [3.75, 0, 3.75]
+    assert row["verdict"] == "from at most 4 sizes"
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -112,7 +170,7 @@ def test_a_teacher_that_all_sizes_share_is_fixed_and_each_ones_ancestor_is_not(m
     assert row["per_size"] == 400
     assert frame.loc["without", ["fixed", "per_size"]].tolist() == [1000, 200]
     if known:
-        assert row[["fixed", "break_even", "verdict"]].tolist() == [3000, 7.5, "from 8 sizes"]
+        assert row[["fixed", "break_even", "verdict"]].tolist() == [3000, 7.5, "from 8 sizes (bracket 8 to 10)"]
         assert row["fixed"] + row["targets"] * row["per_size"] == total == 3800
     else:  # a teacher that came ready-made: what is shared is unknown, what each size has of its own is not
         assert math.isnan(row["fixed"])

@@ -28,7 +28,7 @@ SHOWN = 4
 
 
 def warnings_of(runs: DataFrame) -> list[str]:
-    """One sentence per thing that limits what the numbers mean."""
+    """Return one sentence per thing that limits what the numbers mean."""
     if runs.empty:
         return ["there is no run at all"]
     return [w for suite, group in runs.groupby("suite", sort=False) for w in _of_suite(str(suite), group)]
@@ -36,30 +36,34 @@ def warnings_of(runs: DataFrame) -> list[str]:
 
 def _of_suite(suite: str, runs: DataFrame) -> list[str]:
     done = runs[runs["status"] == "done"]
-    found = [*_states(runs), *_seeds(done)]
+    cautions = [*_states(runs), *_seeds(done)]
     twice = int(done.duplicated(["dataset", "method", "target", "seed"]).sum())
     if twice:
-        found.append(f"{twice} runs have the same method, target and seed as another one: the last of them counts")
+        cautions.append(f"{twice} runs have the same method, target and seed as another one: the last of them counts")
     for column, what in MIXTURES.items():
         values = [str(v) for v in done[column].dropna().unique() if v != ""]
         if len(values) > 1:
-            found.append(f"mixed {what}: {_some(values)}")
+            cautions.append(f"mixed {what}: {_some(values)}")
     if done["git_dirty"].fillna(False).any():
-        found.append(f"{int(done['git_dirty'].fillna(False).sum())} runs by code that differed from its commit")
+        cautions.append(f"{int(done['git_dirty'].fillna(False).sum())} runs by code that differed from its commit")
     shared = done.loc[done["device"] != "cpu", "workers_on_device"].dropna().unique()
     if len(shared) > 1:
-        found.append(
+        cautions.append(
             f"mixed numbers of workers on a device: {_some(sorted(map(str, shared)))}; compare FLOPs, not times"
         )
     if ((done["replicate"] == "run") & done["stored_params"].gt(0).fillna(False)).any():
-        found.append("ancestor and learngenes were made once: intervals are over training seeds, given one learngene")
+        cautions.append(
+            "ancestor and learngenes were made once: intervals are over training seeds, given one learngene"
+        )
     unnamed = done[(done["tune"] != "") & (done["tuning"] == "")]
     if len(unnamed):
-        found.append(f"{len(unnamed)} runs have a tuned learning rate but do not say by which runs: cost unknown")
+        cautions.append(f"{len(unnamed)} runs have a tuned learning rate but do not say by which runs: cost unknown")
     free = done[(done["ancestor"] != "") & done["ancestor_flops"].isna()]
     if len(free):
-        found.append(f"{len(free)} runs have an ancestor from elsewhere, of unknown cost: totals are without it, '+ ?'")
-    return [f"{suite}: {text}" for text in found]
+        cautions.append(
+            f"{len(free)} runs have an ancestor from elsewhere, of unknown cost: totals are without it, '+ ?'"
+        )
+    return [f"{suite}: {text}" for text in cautions]
 
 
 def _states(runs: DataFrame) -> list[str]:
@@ -73,15 +77,17 @@ def _states(runs: DataFrame) -> list[str]:
 def _seeds(done: DataFrame) -> list[str]:
     n = done.groupby(["dataset", "target", "method"])["seed"].nunique()
     few, some = int((n < FEW).sum()), int(((n >= FEW) & (n < ENOUGH)).sum())
-    found = []
+    cautions = []
     if few:
-        found.append(f"TOO FEW SEEDS: {few} of {len(n)} cells have fewer than {FEW}, so nothing is claimed about them")
+        cautions.append(
+            f"TOO FEW SEEDS: {few} of {len(n)} cells have fewer than {FEW}, so nothing is claimed about them"
+        )
     if some:
-        found.append(
+        cautions.append(
             f"FEW SEEDS: {some} of {len(n)} cells have fewer than {ENOUGH}. Their intervals and claims assume normal "
             "scatter, which so few cannot show, and small differences stay hidden"
         )
-    return found
+    return cautions
 
 
 def _some(values: list[str]) -> str:

@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 @cache
 def published() -> DataFrame:
-    """Columns method, arch, embed_dim, depth, dataset, metric, value, epochs, conditions, source."""
+    """Return columns method, arch, embed_dim, depth, dataset, metric, value, epochs, conditions, source."""
     import pandas as pd
 
-    with files("bench.report.page").joinpath("published.csv").open(encoding="utf-8") as file:
+    with files("bench.report.analysis").joinpath("published.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)
 
 
 def matching(section: Section) -> DataFrame:
-    """The published top-1 of settings that this section has: same method, architecture, width, depth, data, epochs."""
+    """Return the published top-1 of settings that this section has: same method, architecture, width, depth, data,
+    epochs."""
     ours = section.runs[["method", "method_use", "control", "arch", "embed_dim", "depth", "epochs"]].drop_duplicates()
     ours = ours[(ours["control"] == "") & (ours["method"] == ours["method_use"])].drop(
         columns=["method_use", "control"]
@@ -39,6 +40,6 @@ def matching(section: Section) -> DataFrame:
 
 
 def plain(dataset: str) -> str:
-    """One spelling of a data set's name: "ImageNet-1k" and "imagenet" are the same."""
+    """Return one spelling of a data set's name: "ImageNet-1k" and "imagenet" are the same."""
     name = re.sub(r"[^a-z0-9]", "", str(dataset).lower())
     return {"imagenet1k": "imagenet", "in1k": "imagenet", "ilsvrc2012": "imagenet"}.get(name, name)

@@ -1,0 +1,44 @@
+"""The pictures of a report: one file per picture, each `draw(analyses, looks) -> Drawn | None` for one suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bench.report.analysis.section_analysis import Analysis
+    from bench.report.style import Look
+
+# module -> what the picture shows (its caption on the page)
+PICTURES = {
+    "accuracy_vs_size": "Test top-1 at the end against the target's size: mean and 95% interval over seeds. Crosses, "
+    "where there are any: published results for the same setting, not ours.",
+    "accuracy_vs_stored": "Test top-1, mean over targets, against the parameters that a method stores (head left out).",
+    "learning_curves": "Test top-1 during training, from step 0: mean and 95% interval (Student's t) over seeds.",
+    "cost_split": "Cost of serving all target sizes, in FLOPs (1 MAC = 2 FLOPs), split into its parts; "
+    "'+ ?': and what nobody here knows, such as an ancestor that came ready-made.",
+    "break_even": "Total cost in FLOPs against the number of target sizes, and training each from scratch to the same "
+    "accuracy; circles: where both cost the same. Shaded: what is known of the training from "
+    "scratch is a bracket by two evaluations, or a lower bound.",
+    "paired_differences": "Differences of test top-1 between methods at the same targets and seeds, with 95% "
+    "intervals, over the sizes that both have finished; left and right on their own scales. Filled: holds at 95% "
+    "(paired t-test, Holm-corrected over all pairs).",
+    "critical_difference": "Average ranks over all cells. Joined: no difference shown at 95% (Friedman's test, then "
+    "Nemenyi's critical difference). Methods that serve fewer cells than others are left out.",
+    "performance_profile": "Share of cells in which a method reaches at least a given test top-1: mean over seeds, "
+    "with its 95% interval from 10 seeds on. Methods that serve fewer cells than others are left out.",
+}
+
+
+def draw_all(analyses: list[Analysis], looks: dict[str, Look]) -> Iterator[tuple[str, str, Figure]]:
+    """Return (name, caption, figure) of every picture that the data allow; close each when done with it."""
+    from bench.report.plots.canvas import theme
+
+    with theme():
+        for name, caption in PICTURES.items():
+            drawn = import_module(f"bench.report.plots.{name}").draw(analyses, looks)
+            if drawn is not None:
+                yield name, f"{caption} {drawn.note}".strip(), drawn.figure

@@ -1,0 +1,28 @@
+"""All tables of a section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.report.tables.accuracy import LABELS, accuracy
+from bench.report.tables.claims import differences
+from bench.report.tables.costs import break_even, parts, reach, storage, targets
+from bench.report.tables.model import Table
+
+if TYPE_CHECKING:
+    from bench.report.analysis.section_analysis import Analysis
+
+
+def tables_of(analysis: Analysis) -> dict[str, Table]:
+    """Return name -> table, in the order in which they are shown, without the empty ones."""
+    section, totals = analysis.section, analysis.totals
+    tables = {
+        metric: accuracy(section, analysis.summary, totals, analysis.best.get(metric, {}), metric) for metric in LABELS
+    }
+    tables["targets"] = targets(section)
+    tables["cost"] = parts(section, totals)
+    tables["storage"] = storage(section, totals)
+    tables["break_even"] = break_even(section, analysis.break_even)
+    tables["reach"] = reach(section, analysis.reach)
+    tables["differences"] = differences(section, analysis.comparisons)
+    return {name: table for name, table in tables.items() if table.rows}
