@@ -17,11 +17,6 @@ def digest(value: Any, length: int = 12) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
 
 
-def derive_seed(*parts: Any) -> int:
-    """A 63-bit seed for a purpose, the same on every machine."""
-    return int.from_bytes(hashlib.sha256(canonical(parts).encode()).digest()[:8], "big") >> 1
-
-
 def spec_settings(spec: VitSpec) -> dict[str, Any]:
     """The fields of a spec that differ from their defaults."""
     return {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default}

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.data.counter import uniform
 from bench.data.on_device.normalise import Normalise
 from bench.data.settings import AugmentSettings, DataSettings
+from bench.randomness import uniform
 
 GROUP = 1 << 20  # values that are prepared at once, at least a batch
 

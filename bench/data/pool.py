@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from bench.data.counter import keys
 from bench.data.images import Images
 from bench.data.settings import AugmentSettings, DataSettings
-from bench.data.transforms import build, own_generators
+from bench.data.transforms import build
+from bench.randomness import keys, own_generators
 
 LOOK = 2.0  # seconds between a worker's looks at whether its main process lives
 

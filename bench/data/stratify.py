@@ -33,7 +33,7 @@ def stratified_fraction(labels: Tensor, fraction: float, seed: int) -> Tensor:
     """
     import torch
 
-    from bench.data.counter import uniform
+    from bench.randomness import uniform
 
     labels = labels.cpu()
     counts = torch.bincount(labels)

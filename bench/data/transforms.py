@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from bench.data.settings import AugmentSettings, DataSettings
@@ -56,31 +52,3 @@ def posterize(image: Image.Image, bits_to_keep: int, **_: Any) -> Image.Image:
     if bits_to_keep >= 8:
         return image
     return ImageOps.posterize(image, bits_to_keep) if bits_to_keep else Image.new(image.mode, image.size)
-
-
-@contextmanager
-def own_generators(device: torch.device | None = None) -> Iterator[Callable[[int], None]]:
-    """Gives a function that seeds Python's, numpy's and torch's generators, the CPU's and the device's; afterwards they
-    are as they were."""
-    of_torch = generators(device)
-    states = random.getstate(), np.random.get_state(), [generator.get_state() for generator in of_torch]
-
-    def seed(key: int) -> None:
-        random.seed(key)
-        np.random.seed(key % 2**32)
-        for generator in of_torch:
-            generator.manual_seed(key)
-
-    try:
-        yield seed
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        for generator, state in zip(of_torch, states[2], strict=True):
-            generator.set_state(state)
-
-
-def generators(device: torch.device | None = None) -> list[torch.Generator]:
-    """torch's global generators: the CPU's, and the device's where that is a GPU."""
-    on_gpu = device is not None and device.type == "cuda"
-    return [torch.default_generator, *([torch.cuda.default_generators[torch.cuda.current_device()]] if on_gpu else [])]

@@ -12,12 +12,12 @@ from torch import nn
 
 from bench.data import Dataset, load
 from bench.data.settings import DataSettings
-from bench.identity import derive_seed
 from bench.jobs.artifacts import ANCESTOR_FILE, ArtifactDamaged, load_model
 from bench.jobs.model import Job
+from bench.randomness import derive_seed, seed_all
 from bench.recipes.recipe import Recipe
 from bench.store import Store
-from bench.train.session import Session, seed_all
+from bench.train.session import Session
 from methods.vit import VitSpec, build_vit
 
 

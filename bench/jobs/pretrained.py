@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from bench.data import Dataset
 from bench.jobs.context import Context
 from bench.jobs.conversions import convert
+from bench.randomness import seed_all
 from bench.suite.ancestor_source import content_hash, own_facts
 from bench.suite.timm_models import lookup
 from bench.train import flops
-from bench.train.session import seed_all
 from methods.base import HEAD, fill
 from methods.parts.weights import named_as_in
 from methods.vit import VitSpec

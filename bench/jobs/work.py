@@ -14,7 +14,6 @@ from bench.jobs.fairness import choose_recipe
 from bench.jobs.watch import watched
 from bench.recipes.recipe import Recipe
 from bench.train.cost import Cost, total
-from bench.train.energy import Watch
 from bench.train.evaluate import evaluate
 from bench.train.lab import JobLab
 from methods import Initializer, Learngene
@@ -155,16 +154,10 @@ def initialized(context: Context) -> tuple[nn.Module, dict[str, Any]]:
 def timed(context: Context, name: str, work: Any) -> Any:
     """Run a method's function; the seconds and joules that no fit or meter of it accounts for are charged under its
     name."""
-    session = context.session
-    watch = Watch(session.device, session.group)
-    before, warm_up = dict(session.costs), session.warm_up_seconds
-    value = work()
-    new = total({k: c for k, c in session.costs.items() if k not in before})
-    spent = Cost()
-    watch.charge(spent)
-    rest = spent.seconds - new.seconds - new.eval_seconds - (session.warm_up_seconds - warm_up)
-    joules = None if spent.energy_joules is None else max(spent.energy_joules - (new.energy_joules or 0.0), 0.0)
-    session.costs[name] = Cost(seconds=max(rest, 0.0), energy_joules=joules)
+    with context.session.clock.stage(name) as stage:
+        value = work()
+    cost = context.session.costs[name] = Cost()
+    stage.charge(cost)
     return value
 
 

@@ -22,12 +22,13 @@ from bench.jobs.work import as_taken, make_initializer
 from bench.plan import Plan
 from bench.probe.random_data import random_data
 from bench.provenance import cpu_name
+from bench.randomness import seed_all
 from bench.recipes.recipe import Recipe
 from bench.store import JobDir
 from bench.suite.timm_models import lookup
 from bench.train.fit import Fit
 from bench.train.lab import JobLab
-from bench.train.session import Session, deterministic, seed_all
+from bench.train.session import Session, deterministic
 from bench.worker.execute import choose_device
 from bench.worker.heap import keep_freed
 from methods import Learngene

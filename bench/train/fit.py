@@ -1,7 +1,7 @@
 """The one training loop: ancestors, auxiliary networks, seeds, scalers and targets all train here."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from bench.data import Dataset, stratified_fraction
-from bench.identity import derive_seed
+from bench.randomness import derive_seed, seed_all
 from bench.recipes.recipe import Recipe
 from bench.train import flops, task, warm_up
+from bench.train.clock import Stage
 from bench.train.cost import Cost
-from bench.train.energy import Watch
-from bench.train.session import Interrupted, NotFinite, Session, seed_all
+from bench.train.session import Interrupted, NotFinite, Session
 from bench.train.update import Update
 
 CUDA_CHECK_STEPS = 50  # between looks at the losses on a GPU, where every look waits for it
@@ -111,7 +111,7 @@ class Fit:
         self.session.current = None
         unused = False
         if self.step < self.total and warm_up.wanted(self.recipe, device, self.group):
-            unused = warm_up.warm_up(self)
+            unused = self.warm_up()
         # a method's own loss may use other parameters in other steps
         self.update.training = self.group.wrap(self.task, unused=unused or callable(self.loss))
 
@@ -120,7 +120,26 @@ class Fit:
         stats = {"mean": self.data.mean, "std": self.data.std}
         return task.make_task(module, self.loss, self.recipe, self.teacher, stats, self.session.device)
 
+    def warm_up(self) -> bool:
+        """Find out in how many parts a batch is computed; returns whether a trained parameter has no gradient."""
+        with self.session.clock.stage("warm-up"):
+            epoch, offset = divmod(self.step, self.per_epoch)
+            with closing(self.batches(self.order(epoch)[offset : offset + 1], epoch)) as batches:  # type: ignore[type-var]
+                images, labels = self.mixed(*next(batches))
+            self.task.train()
+            with self.session.clock.stage("compile") as compiling:
+                unused = warm_up.warm_up(self.update, images, labels, leave_uncompiled=self.leave_uncompiled)
+        if self.recipe.compile:
+            self.notes["compile_seconds"] = self.notes.get("compile_seconds", 0.0) + round(compiling.seconds, 3)
+        if self.update.accumulate != self.recipe.accumulate:
+            self.notes["accumulate"] = parts = self.update.accumulate
+            what = f"a batch of {self.batch} is computed in {parts} parts instead of {self.recipe.accumulate}"
+            self.session.log("warning", fit=self.name, message=f"not enough memory: {what}")
+        return unused
+
     def leave_uncompiled(self) -> None:
+        message = "torch.compile failed here, so training goes on without; output.txt says why"
+        self.session.log("warning", fit=self.name, message=message)
         self.task = self.update.training = self.make_task(compiled=False)
         self.task.train()
 
@@ -131,13 +150,13 @@ class Fit:
         while self.step < self.total:
             epoch, offset = divmod(self.step, self.per_epoch)
             order = self.order(epoch)[offset : offset + self.total - self.step]
-            watch = Watch(self.session.device, self.group)
-            for images, labels in self.batches(order, epoch):
-                self.one_step(images, labels)
-                due = self.session.pause_due(self.step, last=self.step >= self.total)
-                if due:
-                    watch = self.pause(watch, stop=due == "stop")
-            watch.charge(self.cost)
+            with self.session.clock.stage("train") as training:
+                for images, labels in self.batches(order, epoch):
+                    self.one_step(images, labels)
+                    due = self.session.pause_due(self.step, last=self.step >= self.total)
+                    if due:
+                        self.pause(training, stop=due == "stop")
+            training.charge(self.cost)
             self.check_losses()
             self.session.progress(fit=self.name, step=self.step, total=self.total)
             self.evaluate_if_due()
@@ -212,20 +231,14 @@ class Fit:
             if not numpy.isfinite(value):
                 raise NotFinite(f"loss is {value} at step {first + i} of {self.total} of the fit {self.name!r}")
 
-    def pause(self, watch: Watch, *, stop: bool) -> Watch:
-        """Save where we are; stop here if asked to. Returns the watch to go on with."""
-        watch.charge(self.cost)
+    def pause(self, training: Stage, *, stop: bool) -> None:
+        """Save where we are; stop here if asked to."""
+        training.charge(self.cost)
         self.check_losses()
         self.session.save(self.state() | {"name": self.name, **self.update.state()})
         if stop:
             raise Interrupted(f"stopped at step {self.step} of {self.total} of the fit {self.name!r}")
         self.session.progress(fit=self.name, step=self.step, total=self.total)
-        return Watch(self.session.device, self.group)
-
-    def since(self, clock: float) -> float:
-        if self.session.device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - clock
 
     def evaluate_if_due(self) -> None:
         epoch, rest = divmod(self.step, self.per_epoch)
@@ -233,9 +246,9 @@ class Fit:
         due = last or (rest == 0 and epoch % self.recipe.eval_every == 0)
         if self.evaluate is None or not due or (self.evals and self.evals[-1]["step"] == self.step):
             return
-        clock = time.perf_counter()
-        values = self.evaluate(self.update.evaluated)
-        self.cost.eval_seconds += self.since(clock)
+        with self.session.clock.stage("evaluate") as evaluating:
+            values = self.evaluate(self.update.evaluated)
+        self.cost.eval_seconds += evaluating.seconds
         self.task.train()
         cost = {"images": self.cost.images, "flops": self.cost.flops, "seconds": round(self.cost.seconds, 6)}
         self.evals.append({"epoch": self.step / self.per_epoch, "step": self.step, **cost, **values})

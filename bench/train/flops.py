@@ -15,14 +15,14 @@ from methods.vit import spec_of
 LossOf = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
-def plain(module: nn.Module) -> bool:
+def is_plain_vit(module: nn.Module) -> bool:
     """Whether the closed forms hold: a VisionTransformer that is not one of timm's many variants."""
     return type(module) is VisionTransformer and not hasattr(module, "default_cfg")  # timm's factory sets it
 
 
 def forward(module: nn.Module, images: Tensor) -> int:
     """FLOPs of the forward pass of a batch, no gradients."""
-    if plain(module):
+    if is_plain_vit(module):
         return models.forward_flops(spec_of(module)) * len(images)
     with torch.no_grad():
         return _count(module, lambda m, x: m(x), images)
@@ -30,7 +30,7 @@ def forward(module: nn.Module, images: Tensor) -> int:
 
 def step(module: nn.Module, images: Tensor, labels: Tensor, loss: LossOf | None) -> int:
     """FLOPs of forward and backward of a batch; `loss(module, images, labels)`, None for a loss on the logits alone."""
-    if loss is None and plain(module) and all(p.requires_grad for p in module.parameters()):
+    if loss is None and is_plain_vit(module) and all(p.requires_grad for p in module.parameters()):
         return models.train_flops(spec_of(module)) * len(images)
 
     def forward_backward(m: nn.Module, x: Tensor) -> None:

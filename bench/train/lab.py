@@ -1,6 +1,5 @@
 """The Lab: what a method may ask of the harness, and where all that it costs is charged."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.data import Dataset
 from bench.data.on_device.normalise import layout
-from bench.identity import derive_seed
+from bench.randomness import derive_seed
 from bench.recipes.recipe import Recipe
 from bench.train.cost import Cost
 from bench.train.fit import Fit
@@ -81,12 +80,15 @@ class JobLab:
         self.session.seen |= {"images", "labels"} if labels else {"images"}
         chosen = torch.randperm(self.data.train.n, generator=self.generator("batches " + name))[:n]
         cost = self.session.costs.setdefault(f"batches {name}", Cost())  # a second time adds up
-        clock = time.perf_counter()
-        for images, y in self.data.train.batches(list(chosen.split(BATCH)), epoch=0, seed=self.seed, augment=None):
-            cost.images += len(images)
-            cost.seconds += time.perf_counter() - clock
-            yield (images, y) if labels else images
-            clock = time.perf_counter()
+        batches = self.data.train.batches(list(chosen.split(BATCH)), epoch=0, seed=self.seed, augment=None)
+        while True:
+            with self.session.clock.stage("batches") as reading:
+                batch = next(batches, None)
+            reading.charge(cost)
+            if batch is None:
+                return
+            cost.images += len(batch[0])
+            yield batch if labels else batch[0]
 
     def teacher(self) -> nn.Module:
         if self._teacher is None:
@@ -99,12 +101,13 @@ class JobLab:
 
     @contextmanager
     def meter(self, name: str) -> Iterator[None]:
-        clock = time.perf_counter()
         # attention unfused: torch's counter misses it in some versions
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        unfused = sdpa_kernel(SDPBackend.MATH)
+        with self.session.clock.stage("meter") as metered, unfused, FlopCounterMode(display=False) as counter:
             yield
-        cost = Cost(flops=counter.get_total_flops(), seconds=time.perf_counter() - clock)
-        self.session.costs[f"meter {name}"] = self.session.costs.get(f"meter {name}", Cost()) + cost
+        cost = self.session.costs.setdefault(f"meter {name}", Cost())
+        cost.flops += counter.get_total_flops()
+        metered.charge(cost)
 
     def generator(self, name: str) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.seed, "generator", name))

@@ -1,19 +1,16 @@
-"""One job while it runs: its folder, its clocks, its wish to stop, its checkpoint."""
+"""One job while it runs: its folder, its clock, its wish to stop, its checkpoint."""
 
 import os
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy
 import torch
 
-from bench.data.transforms import generators
-from bench.identity import derive_seed
 from bench.store.job_dir import JobDir
 from bench.train import checkpoint
+from bench.train.clock import Clock
 from bench.train.cost import Cost
 from bench.train.group import Group
 
@@ -41,12 +38,12 @@ class Session:
         progress: Callable[..., None] = lambda **note: None, group: Group | None = None,
     ) -> None:  # fmt: skip
         self.folder, self.device, self.progress, self.group = folder, device, progress, group or Group()
+        self.clock = Clock(device, self.group)
         self.checkpoint_seconds = checkpoint_seconds
         self.stop = False  # set from a signal handler
         self.costs: dict[str, Cost] = {}  # by name; what is replayed replaces its entry
         self.seen: set[str] = set()  # what the job was seen to use
         self.notes: dict[str, dict[str, Any]] = {}  # by fit: what its warm-up found, where it had one
-        self.warm_up_seconds = 0.0  # of all fits, outside of their clocks
         self._last_save = time.monotonic()
         self._save_seconds = 0.0
         state, trouble = checkpoint.load(folder.checkpoint, self.group)
@@ -84,7 +81,8 @@ class Session:
         if self.group.rank > 0:
             return
         began = time.monotonic()
-        size = checkpoint.save(self.folder.checkpoint, {"done": self.done, "current": current})
+        with self.clock.stage("checkpoint"):
+            size = checkpoint.save(self.folder.checkpoint, {"done": self.done, "current": current})
         self._last_save = time.monotonic()
         self._save_seconds = self._last_save - began
         self.log("checkpoint", bytes=size, seconds=round(self._save_seconds, 4))
@@ -99,20 +97,6 @@ class Session:
     def close(self) -> None:
         """Forget the checkpoint: the job is done."""
         self.folder.checkpoint.unlink(missing_ok=True)
-
-
-def seed_all(*parts: Any) -> None:
-    """Seed every global generator for a purpose."""
-    seed = derive_seed(*parts)
-    random.seed(seed)
-    numpy.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
-def seed_step(seed: int, device: torch.device) -> None:
-    """Seed what a training step draws from (dropout, stochastic depth). torch.manual_seed takes 0.2 ms and more."""
-    for generator in generators(device):
-        generator.manual_seed(seed)
 
 
 def share_compiled(root: Path) -> None:

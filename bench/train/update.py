@@ -7,10 +7,10 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
+from bench.randomness import seed_step
 from bench.recipes.recipe import Recipe
 from bench.train import task
 from bench.train.group import Group
-from bench.train.session import seed_step
 
 RANKS_APART = 0x9E3779B97F4A7C15  # between the seeds of processes: far, as those of steps follow each other
 

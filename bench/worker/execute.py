@@ -137,8 +137,9 @@ def _work(
     from bench.jobs.context import Context
     from bench.jobs.work import WORK
     from bench.provenance import provenance
+    from bench.randomness import seed_all
     from bench.train import cost
-    from bench.train.session import Interrupted, Session, deterministic, seed_all, share_compiled
+    from bench.train.session import Interrupted, Session, deterministic, share_compiled
 
     started = time.time()
     keep_freed()

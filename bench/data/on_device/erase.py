@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.data.counter import keys
 from bench.data.settings import AugmentSettings
-from bench.data.transforms import own_generators
-from bench.identity import derive_seed
+from bench.randomness import derive_seed, keys, own_generators
 
 
 class Erase:

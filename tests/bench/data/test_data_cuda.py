@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench.data import AugmentSettings, DataSettings, load
-from bench.data.counter import uniform
+from bench.randomness import uniform
 from tests.bench.data.small_folder import batches, settings
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

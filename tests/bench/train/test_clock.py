@@ -1,4 +1,6 @@
-"""Energy: what NVML counts, in joules; unknown where it does not tell. No GPU is needed: its library is played."""
+"""The clock: time belongs to the innermost stage; energy in joules is what NVML counts, unknown where it does not tell.
+
+No GPU is needed: its library is played."""
 
 import sys
 import time
@@ -7,7 +9,8 @@ import types
 import pytest
 import torch
 
-from bench.train import energy
+from bench.train import clock
+from bench.train.clock import Clock
 from bench.train.cost import Cost, total
 from bench.train.group import Group
 from tests.bench.tiny import bench, rows, write
@@ -46,28 +49,61 @@ def nvml(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", fake)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: types.SimpleNamespace(uuid="1-2"))
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
-    energy._handle.cache_clear()
+    clock._handle.cache_clear()
     yield fake
-    energy._handle.cache_clear()
+    clock._handle.cache_clear()
 
 
-def test_a_watch_charges_seconds_and_joules(nvml):
+def test_a_stage_charges_seconds_and_joules(nvml):
     cost = Cost(seconds=1.0)
     for _ in range(2):
-        energy.Watch(GPU, Group()).charge(cost)
+        with Clock(GPU, Group()).stage("train") as stage:
+            pass
+        stage.charge(cost)
     assert cost.energy_joules == pytest.approx(1.0)  # twice 0.5 J
     assert cost.seconds > 1.0
 
 
+def test_a_stage_pauses_those_around_it(monkeypatch):
+    """Every number is what is spent in that stage alone; every look at the time takes a second of the innermost."""
+    times = iter(range(1000))
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: float(next(times)))
+    job = Clock(torch.device("cpu"), Group())
+    charged = {name: Cost() for name in ("condense", "train")}
+    with job.stage("condense") as condense:
+        for _ in range(3):
+            with job.stage("train") as train:
+                with job.stage("checkpoint"):
+                    pass
+                train.charge(charged["train"])  # in the middle of the stage
+            train.charge(charged["train"])  # and what came after
+    condense.charge(charged["condense"])
+    assert charged["train"].seconds == 3 * 3 and charged["condense"].seconds == 4
+    condense.charge(charged["condense"])
+    assert charged["condense"].seconds == 4, "nothing is charged twice"
+
+
+def test_a_stage_that_fails_gives_the_clock_back(monkeypatch):
+    times = iter(range(1000))
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: float(next(times)))
+    job, cost = Clock(torch.device("cpu"), Group()), Cost()
+    with job.stage("condense") as condense, pytest.raises(ValueError), job.stage("train"):
+        raise ValueError
+    condense.charge(cost)
+    assert cost.seconds == 2 and not job.stages
+
+
 def test_it_is_unknown_where_the_device_does_not_tell(nvml, monkeypatch):
-    assert energy.joules(torch.device("cpu")) is None
+    assert clock.joules(torch.device("cpu")) is None
     nvml.fails = True
-    assert energy.joules(GPU) is None
-    energy._handle.cache_clear()
+    assert clock.joules(GPU) is None
+    clock._handle.cache_clear()
     monkeypatch.setitem(sys.modules, "pynvml", None)  # not installed
-    assert energy.joules(GPU) is None
+    assert clock.joules(GPU) is None
     cost = Cost()
-    energy.Watch(GPU, Group()).charge(cost)
+    with Clock(GPU, Group()).stage("train") as stage:
+        pass
+    stage.charge(cost)
     assert "energy_joules" not in cost.as_dict()
 
 
@@ -81,7 +117,7 @@ def test_known_energies_add_up():
 
 def test_every_stage_of_a_run_says_its_energy(tmp_path, monkeypatch):
     """A second of the clock costs a joule here, on whatever device."""
-    monkeypatch.setattr(energy, "joules", lambda device: time.perf_counter())
+    monkeypatch.setattr(clock, "joules", lambda device: time.perf_counter())
     suite = write(tmp_path, SUITE)
     assert bench("run", suite, "--results", tmp_path, "--launcher", "inline") == 0
     for row in rows(tmp_path):

@@ -1,11 +1,11 @@
-"""The counter-based generator: a pure function of its coordinates, and random enough."""
+"""Seeds of purposes, and the counter-based generator: a pure function of its coordinates, and random enough."""
 
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.data.counter import keys, uniform
+from bench.randomness import derive_seed, keys, uniform
 
 WORD = 2**64
 INT = st.integers(-(2**70), 2**70)
@@ -25,6 +25,12 @@ def reference(seed, epoch, index, draws):
     key = splitmix((key + (epoch + 1) * gold) % WORD)
     key = splitmix((key + (index + 1) * gold) % WORD)
     return key, [(splitmix((key + d * gold) % WORD) >> 11) / 2**53 for d in range(1, draws + 1)]
+
+
+def test_seeds_of_purposes():
+    assert derive_seed(0, "order", 1) == 1860338126330257371
+    seeds = {derive_seed(seed, what) for seed in range(50) for what in "ab"}
+    assert len(seeds) == 100 and all(0 <= seed < 2**63 for seed in seeds)
 
 
 @given(INT, INT, st.lists(INDEX, min_size=1, max_size=5), st.integers(1, 4))
