@@ -21,7 +21,7 @@ Optimizer = Literal[
 class Distill(BaseModel):
     """Soft distillation: ce * CE + kl * T^2 * KL(teacher || student), both means over the batch."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     kl: NonNegative = 1.0
     ce: NonNegative = 0.0
@@ -31,7 +31,7 @@ class Distill(BaseModel):
 class RecipeFields(BaseModel):
     """The settings of a training recipe. `steps`, when given, replaces `epochs`; `epochs: 0` evaluates only."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     epochs: Annotated[int, Field(ge=0)] = 10
     steps: Annotated[int, Field(ge=0)] | None = None

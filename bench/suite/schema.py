@@ -33,7 +33,7 @@ MAX_SIZES = 10_000
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Changes(RecipeFields):
@@ -133,7 +133,7 @@ class Convert(Strict):
 
 class Ancestor(Strict):
     model: AncestorModel
-    convert: Convert = Convert()
+    convert: Convert = Field(default_factory=Convert)
     classes: Literal["same"] | None = Field(
         default=None, description="its head has the data set's classes in the data set's order, though names differ"
     )
@@ -208,7 +208,7 @@ class SuiteFile(Strict):
     replicate: Literal["run", "all"] = "run"
     threads: Count = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    checkpoint: Checkpoint = Checkpoint()
+    checkpoint: Checkpoint = Field(default_factory=Checkpoint)
     keep_weights: bool = False
     prepared: str | None = Field(
         default=None, description="a folder of bench prepare: data sets of image files are read from there"
