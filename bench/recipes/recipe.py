@@ -21,17 +21,17 @@ Optimizer = Literal[
 class Distill(BaseModel):
     """Soft distillation: ce * CE + kl * T^2 * KL(teacher || student), both means over the batch."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     kl: NonNegative = 1.0
     ce: NonNegative = 0.0
     temperature: Annotated[float, Field(gt=0)] = 1.0
 
 
-class Recipe(BaseModel):
-    """A training recipe. `steps`, when given, replaces `epochs`; `epochs: 0` evaluates only."""
+class RecipeFields(BaseModel):
+    """The settings of a training recipe. `steps`, when given, replaces `epochs`; `epochs: 0` evaluates only."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     epochs: Annotated[int, Field(ge=0)] = 10
     steps: Annotated[int, Field(ge=0)] | None = None
@@ -63,6 +63,10 @@ class Recipe(BaseModel):
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
     eval_every: Positive = 1
+
+
+class Recipe(RecipeFields):
+    """A training recipe whose settings go together."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

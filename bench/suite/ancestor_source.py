@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.suite.suite import AncestorEntry
+from bench.suite.entries import AncestorEntry
 from methods.vit import VitSpec
 
 META_KEY = "ancestor"  # of our own weight files; its value is JSON: `spec` and `classes`

@@ -3,7 +3,7 @@
 import difflib
 import re
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ EXPECTED = {
     "string_pattern_mismatch": "a name that matches {pattern}",
     "string_too_long": "at most {max_length} characters",
 }
+
+
+Model = typing.TypeVar("Model", bound=BaseModel)
 
 
 class Source:
@@ -74,23 +77,32 @@ class Source:
 
     def invalid(self, at: KeyPath, error: ValidationError, model: type[BaseModel] | None = None) -> SuiteError:
         """All problems of a pydantic error below the key `at`, which should have been a `model`."""
-        found: dict[KeyPath, list[Any]] = {}
+        errors: dict[KeyPath, list[Any]] = {}
         for e in error.errors(include_url=False):
-            found.setdefault(self._keys(at, e), []).append(e)
-        deepest = [loc for loc in found if not any(other[: len(loc)] == loc and other != loc for other in found)]
-        return SuiteError([self.problem((*at, *loc), _describe(found[loc], loc, model)) for loc in deepest])
+            errors.setdefault(self.keys(e["loc"], at, absent=e["type"] in _KEY_ERRORS), []).append(e)
+        deepest = [keys for keys in errors if not any(k[: len(keys)] == keys and k != keys for k in errors)]
+        return SuiteError([self.problem((*at, *keys), _describe(errors[keys], keys, model)) for keys in deepest])
 
-    def _keys(self, at: KeyPath, error: Any) -> KeyPath:
-        """Where the error is below `at`: pydantic's location without what is no key, such as a union's branches."""
+    def checked(self, model: type[Model], value: Any, at: KeyPath = ()) -> Model:
+        """The value at the key `at` as a `model`. Raises SuiteError with all that is wrong."""
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            raise self.invalid(at, error, model) from None
+
+    def keys(self, places: KeyPath, at: KeyPath = (), *, absent: bool = False) -> KeyPath:
+        """Those of pydantic's places below the key `at` that are keys of the suite: no branch of a union, no index or
+        name of what stands alone.
+
+        absent: the last one is a key although the suite has it not, or should not have it.
+        """
         value, keys = self.data, []
-        for part in at:
-            value = _child(value, part)
-        for part in error["loc"]:
-            child = _child(value, part)
-            if child is not _NOTHING or (
-                error["type"] in _KEY_ERRORS and part is error["loc"][-1] and isinstance(part, str)
-            ):
-                keys.append(part)
+        for key in at:
+            value = _child(value, key)
+        for i, key in enumerate(places, 1):
+            child = _child(value, key)
+            if child is not _NOTHING or (absent and i == len(places) and isinstance(key, str)):
+                keys.append(key)
                 value = child
         return tuple(keys)
 
@@ -132,13 +144,22 @@ def field_names(model: type[BaseModel]) -> list[str]:
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
-def _model_at(model: type[BaseModel] | None, loc: KeyPath) -> type[BaseModel] | None:
-    """The model that describes what is at `loc` of a `model`, where it is one."""
-    for part in loc:
-        field = model.model_fields.get(str(part)) if model else None
-        inside = [field.annotation, *typing.get_args(field.annotation)] if field else []
-        model = next((t for t in inside if isinstance(t, type) and issubclass(t, BaseModel)), None)
-    return model
+def _model_at(model: type[BaseModel], keys: KeyPath) -> type[BaseModel] | None:
+    """The model that describes what is at `keys` of a `model`, where one does."""
+    inside: type[BaseModel] | None = model
+    for key in keys:
+        fields = {info.alias or name: info for name, info in inside.model_fields.items()} if inside else {}
+        if key in fields:  # else a name or an index in it
+            inside = next(_models(fields[str(key)].annotation), None)
+    return inside
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that an annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _models(part)
 
 
 def shown(value: Any) -> str:
@@ -151,8 +172,10 @@ def _describe(errors: list[Any], loc: KeyPath, model: type[BaseModel] | None) ->
     """What is wrong at one key; several errors are the branches of a union."""
     error = errors[0]
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        inside = _model_at(model, loc[:-1])
-        return f"unknown key {loc[-1]!r}{nearest(str(loc[-1]), field_names(inside) if inside else [])}"
+        inside = _model_at(model, loc[:-1]) if model else None
+        what, beside = getattr(inside, "key_is", "key"), getattr(inside, "beside", [])
+        valid = [*field_names(inside), *beside] if inside else []
+        return f"unknown {what} {loc[-1]!r}{nearest(str(loc[-1]), valid)}"
     if error["type"] in ("missing", "missing_argument"):
         few = isinstance(error["loc"][-1], int)  # a list of fixed length
         return f"too few entries, found {shown(error['input'])}" if few else "missing; this key is required"

@@ -1,28 +1,66 @@
-"""The shape of a suite file. What depends on several keys at once is checked in `load`."""
+"""A suite file, described once: the type, limits and default of every key. `bench schema` prints the same models.
 
-from typing import Annotated, Any, Literal
+What depends on several keys at once, on the data or on a method's class is checked by `load`.
+"""
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+import itertools
+import math
+from types import NoneType
+from typing import Annotated, Any, Literal, Self
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from bench.data import DataSettings
+from bench.recipes.named import RECIPES
+from bench.recipes.recipe import RecipeFields
+from bench.suite.problems import nearest, shown
 from bench.suite.slurm import Slurm
+from bench.suite.values import (
+    Count,
+    DepthAxis,
+    FloatAxis,
+    IntAxis,
+    Label,
+    Name,
+    NameAxis,
+    OrOne,
+    Seeds,
+    mapping,
+    worded,
+)
 
-
-def as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Layers = Annotated[int, Field(ge=1, le=1000)]
-IntAxis = Annotated[list[Count], BeforeValidator(as_list), Field(min_length=1)]
-DepthAxis = Annotated[list[Layers], BeforeValidator(as_list), Field(min_length=1)]
-FloatAxis = Annotated[list[Annotated[float, Field(gt=0, le=1000)]], BeforeValidator(as_list), Field(min_length=1)]
-NameAxis = Annotated[list[str], BeforeValidator(as_list), Field(min_length=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-][A-Za-z0-9_.+-]*$", max_length=100)]  # in tables and file names
+MAX_SIZES = 10_000
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class Changes(RecipeFields):
+    """Changes to a recipe: those of the recipe that is named, and over them what is said."""
+
+    recipe: Annotated[
+        Literal[tuple(RECIPES)],  # type: ignore[valid-type]
+        worded(lambda value: f"unknown recipe {shown(value)}{nearest(str(value), RECIPES)}"),
+    ] = Field(default=None, description="the named recipe it starts from")
+
+    def said(self) -> dict[str, Any]:
+        """What the suite says, as it says it."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+Train = Annotated[Changes, mapping("a mapping such as {epochs: 5, lr: 1.0e-3}")]
+
+
+def _not_empty(value: Any) -> Any:
+    if value == []:
+        raise ValueError("an empty list; expected at least one data set")
+    return value
+
+
+_dataset = mapping("a name, a mapping such as {name: digits} or a list of these", str, shape=str | DataSettings)
+Dataset = Annotated[DataSettings, _dataset]
+Datasets = Annotated[list[Dataset], Field(min_length=1), OrOne(), BeforeValidator(_not_empty)]
 
 
 class ModelSize(Strict):
@@ -40,9 +78,28 @@ class ModelSize(Strict):
     global_pool: Literal["avg", "token"] | None = None
     num_classes: Count | None = None
 
+    @property
+    def sizes(self) -> list[dict[str, Any]]:
+        """Every combination of the axes, as mappings of what is said. Raises ValueError where there are too many."""
+        axes = {name: getattr(self, name) for name in AXES if getattr(self, name) is not None}
+        n = math.prod(map(len, axes.values()))
+        if n > MAX_SIZES:
+            raise ValueError(f"the axes make {n:,} sizes; expected at most {MAX_SIZES:,}")
+        plain = {name: getattr(self, name) for name in PLAIN if getattr(self, name) is not None}
+        return [dict(zip(axes, values, strict=True)) | plain for values in itertools.product(*axes.values())]
+
+
+AXES = ("preset", "embed_dim", "depth", "num_heads", "head_dim", "patch_size", "mlp_ratio")
+PLAIN = ("class_token", "global_pool", "num_classes")
+
 
 class Target(ModelSize):
     ancestor: str | None = None
+
+    @model_validator(mode="after")
+    def _few_enough(self) -> Self:
+        assert self.sizes
+        return self
 
 
 class AncestorModel(ModelSize):
@@ -51,6 +108,12 @@ class AncestorModel(ModelSize):
     timm: str | None = None
     pretrained: bool = True
     checkpoint: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.sizes) != 1:
+            raise ValueError(f"an ancestor is one size, found {len(self.sizes)}")
+        return self
 
 
 class Convert(Strict):
@@ -70,22 +133,39 @@ class Convert(Strict):
 
 class Ancestor(Strict):
     model: AncestorModel
-    convert: Convert = Convert()
+    convert: Convert = Field(default_factory=Convert)
     classes: Literal["same"] | None = Field(
         default=None, description="its head has the data set's classes in the data set's order, though names differ"
     )
-    train: dict[str, Any] = {}
-    dataset: Any = None
+    train: Train = Field(default_factory=Changes)
+    dataset: Dataset | None = None
+
+
+def _by_name(value: Any) -> Any:
+    """A single ancestor is named `ancestor`."""
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"expected a mapping with the key 'model', found {shown(value)}")
+    named = not value.keys() & Ancestor.model_fields and any(isinstance(entry, dict) for entry in value.values())
+    return value if named else {"ancestor": value}
+
+
+AncestorName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_.+-]+$"),
+    worded(lambda name: f"{name!r} is no name; expected letters, digits, _ . + and -"),
+]
+_Named = dict[AncestorName, Annotated[Ancestor, mapping("a mapping with the key 'model'")]]
+Ancestors = Annotated[_Named, BeforeValidator(_by_name, json_schema_input_type=Ancestor | _Named)]
 
 
 class MethodKeys(Strict):
     """The reserved keys of a method; all others are its options."""
 
     use: str | None = None
-    train: dict[str, Any] = {}
-    runs: dict[str, Any] = Field(default={}, description="changes to the recipe of this method's runs")
+    train: Train = Field(default_factory=Changes)
+    runs: Train = Field(default_factory=Changes, description="changes to the recipe of this method's runs")
     ancestor: str | list[str] | None = None
-    seeds: Any = None
+    seeds: Seeds | None = None
     control: str = Field(default="", description="what this label controls for, where it is no method to compare")
 
 
@@ -105,26 +185,30 @@ class Checkpoint(Strict):
     seconds: Annotated[float, Field(gt=0)] = 30.0
 
 
+_Target = Annotated[Target, mapping("a mapping such as {embed_dim: 64, depth: [2, 4]}")]
+_Options = Annotated[dict[str, Any] | None, mapping("a mapping of options", NoneType)]
+
+
 class SuiteFile(Strict):
     """The top level of a suite file."""
 
     name: Name
-    dataset: Any
-    ancestor: Any = None
+    dataset: Datasets
+    ancestor: Ancestors | None = None
     teacher: str | None = None
-    targets: Annotated[list[Any], Field(min_length=1)]
-    methods: Annotated[dict[Label, Any], Field(min_length=1)]
-    train: Any = Field(default={}, description="recipe of the runs")
+    targets: Annotated[list[_Target], Field(min_length=1)]
+    methods: Annotated[dict[Label, _Options], Field(min_length=1)]
+    train: Train = Field(default_factory=Changes, description="recipe of the runs")
     tune: Tune | None = None
     budget: Literal["epochs", "total"] = Field(
         default="epochs",
         description="equal epochs for all, or a method's own stages are paid out of its runs' epochs, by FLOPs",
     )
-    seeds: Any = 1
+    seeds: Seeds = [0]
     replicate: Literal["run", "all"] = "run"
     threads: Count = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    checkpoint: Checkpoint = Checkpoint()
+    checkpoint: Checkpoint = Field(default_factory=Checkpoint)
     keep_weights: bool = False
     prepared: str | None = Field(
         default=None, description="a folder of bench prepare: data sets of image files are read from there"

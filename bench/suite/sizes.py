@@ -1,29 +1,10 @@
-"""From the sizes in a suite to model specs: axes, presets, and what is left to the ancestor."""
+"""From the sizes in a suite to model specs: presets, and what is left to the ancestor."""
 
-import itertools
-import math
 from typing import Any
 
 from bench.models import PRESETS
 from bench.suite.problems import nearest
-from bench.suite.schema import ModelSize
 from methods.vit import VitSpec
-
-AXES = ("preset", "embed_dim", "depth", "num_heads", "head_dim", "patch_size", "mlp_ratio")
-PLAIN = ("class_token", "global_pool", "num_classes")
-
-
-MAX_SIZES = 10_000
-
-
-def expand(size: ModelSize) -> list[dict[str, Any]]:
-    """Every combination of the axes, as mappings of what is given. Raises ValueError where there are too many."""
-    axes = {name: getattr(size, name) for name in AXES if getattr(size, name) is not None}
-    n = math.prod(map(len, axes.values()))
-    if n > MAX_SIZES:
-        raise ValueError(f"the axes make {n:,} sizes; expected at most {MAX_SIZES:,}")
-    plain = {name: getattr(size, name) for name in PLAIN if getattr(size, name) is not None}
-    return [dict(zip(axes, values, strict=True)) | plain for values in itertools.product(*axes.values())]
 
 
 def spec(given: dict[str, Any], base: VitSpec, image: dict[str, Any]) -> VitSpec:

@@ -32,7 +32,7 @@ def _lines(value: Any) -> Any:
 class Retries(BaseModel):
     """How often a job is tried again by itself. What Slurm takes away (preemption, a node that fails) always is."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     died: Annotated[int, Field(ge=0, description="its process was killed or crashed")] = 1
     memory: Annotated[int, Field(ge=0, description="out of memory")] = 0
@@ -42,7 +42,7 @@ class Retries(BaseModel):
 class _Wishes(BaseModel):
     """What an allocation asks for. Defaults: 1 CPU, 2 GB, an hour, no GPU, the cluster's default partition."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     partition: str | None = None
     account: str | None = None
@@ -57,7 +57,7 @@ class _Wishes(BaseModel):
     setup: Annotated[list[str], BeforeValidator(_lines), Field(description="shell lines before the work")] = []
     runs_per_job: Annotated[int, Field(ge=1, description="jobs that share an allocation")] = 1
     workers: Annotated[int, Field(ge=1)] | None = Field(None, description="jobs at once in it; default: gpus, or cpus")
-    retries: Retries = Retries()
+    retries: Retries = Field(default_factory=Retries)
     max_timeouts: Annotated[int, Field(ge=1, description="time-outs in a row without a checkpoint")] = 3
 
     @model_validator(mode="before")

@@ -52,6 +52,9 @@ def wrong(value: Any, rule: Any, root: dict[str, Any], at: str = "") -> list[str
             case "additionalProperties" if isinstance(value, dict):
                 for key in value.keys() - rule.get("properties", {}).keys():
                     found += wrong(value[key], want, root, f"{at}.{key}")
+            case "patternProperties" if isinstance(value, dict):
+                pairs = [(key, rule) for pattern, rule in want.items() for key in value if re.search(pattern, key)]
+                found += [text for key, below in pairs for text in wrong(value[key], below, root, f"{at}.{key}")]
             case "propertyNames" if isinstance(value, dict):
                 found += [text for key in value for text in wrong(key, want, root, f"{at}.{key}")]
             case "items" if isinstance(value, list):
@@ -80,7 +83,16 @@ def wrong(value: Any, rule: Any, root: dict[str, Any], at: str = "") -> list[str
 
 
 KNOWN = {"$schema", "$defs", "title", "description", "default", "then", "else", "required", "properties", "items"}
-KNOWN |= {"additionalProperties", "propertyNames", "prefixItems", "minItems", "maxItems", "minProperties", "pattern"}
+KNOWN |= {
+    "additionalProperties",
+    "patternProperties",
+    "propertyNames",
+    "prefixItems",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "pattern",
+}
 KNOWN |= {"maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 
 
@@ -96,8 +108,8 @@ def test_the_command_prints_it(made, capsys):
 
 def test_every_reference_leads_somewhere(made):
     names = set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(made)))
-    assert names <= set(made["$defs"]) and "Recipe" in names and "method wave" in names
-    assert made["$defs"]["method wave"]["description"].startswith("WAVE")
+    assert names <= set(made["$defs"]) and "Changes" in names and "method_Wave" in names
+    assert made["$defs"]["method_Wave"]["description"].startswith("WAVE")
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

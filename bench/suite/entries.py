@@ -1,0 +1,95 @@
+"""The entries of a suite, validated and resolved: data sets, ancestors, targets and methods."""
+
+import dataclasses
+import inspect
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.data import DataSettings, Description
+from bench.recipes.recipe import Recipe
+from methods import Initializer
+
+
+@dataclass
+class DataEntry:
+    """A data set of the suite: its settings and what it consists of."""
+
+    settings: DataSettings
+    description: Description
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def image(self) -> dict[str, Any]:
+        """What the data set fixes of a model."""
+        d = self.description
+        return {"img_size": d.img_size, "in_chans": d.in_chans, "num_classes": d.num_classes}
+
+
+@dataclass
+class AncestorEntry:
+    """An ancestor: a size to train by `recipe`, or a timm model or checkpoint."""
+
+    name: str
+    model: dict[str, Any]  # what the suite says: sizes, or timm/pretrained/checkpoint
+    recipe: Recipe | None  # None: not trained here
+    data: DataEntry | None  # None: the data set of the runs
+    position: tuple[str | int, ...]
+    convert: dict[str, str] = field(default_factory=dict)  # conversions of weights from elsewhere
+    classes: str | None = None  # "same": its head is known to have the data set's classes
+    is_vit: bool = True  # else it can be distilled from, and nothing more
+
+
+@dataclass
+class TargetEntry:
+    given: dict[str, Any]
+    ancestor: str | None
+    position: tuple[str | int, ...]
+
+
+@dataclass
+class MethodEntry:
+    """One label of a suite: an initializer with its options and reserved keys."""
+
+    label: str
+    use: str
+    initializer: Initializer
+    train: dict[str, Any]
+    runs: Recipe
+    ancestors: list[str] | None
+    seeds: list[int]
+    source_hash: str | None
+    control: str = ""
+    position: tuple[str, ...] = field(default_factory=tuple)
+
+    def options(self, initializer: Initializer | None = None, *, at_start: bool = True) -> dict[str, Any]:
+        """Options that differ from their defaults, `train` aside; without those that only `initialize` reads
+        unless `at_start`."""
+        return non_default(initializer or self.initializer, () if at_start else type(self.initializer).at_start)
+
+    def identity(self) -> dict[str, Any]:
+        """Which code this is."""
+        out = {"use": self.use, "version": self.initializer.version}
+        return out | ({"source": self.source_hash} if self.source_hash else {})
+
+    @property
+    def may_look_at_targets(self) -> bool:
+        """Whether a class from outside may make another learngene for other targets without saying so.
+
+        Those of the project say by `family` and `resolve` what they depend on, which a test asserts.
+        """
+        path = inspect.getsourcefile(type(self.initializer)) if self.source_hash else None
+        return path is not None and ".targets" in Path(path).read_text()
+
+
+def non_default(initializer: Initializer, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    out = {}
+    for f in dataclasses.fields(initializer):
+        default = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+        value = getattr(initializer, f.name)
+        if f.name != "train" and f.name not in leave_out and value != default:
+            out[f.name] = value
+    return out
