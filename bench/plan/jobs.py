@@ -5,10 +5,11 @@ from typing import Any
 from bench import ENGINE
 from bench.identity import canonical, digest, size_name, spec_settings
 from bench.jobs.model import Job
-from bench.plan.model import Cell
+from bench.plan.model import Family
 from bench.recipes.recipe import Recipe, merge
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
 from bench.suite.ancestor_source import source_settings
+from methods import Initializer
 from methods.vit import VitSpec
 
 
@@ -19,7 +20,6 @@ class Jobs:
         self.suite = suite
         self.all: dict[str, Job] = {}
         self._data: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-        self._recipes: dict[int, dict[str, Any]] = {}
 
     def ancestor(self, entry: AncestorEntry, spec: VitSpec, data: DataEntry, seed: int) -> str:
         """An ancestor that is trained, or fetched, and evaluated."""
@@ -33,76 +33,101 @@ class Jobs:
 
     def learngene(
         self,
-        cell: Cell,
+        method: MethodEntry,
+        initializer: Initializer,
         data: DataEntry,
-        recipe: dict[str, Any],
-        members: list[VitSpec],
+        family: Any,
+        ancestors: tuple[str, ...],
+        recipe: Recipe,
+        targets: list[VitSpec],
         teacher: str | None,
         seed: int,
     ) -> str:
         """What a method makes once for a family of targets. `recipe` is of what it trains."""
-        method, (fingerprint, local) = cell.method, self.data(data)
-        own_teacher = cell.ancestors[0] if cell.ancestors else None
+        fingerprint, local = self.data(data)
         settings = {
-            "method": method.identity() | {"options": method.options(cell.initializer, at_start=False)},
-            "family": method.initializer.family(cell.spec),
-            "ancestors": cell.ancestors,
+            "method": method.identity() | {"options": method.options(initializer, at_start=False)},
+            "family": family,
+            "ancestors": list(ancestors),
             "data": fingerprint,
-            "recipe": recipe,
+            "recipe": dump(recipe),
             "seed": seed,
         }
-        if teacher != own_teacher:
+        if teacher != (ancestors[0] if ancestors else None):
             settings["teacher"] = teacher
         if method.may_look_at_targets:
-            settings["targets"] = sorted((spec_settings(s) for s in members), key=canonical)
-        local = {"data": local, "targets": [dict(vars(s)) for s in members], "teacher": teacher}
+            settings["targets"] = sorted((spec_settings(s) for s in targets), key=canonical)
+        local = {"data": local, "targets": [dict(vars(s)) for s in targets], "teacher": teacher}
         prefix = f"{method_name(method)}-{data.name}-s{seed}"
-        return self.add("learngene", prefix, settings, [*cell.ancestors, teacher], local)
+        return self.add("learngene", prefix, settings, [*ancestors, teacher], local)
 
-    def start(self, cell: Cell, recipe: dict[str, Any], teacher: str | None) -> str:
+    def start(self, family: Family, target: VitSpec, seed: int) -> str:
         """A target initialised by a method that trains to do so."""
-        fingerprint, local = self.data(cell.data)
+        fingerprint, local = self.data(family.data)
         settings = {
-            "method": cell.method.identity() | {"options": cell.method.options(cell.initializer)},
-            "learngene": cell.learngene,
-            "target": spec_settings(cell.spec),
+            "method": family.method.identity() | {"options": family.method.options(family.initializer)},
+            "learngene": family.learngene,
+            "target": spec_settings(target),
             "data": fingerprint,
-            "recipe": recipe,
-            "seed": cell.seed,
+            "recipe": dump(family.recipe),
+            "seed": seed,
         }
-        local = {"data": local, "teacher": teacher}
-        return self.add("start", cell_prefix(cell), settings, [cell.learngene, teacher], local)
+        local = {"data": local, "teacher": family.teacher}
+        prefix = run_prefix(family.method, family.data, target, seed)
+        return self.add("start", prefix, settings, [family.learngene, family.teacher], local)
 
-    def run(self, cell: Cell, teacher: str | None, **extra: Any) -> str:
-        """A target trained and evaluated. `teacher` is at hand, and part of the identity where the run distils.
+    def run(
+        self,
+        family: Family,
+        target: VitSpec,
+        seed: int,
+        recipe: Recipe,
+        start: str | None,
+        *,
+        part: str | None = None,
+        candidates: dict[str, list[str]] | None = None,
+    ) -> str:
+        """A target trained and evaluated. The teacher is at hand, and part of the identity where the run distils.
 
-        extra: further settings of the identity: `budget`, `tune`, `part`.
+        part: what a tuning run is evaluated on. candidates: tuning runs by the learning rates to choose from.
         """
-        fingerprint, local = self.data(cell.data)
-        settings = self.run_settings(cell, fingerprint) | extra
-        if "tune" in extra:
-            settings["recipe"] = {k: v for k, v in settings["recipe"].items() if k != "lr"}
-        if cell.recipe.distill is not None:
-            settings["teacher"] = teacher
-        local = {"data": local, "teacher": teacher, "keep_weights": self.suite.file.keep_weights}
-        candidates = [run for runs in cell.tuned_by.values() for run in runs]
-        return self.add("run", cell_prefix(cell), settings, [cell.start or cell.learngene, teacher, *candidates], local)
-
-    def run_settings(self, cell: Cell, fingerprint: dict[str, Any]) -> dict[str, Any]:
+        fingerprint, local = self.data(family.data)
         settings: dict[str, Any] = {
-            "target": spec_settings(cell.spec),
+            "target": spec_settings(target),
             "data": fingerprint,
-            "recipe": dump(cell.recipe),
-            "seed": cell.seed,
+            "recipe": dump(recipe),
+            "seed": seed,
         }
-        if cell.start:
-            return settings | {"start": cell.start}
-        method = cell.method.identity() | {"options": cell.method.options(cell.initializer)}
-        return settings | {"method": method, "learngene": cell.learngene}
+        if start:
+            settings["start"] = start
+        else:
+            method = family.method.identity() | {"options": family.method.options(family.initializer)}
+            settings |= {"method": method, "learngene": family.learngene}
+        if part:
+            settings["part"] = part
+        if self.suite.file.budget == "total":
+            settings["budget"] = {"learngene": family.learngene, "sizes": family.sizes}
+        if candidates:
+            settings["tune"] = {"lr": candidates}
+            settings["recipe"] = {k: v for k, v in settings["recipe"].items() if k != "lr"}
+        if recipe.distill is not None:
+            settings["teacher"] = family.run_teacher
+        local = {"data": local, "teacher": family.run_teacher, "keep_weights": self.suite.file.keep_weights}
+        trials = [run for runs in (candidates or {}).values() for run in runs]
+        prefix = run_prefix(family.method, family.data, target, seed)
+        return self.add("run", prefix, settings, [start or family.learngene, family.run_teacher, *trials], local)
 
-    def skipped(self, cell: Cell) -> str:
+    def skipped_run(self, method: MethodEntry, data: DataEntry, target: VitSpec, seed: int) -> str:
         """A name for a run that will not be."""
-        return f"{cell_prefix(cell)}-{digest(self.run_settings(cell, self.data(cell.data)[0]))}"
+        settings = {
+            "target": spec_settings(target),
+            "data": self.data(data)[0],
+            "recipe": dump(method.runs),
+            "seed": seed,
+            "method": method.identity() | {"options": method.options()},
+            "learngene": None,
+        }
+        return f"{run_prefix(method, data, target, seed)}-{digest(settings)}"
 
     def data(self, entry: DataEntry) -> tuple[dict[str, Any], dict[str, Any]]:
         """What of a data set goes into identities, and what a worker needs besides."""
@@ -128,10 +153,10 @@ class Jobs:
         return id
 
 
-def method_recipe(method: MethodEntry, ancestor: AncestorEntry | None) -> dict[str, Any]:
+def method_recipe(method: MethodEntry, ancestor: AncestorEntry | None) -> Recipe:
     """What a method trains follows the ancestor's recipe unless the method's `train` says otherwise."""
     base = dump(ancestor.recipe) if ancestor is not None and ancestor.recipe is not None else {}
-    return dump(Recipe.model_validate(merge(base, method.train)))
+    return Recipe.model_validate(merge(base, method.train))
 
 
 def dump(recipe: Recipe) -> dict[str, Any]:
@@ -145,5 +170,5 @@ def method_name(method: MethodEntry) -> str:
     return method.use.rpartition(":")[2]
 
 
-def cell_prefix(cell: Cell) -> str:
-    return f"{method_name(cell.method)}-{size_name(cell.spec)}-{cell.data.name}-s{cell.seed}"
+def run_prefix(method: MethodEntry, data: DataEntry, target: VitSpec, seed: int) -> str:
+    return f"{method_name(method)}-{size_name(target)}-{data.name}-s{seed}"
