@@ -81,7 +81,15 @@ class Builder:
         distils = method.runs.distill is not None
         run_teacher = self.run_teacher(data, seed) if distils and teacher is None else teacher
         learngene = self.jobs.learngene(
-            method, initializer, trained_on, members[0].family, ancestors, recipe, specs, teacher, seed
+            method,
+            initializer,
+            specs,
+            members[0].family,
+            ancestors=ancestors,
+            data=trained_on,
+            recipe=recipe,
+            teacher=teacher,
+            seed=seed,
         )
         return Family(method, initializer, data, ancestors, teacher, run_teacher, recipe, learngene, sizes=len(members))
 
@@ -99,7 +107,7 @@ class Builder:
             recipe = method.runs.model_copy(update={"lr": rate})
             for target, family in served:
                 start = self.start(family, target, tune.seed)
-                run = self.jobs.run(family, target.spec, tune.seed, recipe, start, part="val")
+                run = self.jobs.run(family, target.spec, tune.seed, recipe, start, trial=True)
                 tuning.runs.setdefault(repr(rate), []).append(run)
                 tuning.runs_on.setdefault(target.name, []).append(run)
                 if start is not None:

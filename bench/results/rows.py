@@ -5,7 +5,8 @@ from typing import Any
 
 from bench import models
 from bench.identity import canonical
-from bench.jobs.model import Job
+from bench.jobs import Job, description_of
+from bench.jobs.ancestor import AncestorJob
 from bench.plan import Plan, RunCell
 from bench.results.states import Reader
 from bench.store import Store
@@ -126,12 +127,13 @@ def each(name: str, jobs: list[str], reader: Reader) -> str:
 def same_data(cell: RunCell, plan: Plan) -> bool:
     """Whether the (first) ancestor was evaluated on the data set of the run."""
     jobs = [plan.jobs.get(id) for id in (cell.ancestors[0], cell.run)]
-    return all(jobs) and len({canonical(job.settings["data"]) for job in jobs if job}) == 1
+    return all(jobs) and len({canonical(description_of(job).data.fingerprint) for job in jobs if job}) == 1
 
 
 def from_elsewhere(job: Job) -> bool:
     """Whether weights came ready-made, so that nobody here knows what they cost."""
-    return job.kind == "ancestor" and ("checkpoint" in job.settings or bool(job.settings.get("pretrained")))
+    description = description_of(job)
+    return isinstance(description, AncestorJob) and description.ready_made
 
 
 def part(name: str, cost: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
