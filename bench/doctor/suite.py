@@ -15,7 +15,6 @@ from bench.doctor.finding import Finding
 from bench.doctor.machine import has_compiler
 from bench.doctor.scheduler import partitions
 from bench.doctor.weights import weights
-from bench.jobs import description_of
 from bench.launch.local import cores, gpus
 from bench.plan import Plan, make_plan
 from bench.store import Store
@@ -85,7 +84,7 @@ def suite(options: argparse.Namespace, prepared: str | None) -> Iterator[Finding
 
 
 def packages(plan: Plan) -> Iterator[Finding]:
-    jobs = [description_of(job) for job in plan.jobs.values()]
+    jobs = [plan.description(id) for id in plan.jobs]
     sources = {job.data.source for job in jobs}
     if "hfds" in sources and find_spec("datasets") is None:
         yield Finding("packages", "datasets is missing, which reads source: hfds", "missing", "pip install datasets")
@@ -97,7 +96,7 @@ def packages(plan: Plan) -> Iterator[Finding]:
 def disk(plan: Plan, store: Store) -> Iterator[Finding]:
     """What the jobs would keep, at most, and the checkpoints of those that run at once."""
     kept, largest = 0, 0
-    for job in map(description_of, plan.jobs.values()):
+    for job in map(plan.description, plan.jobs):
         size = BYTES * models.params(job.spec)
         largest = max(largest, size)
         if job.keeps_weights:

@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from bench.doctor.finding import Finding
-from bench.jobs import description_of
 from bench.jobs.ancestor import AncestorJob
 from bench.plan import Plan
 
@@ -14,8 +13,8 @@ HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # of timm's models, as t
 
 
 def weights(plan: Plan) -> Iterator[Finding]:
-    for id, job in plan.jobs.items():
-        ancestor = description_of(job)
+    for id in plan.jobs:
+        ancestor = plan.description(id)
         source = ancestor.weights if isinstance(ancestor, AncestorJob) else None
         if source is None:
             continue

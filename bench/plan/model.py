@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from bench.jobs.model import Job
+from bench.jobs import Job, description_of
+from bench.jobs.description import JobDescription
 from bench.recipes.recipe import Recipe
 from bench.suite import DataEntry, MethodEntry, Suite
 from methods import Initializer
@@ -62,3 +63,10 @@ class Plan:
     jobs: dict[str, Job]
     cells: list[RunCell]
     warnings: list[str] = field(default_factory=list)  # of what will be done, but hardly as its author thinks
+    _descriptions: dict[str, JobDescription] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def description(self, id: str) -> JobDescription:
+        """A job with typed attributes, made once."""
+        if id not in self._descriptions:
+            self._descriptions[id] = description_of(self.jobs[id])
+        return self._descriptions[id]

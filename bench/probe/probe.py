@@ -13,7 +13,7 @@ from torch import nn
 
 from bench.data.dataset import Dataset
 from bench.identity import digest, spec_settings
-from bench.jobs import Job, description_of
+from bench.jobs import Job
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
 from bench.jobs.inputs import recipe_settings
@@ -31,8 +31,7 @@ class Probe:
     """Times the jobs of a plan; equal work once."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
-        self.folder = folder
-        self.jobs = {id: description_of(job) for id, job in plan.jobs.items()}
+        self.plan, self.folder = plan, folder
         self.device = torch.device(choose_device(plan.suite.file.device))
         self.rehearsals: dict[str, tuple[float, Any]] = {}  # by signature: seconds, and what the rehearsal made
         entries = [*plan.suite.data, *(a.data for a in plan.suite.ancestors.values() if a.data)]
@@ -46,7 +45,7 @@ class Probe:
 
     def rehearsed(self, id: str) -> tuple[float, Any]:
         """(seconds of the job, what its rehearsal made), timed once for all jobs of equal work."""
-        job, key = self.jobs[id], self.signature(id)
+        job, key = self.plan.description(id), self.signature(id)
         if key not in self.rehearsals:
             folder = JobDir(Path(tempfile.mkdtemp(dir=self.folder)))
             session = Session(folder, self.device, checkpoint_seconds=float("inf"))
@@ -65,13 +64,13 @@ class Probe:
 
     def signature(self, id: str) -> str:
         """Equal for jobs that compute the same on other numbers."""
-        job = self.jobs[id]
+        job = self.plan.description(id)
         recipe = None if job.training is None else recipe_settings(job.training)
         models = [self.signature(model) for model in job.models_used]
         return digest([job.kind, spec_settings(job.spec), recipe, job.data.fingerprint, job.equal_work(), models])
 
     def ancestor(self, id: str) -> nn.Module:
-        job = self.jobs[id]
+        job = self.plan.description(id)
         assert isinstance(job, AncestorJob)
         return job.random_model().to(self.device)
 

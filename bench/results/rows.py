@@ -5,8 +5,8 @@ from typing import Any
 
 from bench import models
 from bench.identity import canonical
-from bench.jobs import Job, description_of
 from bench.jobs.ancestor import AncestorJob
+from bench.jobs.description import JobDescription
 from bench.plan import Plan, RunCell
 from bench.results.states import Reader
 from bench.store import Store
@@ -106,7 +106,7 @@ def stage(name: str, jobs: Sequence[str], reader: Reader) -> dict[str, Any]:
     if not jobs:
         return part(name, Cost().as_dict(), {})
     results = [reader.result(id) for id in jobs]
-    if not all(results) or any(from_elsewhere(reader.plan.jobs[id]) for id in jobs):
+    if not all(results) or any(from_elsewhere(reader.plan.description(id)) for id in jobs):
         return part(name, {}, {})
     costs = [result["cost"] for result in results]
     energy = [cost.get("energy_joules") for cost in costs]
@@ -126,14 +126,15 @@ def each(name: str, jobs: list[str], reader: Reader) -> str:
 
 def same_data(cell: RunCell, plan: Plan) -> bool:
     """Whether the (first) ancestor was evaluated on the data set of the run."""
-    jobs = [plan.jobs.get(id) for id in (cell.ancestors[0], cell.run)]
-    return all(jobs) and len({canonical(description_of(job).data.fingerprint) for job in jobs if job}) == 1
+    jobs = (cell.ancestors[0], cell.run)
+    if any(id not in plan.jobs for id in jobs):
+        return False
+    return len({canonical(plan.description(id).data.fingerprint) for id in jobs}) == 1
 
 
-def from_elsewhere(job: Job) -> bool:
+def from_elsewhere(job: JobDescription) -> bool:
     """Whether weights came ready-made, so that nobody here knows what they cost."""
-    description = description_of(job)
-    return isinstance(description, AncestorJob) and description.ready_made
+    return isinstance(job, AncestorJob) and job.ready_made
 
 
 def part(name: str, cost: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
