@@ -26,10 +26,11 @@ METHODS = {
     "conditioned": "methods.conditioned:Conditioned",
     "dct_attention": "methods.dct_attention:DctAttention",
     "lsuv": "methods.lsuv:Lsuv",
-    "scrambled": "methods.scrambled:Scrambled",  # a control
     # by resampling
     "front": "methods.front:Front",
     "bot": "methods.bot:Bot",
+    # controls
+    "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 
 

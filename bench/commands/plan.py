@@ -6,9 +6,7 @@ from collections import Counter
 
 from bench import models
 from bench.commands.common import plan_of
-from bench.identity import size_name
-from bench.jobs.model import Job
-from bench.launch.estimate import size_of, work_units
+from bench.jobs import Job
 from bench.plan import Plan, each_kind
 from bench.results.rows import Reader
 
@@ -73,12 +71,12 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
         if not jobs:
             continue
         todo = [job for job in jobs if job.id not in done]
-        flops = sum(work_units(job) for job in todo)
+        flops = sum(plan.description(job.id).flops for job in todo)
         print(f"{kind:<24}{len(jobs):>8}{len(jobs) - len(todo):>8}{len(todo):>8}{'':8}   {flops:.1e} FLOPs")
         left += flops
         for job in jobs:
-            if job.id in done and work_units(job) > 1:  # what trains nothing tells no speed
-                spent += work_units(job)
+            if job.id in done and plan.description(job.id).flops > 1:  # what trains nothing tells no speed
+                spent += plan.description(job.id).flops
                 seconds += reader.result(job.id).get("cost", {}).get("seconds", 0.0)
     if left and seconds:
         print(f"about {duration(left * seconds / spent)} on one worker, at the speed of the jobs that are done")
@@ -99,8 +97,7 @@ def _probe(plan: Plan, todo: list[Job]) -> None:
     print(f"{'jobs to do':<34}{'jobs':>8}{unit + ' each':>18}{unit:>14}")
     rows: dict[tuple[str, str], list[float]] = {}
     for job in todo:
-        size = job.settings.get("timm") or size_name(size_of(job))
-        rows.setdefault((job.kind, size), []).append(seconds[job.id] / 3600)
+        rows.setdefault((job.kind, plan.description(job.id).size_name), []).append(seconds[job.id] / 3600)
     for (kind, size), hours in rows.items():
         print(f"{kind + ' ' + size:<34}{len(hours):>8}{sum(hours) / len(hours):>18.4g}{sum(hours):>14.4g}")
     print(f"{'all':<34}{len(todo):>8}{'':>18}{sum(map(sum, rows.values())):>14.4g}")

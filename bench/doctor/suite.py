@@ -15,7 +15,6 @@ from bench.doctor.finding import Finding
 from bench.doctor.machine import has_compiler
 from bench.doctor.scheduler import partitions
 from bench.doctor.weights import weights
-from bench.launch.estimate import size_of
 from bench.launch.local import cores, gpus
 from bench.plan import Plan, make_plan
 from bench.store import Store
@@ -85,11 +84,11 @@ def suite(options: argparse.Namespace, prepared: str | None) -> Iterator[Finding
 
 
 def packages(plan: Plan) -> Iterator[Finding]:
-    sources = {job.local["data"]["source"] for job in plan.jobs.values()}
+    jobs = [plan.description(id) for id in plan.jobs]
+    sources = {job.data.source for job in jobs}
     if "hfds" in sources and find_spec("datasets") is None:
         yield Finding("packages", "datasets is missing, which reads source: hfds", "missing", "pip install datasets")
-    compiles = any(job.settings.get("recipe", {}).get("compile") for job in plan.jobs.values())
-    if compiles and not has_compiler():
+    if any(job.training is not None and job.training.compile for job in jobs) and not has_compiler():
         what = "no C compiler, which train.compile needs: training goes on without, slower"
         yield Finding("packages", what, "note", "install gcc")
 
@@ -97,10 +96,10 @@ def packages(plan: Plan) -> Iterator[Finding]:
 def disk(plan: Plan, store: Store) -> Iterator[Finding]:
     """What the jobs would keep, at most, and the checkpoints of those that run at once."""
     kept, largest = 0, 0
-    for job in plan.jobs.values():
-        size = BYTES * models.params(size_of(job))
+    for job in map(plan.description, plan.jobs):
+        size = BYTES * models.params(job.spec)
         largest = max(largest, size)
-        if job.kind != "run" or job.local.get("keep_weights"):
+        if job.keeps_weights:
             kept += size
     workers = plan.suite.file.jobs or len(gpus()) or cores()
     need = kept + workers * COPIES * largest

@@ -6,20 +6,22 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from bench.doctor.finding import Finding
+from bench.jobs.ancestor import AncestorJob
 from bench.plan import Plan
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # of timm's models, as timm looks for them
 
 
 def weights(plan: Plan) -> Iterator[Finding]:
-    for job in plan.jobs.values():
-        settings = job.settings
-        if job.kind != "ancestor":
+    for id in plan.jobs:
+        ancestor = plan.description(id)
+        source = ancestor.weights if isinstance(ancestor, AncestorJob) else None
+        if source is None:
             continue
-        if "checkpoint" in settings:
-            yield Finding("weights", f"{job.id}: {job.local['weights']}")
-        elif settings.get("timm") and settings["pretrained"]:
-            yield timm_weights(settings["timm"])
+        if source.path is not None:
+            yield Finding("weights", f"{id}: {source.path}")
+        elif source.timm and source.pretrained:
+            yield timm_weights(source.timm)
 
 
 def timm_weights(name: str) -> Finding:

@@ -1,17 +1,33 @@
-"""What a job is."""
+"""What a job is, and the closed lists of words for its kinds and states."""
 
-from dataclasses import dataclass
-from typing import Any
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
 
+# In the order of the flow. Kind `k` is described by the class `KJob` of the module `bench/jobs/k.py`.
 KINDS = ("ancestor", "learngene", "start", "run")
+
+# What is known of a job: `elsewhere`: another process holds it; `skipped`: what it needs failed.
+State = Literal["done", "running", "elsewhere", "pending", "failed", "skipped", "interrupted"]
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass
 class Job:
-    """A unit of work. `settings` make its identity; `local` (paths and the like) do not."""
+    """A unit of work as it is planned, sent and written. `settings` make its identity; `local` (paths and the like) do
+    not. `bench.jobs.description_of` makes typed attributes of both."""
 
     kind: str
     id: str
     settings: dict[str, Any]
     needs: tuple[str, ...]  # identities of jobs that must be done before
     local: dict[str, Any]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        value = json.loads(text)
+        return cls(**value | {"needs": tuple(value["needs"])})

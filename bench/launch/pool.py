@@ -41,7 +41,7 @@ def warm_up() -> None:
     """Import and compute once what every job would otherwise do again."""
     import torch
 
-    import bench.jobs.work  # noqa: F401
+    import bench.jobs.parts.initialised  # noqa: F401
     from bench import provenance
 
     torch.set_num_threads(1)

@@ -94,7 +94,7 @@ class Ranks:
     links: list["Connection"] = field(default_factory=list)  # to other machines, while their processes run
 
     def __post_init__(self) -> None:
-        import bench.jobs.work  # noqa: F401  once for all that are forked
+        import bench.jobs.parts.initialised  # noqa: F401  once for all that are forked
 
         self.scratch = tempfile.TemporaryDirectory(prefix="bench-ranks-", ignore_cleanup_errors=True)
         self.selector = selectors.DefaultSelector()

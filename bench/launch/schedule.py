@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from bench.jobs.model import KINDS, Job
-from bench.launch.estimate import work_units
+from bench.jobs import KINDS, Job, estimated_flops
 from bench.store import Store
 from bench.worker.execute import Outcome
 
@@ -45,7 +44,7 @@ class Schedule:
         retries: dict[str, int] | None = None,
     ) -> None:
         self.store, self.fail_fast, self.warn, self.retries = store, fail_fast, warn, retries or {}
-        self.entries = {job.id: Entry(job, work_units(job)) for job in jobs}
+        self.entries = {job.id: Entry(job, estimated_flops(job)) for job in jobs}
         self.dependents: dict[str, list[Entry]] = defaultdict(list)
         self.ready: list[tuple[int, float, str]] = []  # heap: what others wait for first, then the longest
         self.elsewhere: list[Entry] = []

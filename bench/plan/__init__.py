@@ -6,10 +6,10 @@ from fnmatch import fnmatchcase
 from bench.errors import UsageError
 from bench.jobs.model import KINDS, Job
 from bench.plan.cells import Builder
-from bench.plan.model import Cell, Plan
+from bench.plan.model import Plan, RunCell
 from bench.suite import Suite
 
-__all__ = ["Cell", "Plan", "each_kind", "make_plan"]
+__all__ = ["Plan", "RunCell", "each_kind", "make_plan"]
 
 
 def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
@@ -33,10 +33,10 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
         if job.id in wanted:
             wanted.update(job.needs)
     ordered = sorted((job for job in all_jobs.values() if job.id in wanted), key=lambda job: KINDS.index(job.kind))
-    return Plan(suite, {job.id: job for job in ordered}, cells, list(builder.warnings))
+    return Plan(suite, {job.id: job for job in ordered}, cells, list(builder.checks.warnings))
 
 
-def _matches(cell: Cell, pattern: str) -> bool:
+def _matches(cell: RunCell, pattern: str) -> bool:
     return fnmatchcase(cell.name, pattern) or cell.run == pattern
 
 

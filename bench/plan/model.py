@@ -2,15 +2,31 @@
 
 from dataclasses import dataclass, field
 
-from bench.jobs.model import Job
+from bench.jobs import Job, description_of
+from bench.jobs.description import JobDescription
 from bench.recipes.recipe import Recipe
 from bench.suite import DataEntry, MethodEntry, Suite
 from methods import Initializer
 from methods.vit import VitSpec
 
 
-@dataclass
-class Cell:
+@dataclass(frozen=True)
+class Family:
+    """What the runs on targets that one learngene serves have in common, reported ones and tuning runs alike."""
+
+    method: MethodEntry
+    initializer: Initializer  # with its derived options filled in
+    data: DataEntry
+    ancestors: tuple[str, ...]
+    teacher: str | None  # of what the method trains
+    run_teacher: str | None  # of the runs; the method's, unless it has none and the runs distil
+    recipe: Recipe  # of what the method trains
+    learngene: str
+    sizes: int  # targets that share the learngene
+
+
+@dataclass(frozen=True)
+class RunCell:
     """A run of the suite as a row of the results: method x target x data set x seed."""
 
     method: MethodEntry
@@ -19,15 +35,14 @@ class Cell:
     spec: VitSpec
     target: str
     seed: int
-    recipe: Recipe
-    skipped: str | None = None
-    position: tuple[str | int, ...] = ()  # of its target in the suite
-    run: str = ""
+    position: tuple[str | int, ...]  # of its target in the suite
+    ancestors: tuple[str, ...]
+    run: str
+    skipped: str | None = None  # why there is no run
     start: str | None = None
     learngene: str | None = None
-    ancestors: list[str] = field(default_factory=list)
     teacher: str | None = None  # what is distilled from, where that is no ancestor of the method
-    tuned_by: dict[str, list[str]] = field(default_factory=dict)  # candidate -> its tuning runs
+    trials: tuple[str, ...] = ()  # jobs done on this target to choose the learning rate: starts, then tuning runs
 
     @property
     def name(self) -> str:
@@ -35,8 +50,9 @@ class Cell:
         return f"{self.method.label}-{self.target}-{self.data.name}-s{self.seed}"
 
     @property
-    def jobs(self) -> list[str]:
-        return [job for job in (*self.ancestors, self.learngene, self.start, self.run) if job]
+    def recipe(self) -> Recipe:
+        """How the run trains, before its learning rate is chosen."""
+        return self.method.runs
 
 
 @dataclass
@@ -45,5 +61,12 @@ class Plan:
 
     suite: Suite
     jobs: dict[str, Job]
-    cells: list[Cell]
+    cells: list[RunCell]
     warnings: list[str] = field(default_factory=list)  # of what will be done, but hardly as its author thinks
+    _descriptions: dict[str, JobDescription] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def description(self, id: str) -> JobDescription:
+        """A job with typed attributes, made once."""
+        if id not in self._descriptions:
+            self._descriptions[id] = description_of(self.jobs[id])
+        return self._descriptions[id]

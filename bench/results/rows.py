@@ -1,11 +1,13 @@
 """From a plan and the results directory to rows of runs.csv and points of the learning curves."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bench import models
 from bench.identity import canonical
-from bench.jobs.model import Job
-from bench.plan import Cell, Plan
+from bench.jobs.ancestor import AncestorJob
+from bench.jobs.description import JobDescription
+from bench.plan import Plan, RunCell
 from bench.results.states import Reader
 from bench.store import Store
 from bench.train.cost import Cost
@@ -31,11 +33,10 @@ def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
     return [row(cell, reader) for cell in plan.cells]
 
 
-def row(cell: Cell, reader: Reader) -> dict[str, Any]:
+def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
     suite, spec = reader.plan.suite, cell.spec
     gene, start, run = (reader.result(id) for id in (cell.learngene, cell.start, cell.run))
     ancestors = [reader.result(id) for id in cell.ancestors]
-    trials = tuning_jobs(cell, reader.plan)
     status, reason = ("skipped", cell.skipped) if cell.skipped else reader.state(cell.run)
     init = (start.get("cost") if cell.start else run.get("init_cost")) or {}
     train = run.get("train_cost") or {}
@@ -71,11 +72,11 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
         **stage("ancestor", shared, reader),
         "ancestor_each": each("ancestor", shared, reader),
         **stage("learngene", [cell.learngene] if cell.learngene else [], reader),
-        **stage("tuning", trials, reader),
+        **stage("tuning", cell.trials, reader),
         **part("init", init, start if cell.start else run),
         **part("train", train, run),
         "energy_joules": train.get("energy_joules"),
-        "tuning": " ".join(trials),
+        "tuning": " ".join(cell.trials),
         "eval_seconds": train.get("eval_seconds"),
         "restarts": run["restarts"] + start.get("restarts", 0) if run else None,
         **{name: run.get(name) for name in SAID},
@@ -94,28 +95,18 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
     }
 
 
-def uses_other_teacher(cell: Cell, *results: dict[str, Any]) -> bool:
+def uses_other_teacher(cell: RunCell, *results: dict[str, Any]) -> bool:
     """Whether a teacher that is no ancestor of the method was used, so that its cost counts too."""
     used = cell.recipe.distill is not None or any("teacher" in result.get("needs", []) for result in results)
     return used and cell.teacher not in cell.ancestors
 
 
-def tuning_jobs(cell: Cell, plan: Plan) -> list[str]:
-    """The jobs that were done on this target to choose the learning rate: tuning runs and their starts. They are the
-    same for all seeds, and those of all targets choose together."""
-    target = plan.jobs[cell.run].settings["target"] if cell.tuned_by else None
-    runs = [plan.jobs[id] for ids in cell.tuned_by.values() for id in ids]
-    runs = [job for job in runs if job.settings["target"] == target]
-    starts = [job.settings["start"] for job in runs if "start" in job.settings]
-    return list(dict.fromkeys([*starts, *(job.id for job in runs)]))
-
-
-def stage(name: str, jobs: list[str], reader: Reader) -> dict[str, Any]:
+def stage(name: str, jobs: Sequence[str], reader: Reader) -> dict[str, Any]:
     """Columns of what whole jobs cost together: unknown where one is not done, or was not done here."""
     if not jobs:
         return part(name, Cost().as_dict(), {})
     results = [reader.result(id) for id in jobs]
-    if not all(results) or any(from_elsewhere(reader.plan.jobs[id]) for id in jobs):
+    if not all(results) or any(from_elsewhere(reader.plan.description(id)) for id in jobs):
         return part(name, {}, {})
     costs = [result["cost"] for result in results]
     energy = [cost.get("energy_joules") for cost in costs]
@@ -133,15 +124,17 @@ def each(name: str, jobs: list[str], reader: Reader) -> str:
     return canonical({id: stage(name, [id], reader) for id in jobs}) if len(jobs) > 1 else ""
 
 
-def same_data(cell: Cell, plan: Plan) -> bool:
+def same_data(cell: RunCell, plan: Plan) -> bool:
     """Whether the (first) ancestor was evaluated on the data set of the run."""
-    jobs = [plan.jobs.get(id) for id in (cell.ancestors[0], cell.run)]
-    return all(jobs) and len({canonical(job.settings["data"]) for job in jobs if job}) == 1
+    jobs = (cell.ancestors[0], cell.run)
+    if any(id not in plan.jobs for id in jobs):
+        return False
+    return len({canonical(plan.description(id).data.fingerprint) for id in jobs}) == 1
 
 
-def from_elsewhere(job: Job) -> bool:
+def from_elsewhere(job: JobDescription) -> bool:
     """Whether weights came ready-made, so that nobody here knows what they cost."""
-    return job.kind == "ancestor" and ("checkpoint" in job.settings or bool(job.settings.get("pretrained")))
+    return isinstance(job, AncestorJob) and job.ready_made
 
 
 def part(name: str, cost: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:

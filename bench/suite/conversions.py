@@ -1,6 +1,6 @@
 """Conversions of an ancestor from elsewhere into a plain ViT: what they do to its size, and when they are needed.
 
-`bench.jobs.conversions` does them to weights.
+`bench.jobs.parts.conversions` does them to weights.
 """
 
 from typing import Any

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import BenchError
-from bench.jobs.model import Job
+from bench.jobs import Job, description_of
 from bench.store import JobDir, Store
 from bench.store.lock import Lock
 from bench.worker import peak_memory
@@ -133,9 +133,8 @@ def _work(
 ) -> Outcome:
     import torch
 
-    from bench.jobs.artifacts import ArtifactDamaged
-    from bench.jobs.context import Context
-    from bench.jobs.work import WORK
+    from bench.jobs.parts.artifacts import ArtifactDamaged
+    from bench.jobs.parts.context import Context
     from bench.provenance import provenance
     from bench.randomness import seed_all
     from bench.train import cost
@@ -146,21 +145,23 @@ def _work(
     peak_memory.reset()
     restarts = _restarts(folder)
     folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts, **slurm_job())
-    deterministic(job.settings.get("threads", 1))
-    where = torch.device(choose_device(device or job.local.get("device", "auto")))
+    description = description_of(job)
+    computing = description.computing
+    deterministic(computing.threads)
+    where = torch.device(choose_device(device or computing.device))
     share_compiled(root)
     session = Session(
         folder,
         where,
-        checkpoint_seconds=job.local.get("checkpoint", 30.0),
+        checkpoint_seconds=computing.checkpoint_seconds,
         progress=lambda **note: lock.update(**note),
         group=group,
     )
     stop.watch(session)
-    seed_all(job.settings.get("seed", 0), job.kind)
-    context = Context(job, Store(root), session)
+    seed_all(description.seed, job.kind)
+    context = Context(description, Store(root), session)
     try:
-        result, artifacts = WORK[job.kind](context)
+        result, artifacts = description.work(context)
     except Interrupted as error:
         folder.append_log("interrupted", message=str(error))
         return Outcome("interrupted", str(error))
@@ -184,7 +185,7 @@ def _work(
         "workers_on_device": shared_by,
         "devices": session.group.world,
         **session.found(),
-        **provenance(where, job.settings.get("threads", 1)),
+        **provenance(where, computing.threads),
     }
     folder.write_result(result, artifacts)
     folder.append_log("done")

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from bench.jobs.model import Job
-from bench.launch.estimate import work_units
+from bench.jobs import Job, estimated_flops
 from bench.suite.slurm import Slurm
 
 MANY = 32  # different dependencies among like jobs, beyond which they all wait for the same: one array instead of many
@@ -101,6 +100,6 @@ def _like(
 
 def _pack(members: list[int], units: list[list[Job]], size: int) -> list[list[int]]:
     """Units in packs of up to `size`, about equally long: the longest first, dealt out one by one."""
-    ordered = sorted(members, key=lambda i: (-sum(work_units(job) for job in units[i]), units[i][-1].id))
+    ordered = sorted(members, key=lambda i: (-sum(estimated_flops(job) for job in units[i]), units[i][-1].id))
     count = -(-len(ordered) // size)
     return [ordered[i::count] for i in range(count)]

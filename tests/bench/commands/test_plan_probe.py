@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench.plan import make_plan
-from bench.probe import probe
+from bench.probe import lab, probe
 from bench.probe.random_data import RandomSplit
 from bench.suite import load
 from bench.train.fit import Fit
@@ -29,9 +29,7 @@ def test_every_kind_and_size_is_timed_and_nothing_is_started(tmp_path, capsys, m
         assert hours == pytest.approx(n * each, rel=1e-2)
         assert hours > 0, (kind, size)
     assert {size for kind, size in rows if kind == "run"} == {"L1-d16", "L3-d16"}
-    assert {name for name, _ in steps} >= {"ancestor", "run"} and all(
-        n <= probe.SKIP + probe.STEPS[1] for _, n in steps
-    )
+    assert {name for name, _ in steps} >= {"ancestor", "run"} and all(n <= lab.SKIP + lab.STEPS[1] for _, n in steps)
     # two sizes of runs, equal for all methods and seeds, are timed once each; distilling methods train more
     assert sum(name == "run" for name, _ in steps) == 2
     total = float(re.search(r"^all +\d+ +(\S+)$", out, re.M)[1])
@@ -50,7 +48,7 @@ def test_time_is_per_image(tmp_path):
             times.append(sum(probe.timed(plan, runs).values()))
     assert times[1] == pytest.approx(2 * times[0])
     # the clock ticks once between its two readings, whatever the number of steps: four runs of one tick
-    steps = probe.STEPS[1]
+    steps = lab.STEPS[1]
     assert times[0] == pytest.approx(2 * 2 * 4 * (1077 // 64) / steps)
 
 

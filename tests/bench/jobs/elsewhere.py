@@ -6,7 +6,7 @@ import timm
 import torch
 
 from bench.data import DataSettings, load
-from bench.jobs.artifacts import load_model
+from bench.jobs.parts.artifacts import load_model
 from bench.store.job_dir import read_log
 from tests.bench.tiny import bench, write
 

@@ -4,16 +4,15 @@ from types import SimpleNamespace
 
 import torch
 
-from bench.jobs.context import Context
-from bench.jobs.model import Job
+from bench.jobs.parts.context import Context
 from methods.vit import VitSpec
 
 SPEC = VitSpec(embed_dim=16, depth=1, num_heads=2, patch_size=4, img_size=8, in_chans=1, num_classes=10)
 
 
 def fresh(kind, seed=0):
-    context = Context(Job(kind, "id", {"seed": seed}, (), {}), None, SimpleNamespace(device=torch.device("cpu")))
-    return context.fresh(SPEC).state_dict()
+    session = SimpleNamespace(device=torch.device("cpu"))
+    return Context(SimpleNamespace(kind=kind, seed=seed), None, session).fresh(SPEC).state_dict()
 
 
 def test_a_fresh_target_is_decided_by_its_seed():

@@ -4,7 +4,7 @@ import pytest
 import timm
 import torch
 
-from bench.jobs.conversions import convert
+from bench.jobs.parts.conversions import convert
 from methods.base import fill
 from methods.parts.weights import named_as_in
 from methods.vit import VitSpec, build_vit

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from bench.jobs.inputs import WeightsInput
 from methods.vit import VitSpec
 from tests.bench.jobs.elsewhere import SELECT, data, events, made, model_of, random_model, run, saved
 
@@ -164,7 +165,7 @@ def test_imagenet_classes_are_known_by_their_synsets(names, known, tmp_path, mon
     from timm.data import ImageNetInfo
     from timm.models import _registry
 
-    from bench.jobs.pretrained import from_timm
+    from bench.jobs.parts.pretrained import from_timm
 
     _, file = saved(tmp_path, "test_vit", num_classes=1000)
     name = "test_vit.r160_in1k"
@@ -173,8 +174,7 @@ def test_imagenet_classes_are_known_by_their_synsets(names, known, tmp_path, mon
     monkeypatch.setitem(_registry._model_pretrained_cfgs, name, config(**here))
     synsets = ImageNetInfo("imagenet-1k").label_names()
     classes = {"synsets": synsets, "words": ["tench"] * 1000, "reversed": synsets[::-1]}[names]
-    job = SimpleNamespace(settings={"timm": name, "pretrained": True})
-    context = SimpleNamespace(job=job, data=SimpleNamespace(classes=tuple(classes)))
-    found = from_timm(context, None, VitSpec(64, 6, 2, img_size=160, mlp_ratio=3.0))
+    weights, dataset = WeightsInput(timm=name, pretrained=True), SimpleNamespace(classes=tuple(classes))
+    found = from_timm(weights, dataset, None, VitSpec(64, 6, 2, img_size=160, mlp_ratio=3.0))
     assert found.known is known and found.classes == 1000
     assert torch.equal(found.state["head.bias"], random_model("test_vit", num_classes=1000).head.bias)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench import models
-from bench.jobs.artifacts import load_model
+from bench.jobs.parts.artifacts import load_model
 from bench.recipes.recipe import Recipe
 from bench.train import flops
 from bench.train.task import make_task

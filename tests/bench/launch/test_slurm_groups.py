@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.launch.estimate import work_units
+from bench.jobs import estimated_flops
 from bench.launch.slurm.groups import MANY, Array, make_arrays
 from bench.plan import Plan
 from bench.suite.slurm import Slurm
@@ -62,7 +62,7 @@ def test_a_start_shares_the_allocation_of_its_run_unless_it_asks_for_something_e
 def test_packs_are_about_equally_long(plan: Plan) -> None:
     arrays = make_arrays(plan.jobs, Slurm(runs_per_job=3), {}, 1000)
     runs = [array for array in arrays if array.kind == "run" and len(array.groups) > 1]
-    loads = [[sum(work_units(job) for job in group) for group in array.groups] for array in runs]
+    loads = [[sum(estimated_flops(job) for job in group) for group in array.groups] for array in runs]
     assert loads and all(max(load) <= 2 * min(load) for load in loads)
 
 

@@ -1,6 +1,5 @@
-"""What the work of a job is given: its data, the results it depends on, its seed and session."""
+"""What the work of a job is given: its data, the results it depends on, its lab, seed and session."""
 
-import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,34 +11,47 @@ from torch import nn
 
 from bench.data import Dataset, load
 from bench.data.settings import DataSettings
-from bench.jobs.artifacts import ANCESTOR_FILE, ArtifactDamaged, load_model
-from bench.jobs.model import Job
+from bench.jobs.description import JobDescription
+from bench.jobs.parts.artifacts import ANCESTOR_FILE, LEARNGENE_FILE, ArtifactDamaged, load_model
 from bench.randomness import derive_seed, seed_all
 from bench.recipes.recipe import Recipe
 from bench.store import Store
+from bench.train.cost import Cost
+from bench.train.lab import JobLab
 from bench.train.session import Session
+from methods import Learngene
 from methods.vit import VitSpec, build_vit
 
 
 @dataclass
 class Context:
-    job: Job
+    job: JobDescription
     store: Store
     session: Session
 
     @cached_property
     def data(self) -> Dataset:
-        settings, group = DataSettings.model_validate(self.job.local["data"]), self.session.group
+        settings, group = DataSettings.model_validate(self.job.data.settings), self.session.group
         with group.first() if settings.download else nullcontext():
             return load(settings, self.session.device, beside=group.beside)
 
     @property
-    def seed(self) -> int:
-        return self.job.settings.get("seed", 0)
+    def job_seed(self) -> int:
+        """The seed of what this job draws; equal for all methods of a cell."""
+        return derive_seed(self.job.seed, self.job.kind)
 
-    @property
-    def recipe(self) -> Recipe:
-        return Recipe.model_validate_json(json.dumps(self.job.settings.get("recipe", {})))
+    def lab(self, recipe: Recipe | None = None, no_fit: str = "") -> JobLab:
+        """What the job's trainings go through. recipe: of the job, unless given; no_fit: see JobLab."""
+        teacher = self.job.teacher
+        return JobLab(
+            self.session,
+            self.data,
+            seed=self.job_seed,
+            recipe=recipe or self.job.training or Recipe(),
+            targets=self.job.targets,
+            load_teacher=(lambda: self.teacher(teacher)) if teacher else None,
+            no_fit=no_fit,
+        )
 
     def keep(self, name: str, write: Callable[[Path], object]) -> None:
         """Write an artifact of the job; in a group the first process does."""
@@ -59,6 +71,10 @@ class Context:
         result = self.result("ancestor", id)
         return load_model(self.store.job_dir("ancestor", id).path / ANCESTOR_FILE, result).to(self.session.device)
 
+    def learngene(self, id: str) -> Learngene:
+        self.result("learngene", id)
+        return Learngene.load(self.store.job_dir("learngene", id).path / LEARNGENE_FILE)
+
     def teacher(self, id: str) -> nn.Module:
         """An ancestor to distil from. Raises ValueError for one whose head was never trained."""
         if self.result("ancestor", id).get("head") == "fresh":
@@ -72,14 +88,19 @@ class Context:
         An ancestor's is another: else what stays fresh in a target of its size, such as the head, would be what the
         ancestor began with, which goes well with what it learned.
         """
-        seed_all(self.seed, "ancestor" if self.job.kind == "ancestor" else "target")
+        seed_all(self.job.seed, "ancestor" if self.job.kind == "ancestor" else "target")
         return build_vit(spec).to(self.session.device)
+
+    def timed(self, name: str, work: Callable[[], Any]) -> Any:
+        """Run a method's function; the seconds and joules that no fit or meter of it accounts for are charged under
+        its name."""
+        with self.session.clock.stage(name) as stage:
+            value = work()
+        cost = self.session.costs[name] = Cost()
+        stage.charge(cost)
+        return value
 
     def close(self) -> None:
         """End what decodes images."""
         if "data" in self.__dict__:
             self.data.close()
-
-    def job_seed(self) -> int:
-        """The seed of what this job draws; equal for all methods of a cell."""
-        return derive_seed(self.seed, self.job.kind)

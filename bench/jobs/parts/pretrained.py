@@ -20,8 +20,9 @@ from timm.task.distillation import DistillationTeacher
 from torch import Tensor, nn
 
 from bench.data import Dataset
-from bench.jobs.context import Context
-from bench.jobs.conversions import convert
+from bench.jobs.inputs import WeightsInput
+from bench.jobs.parts.context import Context
+from bench.jobs.parts.conversions import convert
 from bench.randomness import seed_all
 from bench.suite.ancestor_source import content_hash, own_facts
 from bench.suite.timm_models import lookup
@@ -43,26 +44,27 @@ class Found:
     said: dict[str, Any] = field(default_factory=dict)
 
 
-def fetch(context: Context, spec: VitSpec) -> tuple[nn.Module, dict[str, Any]]:
+def fetch(context: Context, weights: WeightsInput, spec: VitSpec) -> tuple[nn.Module, dict[str, Any]]:
     """The model that an ancestor's job describes, and what its result says of it.
 
     A plain ViT comes out as one, of size `spec`; another classifier as timm builds it (`timm_model` in the result).
     Raises ValueError saying what does not fit.
     """
-    settings = context.job.settings
-    file = read(context.job.local["weights"], settings["checkpoint"]) if "checkpoint" in settings else None
-    seed_all(context.seed, "source")
-    found = from_timm(context, file, spec) if "timm" in settings else from_file(context, file or {})
-    found.known = found.classes == spec.num_classes and (found.known or "same_classes" in settings)
+    file = read(weights.path, weights.checkpoint) if weights.path and weights.checkpoint else None
+    seed_all(context.job.seed, "source")
+    found = (
+        from_timm(weights, context.data, file, spec) if weights.timm else from_file(weights, context.data, file or {})
+    )
+    found.known = found.classes == spec.num_classes and (found.known or weights.same_classes)
     kept = found.classes == spec.num_classes
-    if "same_classes" in settings and not kept:
+    if weights.same_classes and not kept:
         raise ValueError(f"classes: same, but the head has {found.classes} classes, the data {spec.num_classes}")
     said: dict[str, Any] = {"head": "kept" if kept else "fresh"}
     said["classes"] = context.data.class_id if found.known else None
     said["source"] = found.said | {"classes": found.classes, "normalised": found.normalised}
-    if "timm" in settings and lookup(settings["timm"]).vit is None:
+    if weights.timm and lookup(weights.timm).vit is None:
         return as_it_is(context, found, kept, said)
-    return plain(context, found, spec, kept), said
+    return plain(context, found, weights.convert, spec, kept), said
 
 
 def read(path: str, hash: str) -> dict[str, Tensor]:
@@ -79,13 +81,13 @@ def read(path: str, hash: str) -> dict[str, Tensor]:
     return state
 
 
-def from_timm(context: Context, file: dict[str, Tensor] | None, spec: VitSpec) -> Found:
+def from_timm(weights: WeightsInput, data: Dataset, file: dict[str, Tensor] | None, spec: VitSpec) -> Found:
     """A timm model with timm's weights, with those of a file, or untrained; a ViT for images of that size."""
-    settings, data = context.job.settings, context.data
-    name = settings["timm"]
+    name = weights.timm
+    assert name is not None
     config: Any = get_pretrained_cfg(name)  # not None: the suite was checked for names that timm has
-    options: dict[str, Any] = {"pretrained": settings["pretrained"]}
-    classes = config.num_classes if settings["pretrained"] else 0
+    options: dict[str, Any] = {"pretrained": weights.pretrained}
+    classes = config.num_classes if weights.pretrained else 0
     if file is not None:
         first = config.classifier if isinstance(config.classifier, str) else config.classifier[0]
         classes = len(file.get(f"{first}.weight", ()))
@@ -101,25 +103,25 @@ def from_timm(context: Context, file: dict[str, Tensor] | None, spec: VitSpec) -
             hint = "timm fetches it once, with access to the network; or name a file: {timm: NAME, checkpoint: FILE}"
             raise ValueError(f"{what} ({type(error).__name__}: {first_line(error)}); {hint}") from None
         raise ValueError(f"{what} from the checkpoint: {error}") from None
-    if file and "pos_embed" in file and "positions" not in settings.get("convert", {}):
+    if file and "pos_embed" in file and "positions" not in weights.convert:
         have, want = (tuple(t.shape) for t in (file["pos_embed"], model.state_dict()["pos_embed"]))
         if have != want:
             raise ValueError(f"the positions are {have}, for these images {want}; convert: {{positions: interpolate}}")
-    subset = infer_imagenet_subset(model) if settings["pretrained"] else None
+    subset = infer_imagenet_subset(model) if weights.pretrained else None
     known = subset is not None and tuple(ImageNetInfo(subset).label_names()) == data.classes
     said = {"timm": name, "timm_version": timm.__version__}
     return Found(model.state_dict(), classes, known, (config.mean, config.std), model, said)
 
 
-def from_file(context: Context, file: dict[str, Tensor]) -> Found:
-    facts = own_facts(context.job.local["weights"])
-    known = facts is not None and facts["classes"] == context.data.class_id
+def from_file(weights: WeightsInput, data: Dataset, file: dict[str, Tensor]) -> Found:
+    facts = own_facts(weights.path) if weights.path else None
+    known = facts is not None and facts["classes"] == data.class_id
     return Found(file, len(file.get("head.weight", ())), known)
 
 
-def plain(context: Context, found: Found, spec: VitSpec, kept: bool) -> nn.Module:
+def plain(context: Context, found: Found, wishes: dict[str, str], spec: VitSpec, kept: bool) -> nn.Module:
     """A plain ViT with the weights found, every one accounted for."""
-    wishes, images = context.job.settings.get("convert", {}), (context.data.mean, context.data.std)
+    images = context.data.mean, context.data.std
     state = convert(found.state, wishes, spec, normalised=found.normalised, images=images)
     if found.normalised and "normalisation" not in wishes and not same(found.normalised, images):
         message = f"these weights saw images normalised by {found.normalised}, here they see {images}"

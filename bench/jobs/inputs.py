@@ -1,0 +1,123 @@
+"""What descriptions of jobs are made of: a data set, a method, weights from elsewhere, how to compute. Torch-free.
+
+Each reads itself back from what it writes into a job's settings and local part.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import methods
+from bench.recipes.recipe import Recipe
+from methods import Initializer
+from methods.vit import VitSpec
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """A data set. fingerprint: what of it goes into identities. settings: how a worker reads it (`DataSettings`)."""
+
+    fingerprint: dict[str, Any]
+    settings: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.settings["name"]
+
+    @property
+    def source(self) -> str:
+        return self.settings["source"]
+
+    @property
+    def train_images(self) -> int:
+        return self.fingerprint["counts"]["train"]
+
+
+@dataclass(frozen=True)
+class MethodInput:
+    """A method: which code, and the options that differ from their defaults. source: hash of a file from outside."""
+
+    use: str
+    version: int
+    options: dict[str, Any]
+    source: str | None = None
+
+    def settings(self) -> dict[str, Any]:
+        code = {"use": self.use, "version": self.version} | ({"source": self.source} if self.source else {})
+        return code | {"options": self.options}
+
+    @property
+    def name(self) -> str:
+        """The method's own name, whatever its label: labels are not part of identities."""
+        return self.use.rpartition(":")[2]
+
+    @property
+    def trains(self) -> bool:
+        return methods.method_class(self.use).trains
+
+    def initializer(self) -> Initializer:
+        return methods.get(self.use, **self.options)
+
+
+@dataclass(frozen=True)
+class WeightsInput:
+    """Weights from elsewhere: a timm model, a checkpoint file, or the weights of a file in a timm model."""
+
+    timm: str | None = None
+    pretrained: bool = False  # by timm's own weights
+    checkpoint: str | None = None  # sha256 of the file
+    path: str | None = None  # of the file; no part of identities
+    convert: dict[str, str] = field(default_factory=dict)
+    same_classes: bool = False  # the suite says that the head's classes are the data set's
+
+    def settings(self) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        if self.timm is not None:
+            out |= {"timm": self.timm, "pretrained": self.pretrained}
+        if self.checkpoint is not None:
+            out["checkpoint"] = self.checkpoint
+        return (
+            out
+            | ({"convert": self.convert} if self.convert else {})
+            | ({"same_classes": True} if self.same_classes else {})
+        )
+
+    def local(self) -> dict[str, Any]:
+        return {} if self.path is None else {"weights": self.path}
+
+    @classmethod
+    def read(cls, settings: dict[str, Any], local: dict[str, Any]) -> Self | None:
+        """None where the settings name no weights from elsewhere."""
+        if "timm" not in settings and "checkpoint" not in settings:
+            return None
+        names = ("timm", "pretrained", "checkpoint", "convert", "same_classes")
+        return cls(**{name: settings[name] for name in names if name in settings}, path=local.get("weights"))
+
+    @property
+    def ready_made(self) -> bool:
+        """Whether nobody here knows what the weights cost."""
+        return self.pretrained or self.checkpoint is not None
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How a job computes. Of this `threads` alone is part of identities: arithmetic depends on it."""
+
+    threads: int = 1
+    device: str = "auto"
+    checkpoint_seconds: float = 30.0
+    gpus_per_run: int = 1
+
+
+def recipe_settings(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's fields that differ from their defaults. `steps` stand in for `epochs`, which then do nothing."""
+    fields = recipe.model_dump(mode="json", exclude_defaults=True)
+    return {name: value for name, value in fields.items() if name != "epochs" or "steps" not in fields}
+
+
+def read_recipe(settings: dict[str, Any]) -> Recipe:
+    return Recipe.model_validate_json(json.dumps(settings))  # as JSON: its lists stand for tuples
+
+
+def read_spec(settings: dict[str, Any]) -> VitSpec:
+    return VitSpec(**settings)

@@ -1,0 +1,20 @@
+"""The kinds of job by name."""
+
+from importlib import import_module
+
+from bench.jobs.description import JobDescription
+from bench.jobs.model import KINDS, Job
+
+DESCRIPTIONS: dict[str, type[JobDescription]] = {
+    kind: getattr(import_module(f"bench.jobs.{kind}"), f"{kind.capitalize()}Job") for kind in KINDS
+}
+
+
+def description_of(job: Job) -> JobDescription:
+    """A job with typed attributes: an AncestorJob, a LearngeneJob, a StartJob or a RunJob."""
+    return DESCRIPTIONS[job.kind].read(job)
+
+
+def estimated_flops(job: Job) -> float:
+    """See `JobDescription.flops`."""
+    return description_of(job).flops

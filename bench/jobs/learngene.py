@@ -1,0 +1,122 @@
+"""A learngene: what a method condenses ancestors into, once for a family of targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.identity import canonical, spec_settings
+from bench.jobs.description import JobDescription, Result
+from bench.jobs.inputs import MethodInput, read_recipe, read_spec, recipe_settings
+from bench.recipes.recipe import Recipe
+from methods import Initializer, Learngene
+from methods.vit import VitSpec
+
+if TYPE_CHECKING:
+    from bench.jobs.parts.context import Context
+    from bench.train.lab import JobLab
+
+NO_FIT = "condense called lab.fit; a method that trains something itself says so: trains = True"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearngeneJob(JobDescription):
+    """What a method makes of `ancestors` for the targets of a family. recipe: of what it trains, if it does.
+
+    looks_at_targets: whether the method, of a file from outside, may make another one for other targets.
+    """
+
+    kind = "learngene"
+
+    method: MethodInput
+    family: Any  # what of the targets the learngene depends on
+    ancestors: tuple[str, ...]
+    served: tuple[VitSpec, ...]
+    recipe: Recipe = Recipe()
+    looks_at_targets: bool = False
+
+    def depends_on(self) -> dict[str, Any]:
+        settings = {
+            "method": self.method.settings(),
+            "family": self.family,
+            "ancestors": list(self.ancestors),
+            "data": self.data.fingerprint,
+            "recipe": recipe_settings(self.recipe),
+            "seed": self.seed,
+        }
+        if self.teacher != (self.ancestors[0] if self.ancestors else None):
+            settings["teacher"] = self.teacher
+        if self.looks_at_targets:
+            settings["targets"] = sorted((spec_settings(spec) for spec in self.served), key=canonical)
+        return settings
+
+    def needed_jobs(self) -> list[str | None]:
+        return [*self.ancestors, self.teacher]
+
+    def local_settings(self) -> dict[str, Any]:
+        return {"targets": [dict(vars(spec)) for spec in self.served], "teacher": self.teacher}
+
+    @classmethod
+    def fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "method": MethodInput(**settings["method"]),
+            "family": settings["family"],
+            "ancestors": tuple(settings["ancestors"]),
+            "served": tuple(read_spec(target) for target in local["targets"]),
+            "recipe": read_recipe(settings["recipe"]),
+            "looks_at_targets": "targets" in settings,
+        }
+
+    @property
+    def spec(self) -> VitSpec:
+        """The deepest of the targets."""
+        return max(self.served, key=lambda spec: spec.depth)
+
+    @property
+    def targets(self) -> tuple[VitSpec, ...]:
+        return self.served
+
+    @property
+    def training(self) -> Recipe | None:
+        return self.recipe if self.method.trains else None
+
+    def equal_work(self) -> dict[str, Any]:
+        return {"method": self.method.settings(), "targets": [spec_settings(spec) for spec in self.served]}
+
+    @property
+    def models_used(self) -> tuple[str, ...]:
+        return (*self.ancestors, *super().models_used)
+
+    def work(self, context: Context) -> Result:
+        # not above: it imports torch, and descriptions are read where plans are made
+        from bench.jobs.parts.artifacts import LEARNGENE_FILE
+
+        lab = context.lab(no_fit="" if self.method.trains else NO_FIT)
+        lab.classes = self.known_classes(context)
+        gene = self.condense(context, lab)
+        if not isinstance(gene, Learngene):
+            raise TypeError(f"condense returned {type(gene).__name__}; expected a methods.Learngene")
+        context.keep(LEARNGENE_FILE, gene.save)
+        counts = {name: getattr(gene, name) for name in ("stored_params", "stored_params_head", "stored_bytes")}
+        return counts, [LEARNGENE_FILE]
+
+    def rehearse(self, context: Context) -> Learngene:
+        return self.condense(context, context.lab())
+
+    def condense(self, context: Context, lab: JobLab) -> Learngene:
+        from bench.jobs.parts.watch import watched  # not above: as in work
+
+        initializer, seen = self.method.initializer(), context.session.seen
+        ancestors = [watched(context.ancestor(id), lambda: seen.add("ancestor")) for id in self.ancestors]
+        return context.timed("condense", lambda: initializer.condense(as_taken(initializer, ancestors), lab))
+
+    def known_classes(self, context: Context) -> str | None:
+        """Identity of the classes of what is learned here: the data set's, unless an ancestor or teacher has others."""
+        ids = [*self.ancestors, *([self.teacher] if self.teacher else [])]
+        classes = {context.result("ancestor", id)["classes"] for id in ids}
+        return context.data.class_id if classes <= {context.data.class_id} else None
+
+
+def as_taken(initializer: Initializer, ancestors: list[Any]) -> Any:
+    """Ancestors as the method's `condense` takes them: None, one, or the list."""
+    return {0: None, "many": ancestors}.get(initializer.ancestors, ancestors[0] if ancestors else None)

@@ -1,0 +1,1 @@
+"""What the work of several kinds of job is made of. Imports torch."""

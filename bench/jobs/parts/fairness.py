@@ -1,0 +1,45 @@
+"""Recipes that are settled when a run starts: a tuned learning rate, a budget that a method's stages are paid from."""
+
+from typing import Any
+
+from bench import models
+from bench.jobs.parts.context import Context
+from bench.recipes.recipe import Recipe
+from methods.vit import VitSpec
+
+
+def tuned(context: Context, recipe: Recipe, candidates: dict[str, list[str]]) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe with the best learning rate, and what the result says of the choice.
+
+    candidates: tuning runs by rate. A rate's score is their mean validation top-1 at the end; the first of equals wins.
+    """
+    scores = {rate: _mean_validation(context, runs) for rate, runs in candidates.items()}
+    best = max(scores, key=lambda rate: scores[rate])
+    return recipe.model_copy(update={"lr": float(best)}), {"lr": float(best), "val_top1": scores}
+
+
+def _mean_validation(context: Context, runs: list[str]) -> float:
+    scores = [context.result("run", id)["val_top1"] for id in runs]
+    return sum(scores) / len(scores)
+
+
+def within_budget(
+    context: Context, recipe: Recipe, target: VitSpec, teacher: str | None, own_flops: float
+) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe with fewer steps, and what the result says of the budget.
+
+    own_flops: of the method's own stages, which are paid from the steps: the learngene's, shared by its sizes, and the
+        initialisation's.
+    """
+    batch = min(recipe.batch_size, context.data.train.n)
+    per_epoch = context.data.train.n // batch
+    steps = recipe.epochs * per_epoch if recipe.steps is None else recipe.steps
+    step = models.train_flops(target) * batch
+    if recipe.distill is not None:
+        assert teacher is not None  # the plan gives one to every run that distils
+        result = context.result("ancestor", teacher)
+        forward = models.forward_flops(VitSpec(**result["spec"])) if "spec" in result else result["forward_flops"]
+        step += forward * batch
+    left = max(int((steps * step - own_flops) // step), 0)
+    facts = {"flops": steps * step, "own_flops": own_flops, "steps": left, "of_steps": steps}
+    return recipe.model_copy(update={"steps": left}), facts
