@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 KINDS = ("ancestor", "learngene", "start", "run")
+STATES = ("pending", "running", "done", "failed", "skipped", "interrupted")
 
 
 @dataclass
