@@ -8,7 +8,7 @@ from bench.errors import BenchError
 
 
 def main(options: argparse.Namespace) -> int:
-    from bench.launch.slurm import View, halt, squeue
+    from bench.launch.slurm import View, squeue
 
     plan, store, _ = last_plan(options.suite, options)
     view = View(store, plan.suite.name)
@@ -18,7 +18,7 @@ def main(options: argparse.Namespace) -> int:
     tokens = {view.elements[name].token for name in living}
     for submission in view.submissions:
         if submission.data["token"] in tokens:
-            halt.note(submission.folder, f"cancelled by bench cancel ({getpass.getuser()})")
+            submission.halt(f"cancelled by bench cancel ({getpass.getuser()})")
     squeue.scancel(living)
     if living:
         print(f"cancelled {len(living)} Slurm jobs of {plan.suite.name}; bench run goes on where they stopped")

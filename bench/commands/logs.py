@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.store import JobDir
-from bench.store.job_dir import read_log
+from bench.store import JobDir, log
 
 TAIL = 4000  # characters of the output that are shown
 POLL = 1.0  # seconds between looks with --follow
@@ -54,13 +53,12 @@ def readable(results: Path) -> dict[str, list[str]]:
 def show(folder: JobDir) -> int:
     """Print what a job wrote so far; returns the number of its events."""
     print(f"{folder.path.parent.name} {folder.path.name}: {folder.log}")
-    events = read_log(folder.log)
+    events = log.read(folder.log)
     for event in events:
         print(line(event))
-    output = folder.path / "output.txt"
-    text = output.read_text(errors="replace") if output.exists() else ""
+    text = folder.output.read_text(errors="replace") if folder.output.exists() else ""
     if text.strip():
-        print(f"output ({output}):\n{text[-TAIL:].rstrip()}")
+        print(f"output ({folder.output}):\n{text[-TAIL:].rstrip()}")
     failure = folder.failure()
     if failure is not None:
         print(f"failed: {failure['error']}")
@@ -80,7 +78,7 @@ def line(event: dict[str, Any]) -> str:
 def follow(folder: JobDir, seen: int) -> None:
     """Print events as they come, after the first `seen`, until the job is over. Ctrl-C ends it."""
     while True:
-        events = read_log(folder.log)
+        events = log.read(folder.log)
         for event in events[seen:]:
             print(line(event), flush=True)
         seen = len(events)

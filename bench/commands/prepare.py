@@ -71,7 +71,7 @@ def _prepare(settings: DataSettings, out: Path, options: argparse.Namespace) -> 
     from bench.data import describe
     from bench.data.preparing.encode import Form
     from bench.data.preparing.prepare import check, prepare
-    from bench.launch.local import cores
+    from bench.launch.devices import cores
 
     if settings.is_prepared:
         raise UsageError(f"{settings.name}: {settings.path} is prepared already; expected the original data set")

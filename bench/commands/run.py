@@ -6,6 +6,7 @@ import time
 from bench import provenance
 from bench.commands.common import console, frames, keep_suite, plan_of
 from bench.errors import UsageError
+from bench.launch.launchers import LAUNCHERS, Request, launch
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.plan import Plan
@@ -16,10 +17,9 @@ def main(options: argparse.Namespace) -> int:
     began = time.monotonic()
     plan, store = plan_of(options)
     launcher = options.launcher or plan.suite.file.launcher
-    if options.detach and launcher != "slurm":
+    if options.detach and not LAUNCHERS[launcher].detaches:
         raise UsageError(f"--detach: only Slurm goes on by itself; expected --launcher slurm, found {launcher}")
-    if (options.jobs or 1) > 1 and launcher != "local":
-        instead = "say slurm.workers in the suite" if launcher == "slurm" else "inline does one after the other"
+    if (options.jobs or 1) > 1 and (instead := LAUNCHERS[launcher].not_several):
         raise UsageError(f"--jobs: only for the local launcher, found {launcher}; {instead}")
     store.require_writable(plan.suite.name)
     keep_suite(plan, store, options)
@@ -35,31 +35,12 @@ def main(options: argparse.Namespace) -> int:
             flush=True,
         )
         with Progress(plan, schedule) as progress:
-            interrupted = launch(launcher, schedule, store, progress, plan, options)
+            interrupted = launch(launcher, Request(plan, schedule, progress, options.jobs, options.detach))
         progress.close()
-        if launcher == "slurm" and options.detach:
+        if options.detach:
             return 0
     write_tables(plan, store)
     return finish(plan, store, schedule, interrupted, began)
-
-
-def launch(
-    name: str, schedule: Schedule, store: Store, progress: Progress, plan: Plan, options: argparse.Namespace
-) -> bool:
-    """Run by a launcher; returns whether it was interrupted."""
-    if name == "inline":
-        from bench.launch import inline
-
-        return inline.run(schedule, store.root, progress)
-    if name == "slurm":
-        from bench.launch import slurm
-
-        return slurm.run(schedule, store.root, progress, plan, detach=options.detach)
-    from bench.launch import local
-
-    return local.run(
-        schedule, store.root, progress, jobs=options.jobs or plan.suite.file.jobs, device=plan.suite.file.device
-    )
 
 
 def write_tables(plan: Plan, store: Store) -> None:

@@ -5,14 +5,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from bench.commands.common import last_plan
+from bench.jobs.model import STATES
 from bench.plan import Plan, each_kind
-from bench.results.rows import Reader
+from bench.results.states import Reader, Standing
 from bench.store import Store
 
 if TYPE_CHECKING:
     from bench.launch.slurm import View
-
-STATES = ("done", "running", "pending", "interrupted", "failed", "skipped")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -21,22 +20,22 @@ def main(options: argparse.Namespace) -> int:
         print(note)
     view = slurm_view(plan, store)
     reader = Reader(plan, store, view)
-    states = {id: reader.state(id) for id in plan.jobs}
+    standings = {id: reader.standing(id) for id in plan.jobs}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
-    _table(plan, {id: state for id, (state, _) in states.items()})
-    _running(plan, store, [id for id, (state, _) in states.items() if state == "running"])
+    _table(plan, {id: standing.state for id, standing in standings.items()})
+    _running(plan, store, [id for id, standing in standings.items() if standing.state == "running"])
     if view is not None:
-        _slurm(plan, view, states)
-    interrupted = Counter(reason for state, reason in states.values() if state == "interrupted")
+        _slurm(plan, view, standings)
+    interrupted = Counter(standing.reason for standing in standings.values() if standing.state == "interrupted")
     for reason, n in interrupted.items():
         print(f"interrupted: {n} jobs: {reason}")
     skipped = Counter((f"{c.method.label} {c.target}", c.skipped) for c in plan.cells if c.skipped)
     for (what, reason), n in skipped.items():
         print(f"skipped: {what} ({n} runs): {reason}")
-    for id, (state, reason) in states.items():
-        if state in ("failed", "skipped"):
-            print(f"{state}: {plan.jobs[id].kind} {id}: {reason}")
-        if state == "failed":
+    for id, standing in standings.items():
+        if standing.state in ("failed", "skipped"):
+            print(f"{standing.state}: {plan.jobs[id].kind} {id}: {standing.reason}")
+        if standing.state == "failed":
             print(f"  log: {store.job(plan.jobs[id]).log}")
     return 0
 
@@ -70,22 +69,19 @@ def slurm_view(plan: Plan, store: Store) -> "View | None":
     return View(store, plan.suite.name)
 
 
-def _slurm(plan: Plan, view: "View", states: dict[str, tuple[str, str]]) -> None:
+def _slurm(plan: Plan, view: "View", standings: dict[str, Standing]) -> None:
     """What waits in Slurm's queue and why, what was requeued, and what is tried again by itself."""
     if not view.known:
         print("note: Slurm does not answer (squeue); what is queued is not known")
-    waiting = {id: reason for id, (state, reason) in states.items() if state == "pending" and reason}
-    for id, reason in waiting.items():
-        if reason.startswith("requeued"):
-            print(f"pending: {plan.jobs[id].kind} {id}: {reason}")
-    queued = Counter(
-        r.rpartition(": ")[2] for r in waiting.values() if " waits: " in r and not r.startswith("requeued")
-    )
+    for id, standing in standings.items():
+        if standing.requeued:
+            print(f"pending: {plan.jobs[id].kind} {id}: {standing.reason}")
+    queued = Counter(standing.queue for standing in standings.values() if standing.queue and not standing.requeued)
     for reason, n in queued.items():
         print(f"queued: {n} jobs: {reason}")
-    if starting := sum(reason.endswith("which runs") for reason in waiting.values()):
+    if starting := sum(standing.starting for standing in standings.values()):
         print(f"next: {starting} jobs in allocations that run")
     policy = view.submissions[-1].data["arrays"][-1]["retries"] if view.submissions else {}
-    if policy and any(state in ("pending", "running") for state, _ in states.values()):
+    if policy and any(standing.state in ("pending", "running") for standing in standings.values()):
         words = ", ".join(f"{kind} {n}" for kind, n in policy.items())
         print(f"retries: {words}; preempted jobs, time-outs with a checkpoint and failed nodes: always")

@@ -15,7 +15,7 @@ from bench.doctor.finding import Finding
 from bench.doctor.machine import has_compiler
 from bench.doctor.scheduler import partitions
 from bench.doctor.weights import weights
-from bench.launch.local import cores, gpus
+from bench.launch.devices import cores, gpus
 from bench.plan import Plan, make_plan
 from bench.store import Store
 from bench.suite import load

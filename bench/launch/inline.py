@@ -5,25 +5,26 @@ import time
 from pathlib import Path
 
 from bench.jobs.model import Job
-from bench.launch import ranks
-from bench.launch.local import device_sets
-from bench.launch.progress import Progress
-from bench.launch.schedule import Schedule
-from bench.worker.execute import Outcome, Stop, execute
+from bench.launch import one_job, ranks
+from bench.launch.devices import device_sets
+from bench.launch.launchers import Request
+from bench.worker.execute import Outcome, Stop
+
+LOOK = 0.2  # seconds between looks at jobs that another process holds
 
 
-def run(schedule: Schedule, root: Path, progress: Progress) -> bool:
-    """Run all jobs. Returns whether it was interrupted."""
-    stop = Stop()
+def launch(request: Request) -> bool:
+    """Do all jobs. Returns whether it was interrupted."""
+    schedule, progress, stop = request.schedule, request.progress, Stop()
     before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         while schedule.open and not stop.requested:
             job = schedule.next()
             if job is None:
-                time.sleep(0.2)
+                time.sleep(LOOK)
                 continue
             progress.show()
-            outcome = do(job, root, stop)
+            outcome = do(job, schedule.store.root, stop)
             schedule.finish(job.id, outcome)
             progress.finished(job, outcome)
         if stop.requested:
@@ -35,9 +36,7 @@ def run(schedule: Schedule, root: Path, progress: Progress) -> bool:
 
 
 def do(job: Job, root: Path, stop: Stop) -> Outcome:
-    """Here, unless it takes several processes."""
+    """Do a job; a process of its own gets a GPU only where the job takes several."""
     each = ranks.count(job)
-    if each == 1:
-        return execute(job, root, stop=stop)
-    sets = device_sets(each, job.local.get("device", "auto"))
-    return ranks.run(job, root, gpus=sets[0] if sets else [], stop=stop)
+    sets = device_sets(each, job.local.get("device", "auto")) if each > 1 else []
+    return one_job.do(job, root, gpus=sets[0] if sets else [], stop=stop)

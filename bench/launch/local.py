@@ -1,16 +1,15 @@
 """All cores, or all GPUs, of this machine: up to `jobs` jobs at once, forked from one warm process."""
 
 import contextlib
-import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import asdict
+from multiprocessing import Pipe
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
@@ -18,48 +17,36 @@ from bench.data.settings import RUNS_AT_ONCE
 from bench.errors import BenchError
 from bench.jobs.model import Job
 from bench.launch import ranks
-from bench.launch.pool import to_outcome
-from bench.launch.progress import Progress
+from bench.launch.devices import cores, device_sets
+from bench.launch.launchers import Request
+from bench.launch.messages import outcome_from_json, receive, send
+from bench.launch.nodes import Nodes
+from bench.launch.progress import Display
 from bench.launch.schedule import Schedule
 from bench.worker.execute import Outcome, job_to_json
-
-if TYPE_CHECKING:
-    from bench.launch.nodes import Nodes
 
 INTERVAL = 0.5  # seconds between looks at progress
 GRACE = 30.0  # seconds for jobs to save and leave before they are killed, unless the caller says
 RESTARTS = 3  # times that a warm process that dies is replaced
 
 
-def gpus() -> list[str]:
-    """The GPUs that may be used, as CUDA_VISIBLE_DEVICES names them; found without importing torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [d for d in visible.split(",") if d.strip()]
-    folder = Path("/proc/driver/nvidia/gpus")
-    return [str(i) for i, _ in enumerate(folder.iterdir())] if folder.is_dir() else []
-
-
-def ignore_warning() -> None:
-    """Slurm's warning goes to every process of a job; the launcher answers it for all."""
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-
-
-def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def launch(request: Request) -> bool:
+    """Do all jobs. Returns whether it was interrupted."""
+    file = request.plan.suite.file
+    schedule, jobs = request.schedule, request.jobs or file.jobs
+    return run(schedule, schedule.store.root, request.progress, jobs=jobs, device=file.device)
 
 
 def run(
     schedule: Schedule,
     root: Path,
-    progress: Progress,
+    progress: Display,
     *,
     jobs: int | None,
     device: str,
     heard: list[int] | None = None,
     grace: float = GRACE,
-    nodes: "Nodes | None" = None,
+    nodes: Nodes | None = None,
 ) -> bool:
     """Run all jobs. Returns whether it was interrupted.
 
@@ -76,28 +63,17 @@ def run(
     return _Local(schedule, root, progress, sets, slots, heard, grace, nodes).run()
 
 
-def device_sets(each: int, device: str) -> list[list[str]]:
-    """The GPUs of this machine in sets of `each`; none where jobs compute on the CPU.
-
-    Raises BenchError where there are GPUs, but not enough for one job.
-    """
-    found = gpus() if device != "cpu" else []
-    if 0 < len(found) < each:
-        raise BenchError(f"gpus_per_run: {each} GPUs for a run; this machine has {len(found)} (or say device: cpu)")
-    return [found[first : first + each] for first in range(0, len(found) - each + 1, each)]
-
-
 class _Local:
     def __init__(
         self,
         schedule: Schedule,
         root: Path,
-        progress: Progress,
+        progress: Display,
         devices: list[list[str]],
         slots: int,
         heard: list[int] | None = None,
         grace: float = GRACE,
-        nodes: "Nodes | None" = None,
+        nodes: Nodes | None = None,
     ) -> None:
         self.schedule, self.root, self.progress, self.devices = schedule, root, progress, devices
         self.heard, self.grace, self.nodes, self.slots = heard, grace, nodes, slots
@@ -105,23 +81,30 @@ class _Local:
         self.shared_by = -(-slots // len(devices)) if devices else 1
         self.running: dict[str, int] = {}  # slot of each job
         self.interrupted, self.lost = 0, 0
-        self.pool = self.start_pool()
+        self.start_pool()
 
-    def start_pool(self) -> subprocess.Popen[bytes]:
+    def start_pool(self) -> None:
+        """Start a warm process, to which there is a connection that it alone inherits."""
         environment = dict(os.environ)
         environment.setdefault("OMP_NUM_THREADS", "1")
         environment[RUNS_AT_ONCE] = str(self.slots)  # so that decoding shares out the cores
         if not self.devices:
             environment["CUDA_VISIBLE_DEVICES"] = ""
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-        return subprocess.Popen(
-            [sys.executable, "-m", "bench.launch.pool"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            bufsize=0,  # or a second line would hide in a buffer from select
-            preexec_fn=ignore_warning,
-        )
+        self.connection, theirs = Pipe()
+        # Slurm's warning goes to every process of a job; the launcher answers it for all: what is blocked is inherited
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        try:
+            self.pool = subprocess.Popen(
+                [sys.executable, "-m", "bench.launch.pool", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # what libraries print is no answer
+                env=environment,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            theirs.close()
 
     def run(self) -> bool:
         signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR2] if self.heard is not None else [])]
@@ -163,28 +146,21 @@ class _Local:
             self.order(job, slot)
 
     def order(self, job: Job, slot: int) -> None:
-        own = self.devices[slot % len(self.devices)] if self.devices else []
-        order: dict[str, Any] = {"job": job_to_json(job), "root": str(self.root)}
-        order |= {"gpus": own, "shared_by": self.shared_by}
-        order |= {"slot": slot, "nodes": asdict(self.nodes) if self.nodes else None}
-        assert self.pool.stdin is not None
-        data = memoryview((json.dumps(order) + "\n").encode())
-        with contextlib.suppress(BrokenPipeError):  # its end is noticed where its output is read
-            while data:
-                data = data[self.pool.stdin.write(data) :]
+        gpus = self.devices[slot % len(self.devices)] if self.devices else []
+        order: dict[str, Any] = {"job": job_to_json(job), "root": str(self.root), "slot": slot, "gpus": gpus}
+        order |= {"shared_by": self.shared_by, "nodes": asdict(self.nodes) if self.nodes else None}
+        send(self.connection, order)
 
     def hear(self, seconds: float) -> None:
         """Take in what the pool says, if it says anything within that time."""
-        assert self.pool.stdout is not None
-        while select.select([self.pool.stdout], [], [], seconds)[0]:
+        while self.connection.poll(seconds):
             seconds = 0
-            line = self.pool.stdout.readline()
-            if not line:
+            try:
+                message = receive(self.connection)
+            except EOFError:
                 self.replace_pool()
                 return
-            message = json.loads(line)
-            if "id" in message:
-                self.finish(message["id"], to_outcome(message))
+            self.finish(message["id"], outcome_from_json(message["outcome"]))
 
     def finish(self, id: str, outcome: Outcome) -> None:
         self.free.append(self.running.pop(id))
@@ -193,6 +169,7 @@ class _Local:
 
     def replace_pool(self) -> None:
         """The warm process is gone, and its children with it. Their jobs go on in another one."""
+        self.connection.close()
         code = self.pool.wait()
         jobs = list(self.running)
         if self.interrupted:
@@ -203,14 +180,12 @@ class _Local:
         if self.lost > RESTARTS or (code > 0 and not jobs):
             raise BenchError(f"the worker process ended with status {code}, {self.lost} times; its message is above")
         self.progress.say(f"warning: the worker process ended with status {code}; starting another")
-        self.pool = self.start_pool()
+        self.start_pool()
         for id in jobs:
             self.finish(id, Outcome("busy", "its worker process ended"))
 
     def close(self) -> None:
-        assert self.pool.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.pool.stdin.close()
+        self.connection.close()
         try:
             self.pool.wait(timeout=0.5 if self.running else GRACE)
         except subprocess.TimeoutExpired:

@@ -1,142 +1,156 @@
 """An allocation of several nodes: a job's processes are on all of them, and the task on the first node leads.
 
-The tasks on the other nodes ask it for work, over and over, at a port that follows from the job's id, and prove that
-they know the submission's key. Each answer is one job, or that there are no more.
+The tasks are plain ones of srun, which meet at the address of the first node, at a port that follows from the job's id,
+in a key-value store of torch's. There the first task writes whose turn it is, an identity for each turn, and the others
+how their processes ended. What they are to do is in the submission: nobody who reaches the port can make them do
+anything else.
 """
 
 import contextlib
+import itertools
 import json
 import os
-import secrets
 import signal
+import socket
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from bench.launch.local import device_sets
-from bench.launch.ranks import Ranks, count
-from bench.worker.execute import Outcome, Stop, job_from_json, job_to_json
+from bench.jobs.model import Job
+from bench.launch.devices import device_sets
+from bench.launch.messages import outcome_from_json, outcome_to_json
+from bench.launch.ranks import Ranks, count, settle
+from bench.worker.execute import Outcome, Stop
 
-KEY = "key"  # file of a submission
-ASK = 0.2  # seconds between questions for work
+if TYPE_CHECKING:
+    from torch.distributed import TCPStore
+
+PATIENCE = timedelta(days=100)  # for the next turn: it is Slurm that ends an allocation
+ASK = 0.1  # seconds between looks at whether the others have left
+TURNS, LEFT = "turns", "left"  # keys of numbers: of turns so far, and of nodes that know that there are no more
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """count: how many there are; host, port: of the first; key: a secret that all of them know."""
+    """count: how many there are; host, port: where the first of them has the store."""
 
     count: int
     host: str
     port: int
-    key: str
 
     @classmethod
-    def here(cls, count: int, submission: Path) -> "Nodes":
+    def here(cls, count: int) -> "Nodes":
         """Those of the allocation that this process is part of."""
         port = 20_000 + int(os.environ["SLURM_JOB_ID"]) % 12_000  # below the range of outgoing connections
-        return cls(count, os.environ["SLURM_LAUNCH_NODE_IPADDR"], port, (submission / KEY).read_text())
+        return cls(count, os.environ["SLURM_LAUNCH_NODE_IPADDR"], port)
 
-    @contextlib.contextmanager
-    def asked(self) -> Iterator[Iterator[tuple[int, Connection]]]:
-        """The other nodes as they ask for work: (number of the node, connection), each once."""
-        with Listener(("", self.port), backlog=self.count, authkey=self.key.encode()) as listener:
-            yield self._accept(listener)
+    def store(self, *, first: bool = False) -> "TCPStore":
+        """Connect to the store, waited for; `first` has it in this process."""
+        from torch.distributed import TCPStore
 
-    def _accept(self, listener: Listener) -> Iterator[tuple[int, Connection]]:
-        heard: set[int] = set()
-        while len(heard) < self.count - 1:
-            try:
-                connection = listener.accept()
-                node = int(connection.recv_bytes())
-            except (AuthenticationError, EOFError, OSError, ValueError):
-                continue  # a stranger, or one that was killed in the middle
-            if node not in heard:
-                heard.add(node)
-                yield node, connection
+        return TCPStore(self.host, self.port, is_master=first, timeout=PATIENCE, wait_for_workers=False)
 
-    def give(self, ranks: Ranks) -> None:
-        """Let the other nodes take part in a job whose processes on this node are started."""
-        share = len(ranks.numbers)
-        common = {"job": job_to_json(ranks.job), "root": str(ranks.root), "shared_by": ranks.shared_by}
-        with self.asked() as asking:
-            for node, connection in asking:
-                meeting = {"host": ranks.meeting.host, "port": ranks.meeting.port}
-                order = common | meeting | {"first": node * share, "count": share}
-                connection.send_bytes(json.dumps(order).encode())
-                ranks.link(connection, range(node * share, (node + 1) * share))
-
-    def dismiss(self) -> None:
-        """Tell the other nodes that there is no more work."""
-        with self.asked() as asking:
-            for _, connection in asking:
-                connection.send_bytes(b"null")
-                connection.close()
-
-    def ask(self) -> tuple[dict[str, Any] | None, Connection]:
-        """Wait for work: (what to do or None for nothing any more, the connection to tell how it went)."""
-        while True:
-            with contextlib.suppress(OSError, EOFError):
-                connection = Client((self.host, self.port), authkey=self.key.encode())
-                connection.send_bytes(os.environ["SLURM_PROCID"].encode())
-                return json.loads(connection.recv_bytes()), connection
+    def dismiss(self, store: "TCPStore") -> None:
+        """Tell the other nodes that there is no more work, and wait until all of them know."""
+        store.set(turn_key(store.add(TURNS, 1)), "null")
+        while store.add(LEFT, 0) < self.count - 1:
             time.sleep(ASK)
 
 
-def write_key(submission: Path) -> None:
-    """A secret for the allocations of a submission, for its owner's eyes."""
-    descriptor = os.open(submission / KEY, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, secrets.token_hex(32).encode())
-    finally:
-        os.close(descriptor)
+def turn_key(turn: int) -> str:
+    return f"turn {turn}"
 
 
-def take_part(nodes: Nodes) -> None:
-    """What the task on another than the first node does: its share of each job, until there are no more.
+def over_key(turn: int) -> str:
+    return f"turn {turn} is over"
+
+
+def outcome_key(turn: int, rank: int) -> str:
+    return f"turn {turn}: outcome {rank}"
+
+
+def lead(nodes: Nodes, job: Job, root: Path, *, gpus: list[str], stop: Stop, shared_by: int = 1) -> Outcome:
+    """Do a job by `gpus_per_run` processes, an equal share of which is on each node; this is the first.
+
+    gpus: one for each process here, none on the CPU. The caller must not have used a GPU.
+    """
+    from bench.train.group import Meeting
+
+    store, share = nodes.store(), count(job) // nodes.count
+    turn = store.add(TURNS, 1)
+    with socket.create_server(("", 0)) as listener:
+        port = listener.getsockname()[1]
+        meeting = Meeting(nodes.host, port, listener.fileno())
+        lead = Lead(job, root, meeting, range(share), gpus, shared_by, store=store, turn=turn)
+    store.set(turn_key(turn), json.dumps({"job": job.id, "port": port}))
+    return settle(job, root, lead.wait(stop))
+
+
+@dataclass(kw_only=True)
+class Lead(Ranks):
+    """The processes of a job that are on the first node, which hears of those on the others."""
+
+    store: "TCPStore"
+    turn: int
+    elsewhere: set[int] = field(default_factory=set)  # not known to have ended
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.elsewhere = set(range(self.numbers.stop, count(self.job)))
+
+    def others(self) -> bool:
+        for number in sorted(self.elsewhere):
+            key = outcome_key(self.turn, number)
+            if self.store.check([key]):
+                self.elsewhere.remove(number)
+                self.note(number, outcome_from_json(json.loads(self.store.get(key))))
+        return bool(self.elsewhere)
+
+    def end(self) -> None:
+        super().end()
+        with contextlib.suppress(RuntimeError):  # the store is gone with the task that began the job
+            self.store.set(over_key(self.turn), "")
+
+
+def take_part(nodes: Nodes, node: int, jobs: list[Job], root: Path) -> None:
+    """Do what the task on another than the first node does: its share of each job, until there are no more.
 
     Signals are for the first node, and for the processes of a job, which agree on what they mean.
     """
-    from bench.launch.pool import warm_up
-
     for number in (signal.SIGUSR2, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    warm_up()
-    while True:
-        order, connection = nodes.ask()
-        with connection:
-            if order is None:
-                return
-            Share.of(order, connection).wait(Stop())
+    store, job_of = nodes.store(), {job.id: job for job in jobs}
+    for turn in itertools.count(1):
+        order = json.loads(store.get(turn_key(turn)))
+        if order is None:
+            store.add(LEFT, 1)
+            return
+        Share.of(job_of[order["job"]], root, nodes, node, int(order["port"]), store, turn).wait(Stop())
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Share(Ranks):
-    """The processes of a job that are on this node; each one's end is told to the first node.
+    """The processes of a job that are on another node; each one's end is told to the first."""
 
-    When the first node hangs up, the job is over.
-    """
-
-    lead: Connection | None = None
+    store: "TCPStore"
+    turn: int
 
     @classmethod
-    def of(cls, order: dict[str, Any], lead: Connection) -> "Share":
+    def of(cls, job: Job, root: Path, nodes: Nodes, node: int, port: int, store: "TCPStore", turn: int) -> "Share":
         from bench.train.group import Meeting
 
-        job = job_from_json(order["job"])
-        sets = device_sets(order["count"], job.local.get("device", "auto"))
-        numbers = range(order["first"], order["first"] + order["count"])
-        assert numbers.stop <= count(job)
-        meeting, gpus = Meeting(order["host"], order["port"]), sets[0] if sets else []
-        share = cls(job, Path(order["root"]), meeting, numbers, gpus, order["shared_by"], lead=lead)
-        share.hear_from(lead, lambda: share.end())
-        return share
+        share = count(job) // nodes.count
+        sets = device_sets(share, job.local.get("device", "auto"))
+        numbers, gpus = range(node * share, (node + 1) * share), sets[0] if sets else []
+        return cls(job, root, Meeting(nodes.host, port), numbers, gpus, store=store, turn=turn)
+
+    def over(self) -> bool:
+        """Whether the first node has ended the job, or one here has failed."""
+        return super().over() or self.store.check([over_key(self.turn)])
 
     def note(self, number: int, outcome: Outcome) -> None:
         super().note(number, outcome)
-        assert self.lead is not None
-        with contextlib.suppress(OSError):
-            self.lead.send_bytes(json.dumps({"rank": number, **asdict(outcome)}).encode())
+        with contextlib.suppress(RuntimeError):  # the first node is gone, and Slurm ends the others
+            self.store.set(outcome_key(self.turn, number), json.dumps(outcome_to_json(outcome)))

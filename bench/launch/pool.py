@@ -1,38 +1,38 @@
 """A warm process: imports torch once, then forks a child per slot, so that a crash or a memory peak stays its own.
 
 Forking a process that holds torch takes tens of milliseconds, so a child does jobs until it has worked for RECYCLE
-seconds: a long job has a process to itself, short ones share one. Orders come as JSON lines on standard input,
-outcomes leave as JSON lines on standard output. End of input, or SIGTERM, asks the children to stop at their next
-step, with a checkpoint.
+seconds: a long job has a process to itself, short ones share one. Orders come, and outcomes leave, by a connection that
+the launcher hands down; an order of null is the last. After it, when the launcher is gone, or by SIGTERM, the children
+are asked to stop at their next step, with a checkpoint.
 """
 
 import contextlib
-import json
 import os
-import selectors
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from bench.jobs.model import Job
-from bench.launch.child import died, leave_after, memory_kills, serve
-from bench.launch.ranks import parse
-from bench.worker.execute import Outcome, job_from_json
+from bench.launch.child import serve
+from bench.launch.messages import outcome_to_json, receive, send
+from bench.launch.processes import died, fork, memory_kills
+from bench.worker.execute import job_from_json
 
 PATIENCE = 60.0  # seconds for children to leave where no launcher is there any more to say when
 RECYCLE = 5.0  # seconds of work after which a child does no further job
 
 
-def main() -> int:
+def main(launcher: int) -> int:
+    """Serve a launcher until it is gone. launcher: the descriptor of the connection to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher answers Ctrl-C for all
     warm_up()
-    pool = Pool(out=os.dup(1))
-    os.dup2(2, 1)  # what libraries print is no message
+    pool = Pool(Connection(launcher))
     signal.signal(signal.SIGTERM, lambda *_: pool.stop())
-    pool.tell({"ready": True})
     pool.serve()
     return 0
 
@@ -53,52 +53,42 @@ class Child:
     """A forked process that does the jobs of one slot."""
 
     pid: int
-    orders: int  # descriptor that it reads orders from
+    slot: int
     job: Job | None = None
     root: Path = Path()
     since: float = 0.0
     worked: float = 0.0
-    said: bytes = b""
     kills: int = 0  # processes killed for memory before its job
-
-    def close_orders(self) -> None:
-        """Tell it to leave. The descriptor's number is forgotten: the system gives it to others."""
-        if self.orders >= 0:
-            os.close(self.orders)
-            self.orders = -1
+    dismissed: bool = False  # told to leave
 
 
 class Pool:
-    def __init__(self, out: int) -> None:
-        self.out, self.stopping, self.buffer = out, False, b""
+    def __init__(self, launcher: Connection) -> None:
+        self.launcher, self.stopping, self.listening = launcher, False, True
         self.deadline = 0.0  # when children that were told to stop are killed
-        self.slots: dict[int, int] = {}  # slot -> descriptor of its child's results
-        self.children: dict[int, Child] = {}  # by that descriptor
+        self.slots: dict[int, Connection] = {}
+        self.children: dict[Connection, Child] = {}
         self.loaded: set[str] = set()
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(0, selectors.EVENT_READ)
 
     def serve(self) -> None:
         while self.children or not self.stopping:
-            for key, _ in self.selector.select(1.0):
-                if key.fd == 0:
-                    self.read_orders()
+            sources = [*([self.launcher] if self.listening else []), *self.children]
+            for source in wait(sources, 1.0):
+                assert isinstance(source, Connection)
+                if source is self.launcher:
+                    self.hear_launcher()
                 else:
-                    self.hear(key.fd)
+                    self.hear(source)
             if self.stopping:
                 self.stopped()
 
     def stopped(self) -> None:
-        """Who waits for an order does not notice a signal, but the end of orders; who is stuck notices neither."""
+        """Who waits for an order does not notice a signal, but the last order; who is stuck notices neither."""
         self.deadline = self.deadline or time.monotonic() + PATIENCE
-        for child in self.children.values():
-            child.close_orders()
+        for connection, child in self.children.items():
+            self.dismiss(connection)
             if time.monotonic() > self.deadline:
                 os.kill(child.pid, signal.SIGKILL)
-
-    def tell(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self.out, (json.dumps(message) + "\n").encode())
 
     def stop(self) -> None:
         """Take no more orders; children save and leave."""
@@ -107,84 +97,78 @@ class Pool:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGTERM)
 
-    def read_orders(self) -> None:
-        data = os.read(0, 1 << 16)
-        if not data:
-            self.selector.unregister(0)
+    def dismiss(self, connection: Connection) -> None:
+        child = self.children[connection]
+        if not child.dismissed:
+            send(connection, None)
+            child.dismissed = True
+
+    def hear_launcher(self) -> None:
+        try:
+            order = receive(self.launcher)
+        except EOFError:
+            order = None
+        if order is None:
+            self.listening = False
             self.stop()
-        *lines, self.buffer = (self.buffer + data).split(b"\n")
-        for line in lines:
-            if not self.stopping:
-                self.start(json.loads(line))
+        elif not self.stopping:
+            self.start(order)
 
     def start(self, order: dict[str, Any]) -> None:
         """Give a job to its slot's child, or to a fresh one."""
-        job, slot = job_from_json(order["job"]), order.get("slot", 0)
+        job, slot = job_from_json(order["job"]), order["slot"]
         self.preload(job)
-        child = self.children.get(self.slots.get(slot, -1))
-        if child is None or child.worked > RECYCLE:
-            child = self.fork(slot)
+        connection = self.slots.get(slot)
+        if connection is None or self.children[connection].worked > RECYCLE:
+            connection = self.fork(slot)
+        child = self.children[connection]
         child.job, child.root, child.since = job, Path(order["root"]), time.monotonic()
         child.kills = memory_kills()
-        with contextlib.suppress(BrokenPipeError):  # its death is noticed by its other pipe
-            data = memoryview((json.dumps(order) + "\n").encode())
-            while data:
-                data = data[os.write(child.orders, data) :]
+        send(connection, order)
 
-    def fork(self, slot: int) -> Child:
-        """A new child for a slot; the one before it leaves when it finds its orders closed."""
+    def fork(self, slot: int) -> Connection:
+        """Fork a child for a slot; the one before it leaves."""
         if slot in self.slots:
-            self.children[self.slots[slot]].close_orders()
-        results, child_results = os.pipe()
-        child_orders, orders = os.pipe()
+            self.dismiss(self.slots[slot])
+        ours, theirs = Pipe()
         parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            for other, child in self.children.items():
-                os.close(other)
-                child.close_orders()
-            os.close(orders)
-            os.close(results)
-            leave_after(lambda: serve(child_orders, child_results, parent))
-        os.close(child_results)
-        os.close(child_orders)
-        child = self.children[results] = Child(pid, orders)
-        self.slots[slot] = results
-        self.selector.register(results, selectors.EVENT_READ)
-        return child
 
-    def hear(self, results: int) -> None:
-        """What a child says; the end of its pipe is its end."""
-        child = self.children[results]
-        data = os.read(results, 1 << 16)
-        child.said += data
-        *lines, child.said = child.said.split(b"\n")
-        for line in lines:
-            assert child.job is not None
-            self.finish(child, json.loads(line))
-        if not data:
-            self.bury(results, child)
+        def work() -> None:
+            for other in (ours, self.launcher, *self.children):
+                other.close()
+            serve(theirs, parent)
+
+        self.children[ours] = Child(fork(work), slot)
+        theirs.close()
+        self.slots[slot] = ours
+        return ours
+
+    def hear(self, connection: Connection) -> None:
+        """Take in how a child's job ended, or its own end."""
+        try:
+            outcome = receive(connection)
+        except EOFError:
+            self.bury(connection)
+        else:
+            self.finish(self.children[connection], outcome)
 
     def finish(self, child: Child, outcome: dict[str, Any]) -> None:
         assert child.job is not None
-        self.tell({"id": child.job.id, **outcome})
+        send(self.launcher, {"id": child.job.id, "outcome": outcome})
         child.worked += time.monotonic() - child.since
         child.job = None
 
-    def bury(self, results: int, child: Child) -> None:
+    def bury(self, connection: Connection) -> None:
         """A child is gone. If it had a job, that job went with it."""
-        self.selector.unregister(results)
-        os.close(results)
-        del self.children[results]
-        for slot in [slot for slot, current in self.slots.items() if current == results]:
-            del self.slots[slot]
-        child.close_orders()
+        connection.close()
+        child = self.children.pop(connection)
+        if self.slots.get(child.slot) is connection:
+            del self.slots[child.slot]
         _, status = os.waitpid(child.pid, 0)
         if child.job is not None:
-            self.finish(
-                child,
-                asdict(died(child.job, child.root, status, stopped=self.stopping, kills=memory_kills() - child.kills)),
-            )
+            kills = memory_kills() - child.kills
+            outcome = died(child.job, child.root, status, stopped=self.stopping, kills=kills)
+            self.finish(child, outcome_to_json(outcome))
 
     def preload(self, job: Job) -> None:
         """Read small built-in data before the fork. Trouble is left to the job, which fails with it."""
@@ -199,12 +183,7 @@ class Pool:
                 load(DataSettings.model_validate(data), torch.device("cpu"))
 
 
-def to_outcome(message: dict[str, Any]) -> Outcome:
-    """What a pool told of a job."""
-    return parse({name: value for name, value in message.items() if name != "id"})
-
-
 if __name__ == "__main__":
-    ended = main()
+    code = main(int(sys.argv[1]))
     sys.stderr.flush()
-    os._exit(ended)  # taking torch down takes seconds on a busy machine
+    os._exit(code)  # taking torch down takes seconds on a busy machine

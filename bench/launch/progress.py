@@ -3,10 +3,10 @@
 import sys
 import time
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bench.jobs.model import Job
-from bench.launch.schedule import Schedule
+from bench.launch.schedule import STATES, Schedule
 from bench.plan import Plan, each_kind
 from bench.worker.execute import Outcome
 
@@ -16,8 +16,17 @@ if TYPE_CHECKING:
 
 REDRAW = 0.5  # seconds between two looks of the live table
 LINE_EVERY = 30.0  # seconds between two plain lines
-ALWAYS = ("done", "running", "pending")
-STATES = ("done", "running", "elsewhere", "pending", "failed", "skipped", "interrupted")
+ALWAYS = ("pending", "running", "done")
+
+
+class Display(Protocol):
+    """What shows how a launcher gets on."""
+
+    def say(self, text: str) -> None: ...
+
+    def show(self) -> None: ...
+
+    def finished(self, job: Job, outcome: Outcome) -> None: ...
 
 
 class Progress:

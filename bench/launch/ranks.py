@@ -1,29 +1,25 @@
 """The processes of a job that trains on several devices: forked together, watched, and ended together."""
 
 import contextlib
-import json
 import os
-import selectors
 import signal
 import socket
-import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.jobs.model import Job
-from bench.launch.child import death, die_with_parent, leave_after, memory_kills
+from bench.launch.messages import outcome_from_json, outcome_to_json, receive, send
+from bench.launch.processes import death, die_with_parent, fork, memory_kills
 from bench.store import Store
 from bench.worker.execute import Outcome, Stop, choose_device, execute, fail
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-    from bench.launch.nodes import Nodes
     from bench.train.group import Meeting
 
 LOCAL = "127.0.0.1"
@@ -36,44 +32,37 @@ def count(job: Job) -> int:
     return job.local.get("gpus_per_run", 1)
 
 
-def run(
-    job: Job, root: Path, *, gpus: list[str], stop: Stop, shared_by: int = 1, nodes: "Nodes | None" = None
-) -> Outcome:
+def run(job: Job, root: Path, *, gpus: list[str], stop: Stop, shared_by: int = 1) -> Outcome:
     """Do a job by `gpus_per_run` processes of this machine. gpus: one for each; none: on the CPU.
 
-    nodes: other machines that take an equal share of the processes.
     The caller must not have used a GPU, since what it forks could not then.
     """
     from bench.train.group import Meeting
 
-    here = count(job) // (nodes.count if nodes else 1)
-    with socket.create_server(("" if nodes else LOCAL, 0)) as listener:
-        meeting = Meeting(nodes.host if nodes else LOCAL, listener.getsockname()[1], listener.fileno())
-        ranks = Ranks(job, root, meeting, range(here), gpus, shared_by)
-    if nodes:
-        nodes.give(ranks)
+    with socket.create_server((LOCAL, 0)) as listener:
+        meeting = Meeting(LOCAL, listener.getsockname()[1], listener.fileno())
+        ranks = Ranks(job, root, meeting, range(count(job)), gpus, shared_by)
     return settle(job, root, ranks.wait(stop))
 
 
-def settle(job: Job, root: Path, said: dict[int, Outcome]) -> Outcome:
-    """How a job ended, from what its processes said, in the order in which they did; a failure is written."""
-    first = said.get(0)
+def settle(job: Job, root: Path, outcomes: dict[int, Outcome]) -> Outcome:
+    """Tell how a job ended, from what its processes said, in the order in which they did; a failure is written."""
+    first = outcomes.get(0)
     if first is not None and first.state != "failed":
         return first
-    with contextlib.suppress(ValueError):
-        if Store(root).job(job).result() is not None:
-            return Outcome("done")
-    bad = [outcome for outcome in said.values() if outcome.state not in ("done", "busy")]
+    folder = Store(root).job(job)
+    if folder.done():
+        return Outcome("done")
+    bad = [outcome for outcome in outcomes.values() if outcome.state not in ("done", "busy")]
     killed = [outcome for outcome in bad if outcome.kind in ("died", "memory") and not outcome.traceback]
     cause = (killed or bad)[0]  # that another is gone makes all others fail
-    return fail(Store(root).job(job), cause) if cause.state == "failed" else cause
+    return fail(folder, cause) if cause.state == "failed" else cause
 
 
 @dataclass
 class Rank:
     number: int
     pid: int
-    said: bytes = b""
 
 
 @dataclass
@@ -88,35 +77,31 @@ class Ranks:
     meeting: "Meeting"
     numbers: range
     gpus: list[str]
-    shared_by: int
+    shared_by: int = 1
     outcomes: dict[int, Outcome] = field(default_factory=dict)  # in the order in which they came
-    running: dict[int, Rank] = field(default_factory=dict)  # by the descriptor that each reports on
-    links: list["Connection"] = field(default_factory=list)  # to other machines, while their processes run
+    running: dict[Connection, Rank] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         import bench.jobs.parts.initialised  # noqa: F401  once for all that are forked
 
         self.scratch = tempfile.TemporaryDirectory(prefix="bench-ranks-", ignore_cleanup_errors=True)
-        self.selector = selectors.DefaultSelector()
         self.kills = memory_kills()
         for place, number in enumerate(self.numbers):
             self.start(number, self.gpus[place] if self.gpus else None)
 
     def start(self, number: int, gpu: str | None) -> None:
-        ours, theirs = os.pipe()
+        ours, theirs = Pipe(duplex=False)
         parent = os.getpid()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            for other in (ours, *self.running):
-                os.close(other)
-            leave_after(lambda: self.serve(number, gpu, theirs, parent))
-        os.close(theirs)
-        self.running[ours] = Rank(number, pid)
-        self.hear_from(ours, lambda: self.hear(ours))
 
-    def serve(self, number: int, gpu: str | None, report: int, parent: int) -> None:
+        def work() -> None:
+            for other in (ours, *self.running):
+                other.close()
+            self.serve(number, gpu, theirs, parent)
+
+        self.running[ours] = Rank(number, fork(work))
+        theirs.close()
+
+    def serve(self, number: int, gpu: str | None, report: Connection, parent: int) -> None:
         """What a forked process does: its part of the job, and tell how it ended."""
         stop = Stop()
         signal.signal(signal.SIGTERM, stop)
@@ -126,8 +111,7 @@ class Ranks:
         tempfile.tempdir = self.scratch.name  # what is killed leaves nothing behind
         if gpu is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-        outcome = self.work(number, stop)
-        os.write(report, (json.dumps(asdict(outcome)) + "\n").encode())
+        send(report, outcome_to_json(self.work(number, stop)))
 
     def work(self, number: int, stop: Stop) -> Outcome:
         import torch
@@ -142,13 +126,13 @@ class Ranks:
         return execute(self.job, self.root, stop=stop, shared_by=self.shared_by, group=group)
 
     def wait(self, stop: Stop) -> dict[int, Outcome]:
-        """Returns when all have ended, by themselves or because one of them has failed."""
+        """Wait until all have ended, by themselves or because one of them has failed."""
         told, deadline = False, float("inf")
-        self.stop = stop
         try:
-            while self.running or self.links:
-                for key, _ in self.selector.select(LOOK):
-                    key.data()
+            while self.running or self.others():
+                for connection in wait(list(self.running), LOOK):
+                    assert isinstance(connection, Connection)
+                    self.hear(connection, stop)
                 if stop.requested and not told:
                     self.signal(signal.SIGTERM)
                     told = True
@@ -158,55 +142,30 @@ class Ranks:
                     break
         finally:
             self.end()
-            self.selector.close()
         return self.outcomes
+
+    def others(self) -> bool:
+        """Whether processes of other machines are still waited for; takes in how those ended that did."""
+        return False
 
     def over(self) -> bool:
         """Whether nothing is to be expected of those that still run."""
         return 0 in self.outcomes or any(o.state in ("failed", "damaged") for o in self.outcomes.values())
 
-    def hear_from(self, source: "int | Connection", hear: Callable[[], object]) -> None:
-        """Call `hear` whenever there is something to be heard."""
-        self.selector.register(source, selectors.EVENT_READ, hear)
-
-    def link(self, connection: "Connection", numbers: range) -> None:
-        """Hear of processes of another machine, too."""
-        self.links.append(connection)
-        self.hear_from(connection, lambda: self.hear_link(connection, numbers))
-
-    def hear_link(self, connection: "Connection", numbers: range) -> None:
-        """One process there has ended, or all have, with their machine."""
-        try:
-            said = json.loads(connection.recv_bytes())
-            self.note(said.pop("rank"), parse(said))
-        except (EOFError, OSError):
-            for number in numbers:
-                if number not in self.outcomes:
-                    self.note(number, Outcome("failed", f"process {number}: its node is gone", kind="died"))
-        if all(number in self.outcomes for number in numbers):
-            self.selector.unregister(connection)
-            self.links.remove(connection)
-            connection.close()
-
     def note(self, number: int, outcome: Outcome) -> None:
         self.outcomes[number] = outcome
 
-    def hear(self, descriptor: int) -> None:
-        """What a process says when it ends, or that it ended without a word."""
-        rank = self.running.get(descriptor)
-        if rank is None:  # ended meanwhile
-            return
-        data = os.read(descriptor, 1 << 16)
-        rank.said += data
-        if data:
-            return
-        status = self.bury(descriptor)
-        if rank.said.endswith(b"\n"):
-            self.note(rank.number, parse(json.loads(rank.said)))
-        else:
-            gone = death(status, stopped=self.stop.requested, kills=memory_kills() - self.kills)
-            gone.message = f"process {rank.number} of {count(self.job)}: {gone.message}"
-            self.note(rank.number, gone)
+    def hear(self, connection: Connection, stop: Stop) -> None:
+        """Take in what a process says when it ends, or that it ended without a word."""
+        rank = self.running[connection]
+        try:
+            outcome = outcome_from_json(receive(connection))
+            self.bury(connection)
+        except EOFError:
+            status = self.bury(connection)
+            outcome = death(status, stopped=stop.requested, kills=memory_kills() - self.kills)
+            outcome.message = f"process {rank.number} of {count(self.job)}: {outcome.message}"
+        self.note(rank.number, outcome)
 
     def signal(self, number: int) -> None:
         for rank in self.running.values():
@@ -216,20 +175,11 @@ class Ranks:
     def end(self) -> None:
         """Kill who is left: one that waits for another would wait for long."""
         self.signal(signal.SIGKILL)
-        for descriptor in list(self.running):
-            self.bury(descriptor)
-        for connection in self.links:
-            connection.close()
-        self.links.clear()
+        for connection in list(self.running):
+            self.bury(connection)
         self.scratch.cleanup()
 
-    def bury(self, descriptor: int) -> int:
-        """Returns the status that a process ended with."""
-        self.selector.unregister(descriptor)
-        os.close(descriptor)
-        return os.waitpid(self.running.pop(descriptor).pid, 0)[1]
-
-
-def parse(said: dict[str, Any]) -> Outcome:
-    damaged = said["damaged"]
-    return Outcome(**said | {"damaged": tuple(damaged) if damaged else None})
+    def bury(self, connection: Connection) -> int:
+        """Returns the status that a process ended with, waited for."""
+        connection.close()
+        return os.waitpid(self.running.pop(connection).pid, 0)[1]

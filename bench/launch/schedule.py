@@ -6,18 +6,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from bench.jobs import KINDS, Job, estimated_flops
+from bench.jobs import KINDS, Job, estimated_flops, model
 from bench.store import Store
 from bench.worker.execute import Outcome
 
 RETRY_BUSY = 1.0  # seconds before a job that another process holds is looked at again
-OPEN = ("pending", "running", "elsewhere")
+ELSEWHERE = "elsewhere"  # another process holds the job
+OPEN = ("pending", "running", ELSEWHERE)
+STATES = (*OPEN, *(state for state in model.STATES if state not in OPEN))
 
 
 @dataclass
 class Entry:
-    """A job and what is known of it. State: pending, running, elsewhere (another process holds it), done, failed,
-    skipped or interrupted."""
+    """A job and what is known of it. State: one of a job's, or ELSEWHERE."""
 
     job: Job
     units: float
@@ -26,6 +27,10 @@ class Entry:
     not_before: float = 0.0
     tries: Counter[str] = field(default_factory=Counter)  # failures so far, by their kind
     waits_for: set[str] = field(default_factory=set)
+
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN
 
 
 class Schedule:
@@ -66,7 +71,7 @@ class Schedule:
             kept = f"kept as {aside.name}, made again" if aside else "another process makes it again"
             self.warn(f"warning: {trouble}; {kept}")
             return "pending"
-        return "pending" if folder.result() is None else "done"
+        return "done" if folder.done() else "pending"
 
     def _wait(self, entry: Entry, id: str) -> None:
         if self.entries[id].state != "done":
@@ -104,7 +109,7 @@ class Schedule:
         """Take in how a job ended."""
         entry = self.entries[id]
         if outcome.state == "busy":
-            self._set(entry, "elsewhere", "held by another process")
+            self._set(entry, ELSEWHERE, "held by another process")
             entry.not_before = time.monotonic() + RETRY_BUSY
             self.elsewhere.append(entry)
         elif outcome.state == "damaged" and outcome.damaged is not None:
@@ -139,17 +144,17 @@ class Schedule:
 
     def mark(self, id: str, state: str) -> None:
         """Say of an open job how far another launcher is with it: pending, running or elsewhere."""
-        if self.entries[id].state in OPEN:
+        if self.entries[id].open:
             self._set(self.entries[id], state)
 
     def stop(self, reason: str) -> None:
         """Start nothing more."""
         for entry in self.entries.values():
-            if entry.state in ("pending", "elsewhere"):
+            if entry.state in ("pending", ELSEWHERE):
                 self._set(entry, "interrupted", reason)
 
     def _skip_dependents(self, failed: Entry, reason: str) -> None:
         for other in self.dependents.pop(failed.job.id, []):
-            if other.state in ("pending", "elsewhere"):
+            if other.state in ("pending", ELSEWHERE):
                 self._set(other, "skipped", reason)
                 self._skip_dependents(other, reason)

@@ -9,7 +9,8 @@ from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
 from bench.plan import Plan, RunCell
 from bench.results.states import Reader
-from bench.store import Store
+from bench.store import Store, log
+from bench.store.job_dir import LOG
 from bench.train.cost import Cost
 
 # columns that a run's result says as they are
@@ -91,7 +92,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "tune": canonical(run["tuned"]) if "tuned" in run else "",
         "precision": cell.recipe.precision,
         "error": reason if status == "failed" else "",
-        "log": f"jobs/run/{cell.run}/log.jsonl",
+        "log": f"jobs/run/{cell.run}/{LOG}",
     }
 
 
@@ -156,9 +157,7 @@ def curves(plan: Plan, store: Store) -> list[dict[str, Any]]:
     for id in dict.fromkeys(cell.run for cell in plan.cells if not cell.skipped):
         evals = reader.result(id).get("evals")
         if evals is None:
-            from bench.store.job_dir import read_log
-
-            logged = [e for e in read_log(reader.folder(id).log) if e.get("event") == "eval"]
+            logged = [e for e in log.read(reader.folder(id).log) if e.get("event") == "eval"]
             evals = list({e["step"]: e for e in logged}.values())
         names = ("epoch", "step", "images", "flops", "seconds", "top1", "val_top1", "loss")
         points += [{"run": id, **{name: e.get(name) for name in names}} for e in evals]

@@ -1,29 +1,45 @@
 """The state of each job of a plan, from the files that it left and from what a scheduler knows."""
 
-import os
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bench.jobs.model import Job
 from bench.plan import Plan
 from bench.store import JobDir, Store
-from bench.store.lock import is_lock
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a job stands.
+
+    state:    one of `bench.jobs.model.STATES`; reason: why, in words, empty where there is nothing to say.
+    queue:    why a scheduler lets it wait, in the scheduler's word.
+    requeued: whether it waits there to go on with what it has begun.
+    starting: whether it is about to be begun in an allocation that runs.
+    """
+
+    state: str
+    reason: str = ""
+    queue: str = ""
+    requeued: bool = False
+    starting: bool = False
 
 
 class Scheduled(Protocol):
     """What a scheduler says of a job: `bench.launch.slurm.View` is one."""
 
-    def state(self, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> tuple[str, str] | None:
-        """(status, reason) of a job that is not done and that nobody holds, or None where it has nothing to say.
+    def standing(self, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> Standing | None:
+        """Tell how a job stands that is not done and that nobody holds, or None where it has nothing to say.
 
         failure: how the job last failed, if it did.
         """
 
     def denies(self, holder: dict[str, Any]) -> bool:
-        """Whether the holder of a lock is known to be dead."""
+        """Tell whether the holder of a lock is known to be dead."""
 
 
 class Reader:
-    """Reads each job's files once, and of jobs that left none nothing at all: there may be ten thousands.
+    """Reads each job's files once, and opens no folder of a job that has none: there may be ten thousands.
 
     scheduler: who may know more of jobs that are not done.
     """
@@ -31,14 +47,14 @@ class Reader:
     def __init__(self, plan: Plan, store: Store, scheduler: Scheduled | None = None) -> None:
         self.plan, self.store, self.scheduler = plan, store, scheduler
         self._results: dict[str, dict[str, Any] | None] = {}
-        self._states: dict[str, tuple[str, str]] = {}
-        self._folders: dict[str, set[str]] = {}
+        self._standings: dict[str, Standing] = {}
+        self._ids: dict[str, set[str]] = {}  # of a kind's jobs that have a folder
 
     def folder(self, id: str) -> JobDir:
         return self.store.job(self.plan.jobs[id])
 
     def result(self, id: str | None) -> dict[str, Any]:
-        """The result of a job, empty where it is not done."""
+        """Return the result of a job, empty where it is not done."""
         if id is None or id not in self.plan.jobs:
             return {}
         if id not in self._results:
@@ -49,47 +65,48 @@ class Reader:
         return self._results[id] or {}
 
     def state(self, id: str) -> tuple[str, str]:
-        """(status, reason) of a job, from its files and those of what it needs."""
-        if id not in self._states:
-            self._states[id] = self._state(self.plan.jobs[id])
-        return self._states[id]
+        """Return (state, reason) of a job."""
+        standing = self.standing(id)
+        return standing.state, standing.reason
 
-    def _state(self, job: Job) -> tuple[str, str]:
+    def standing(self, id: str) -> Standing:
+        """Tell how a job stands, from its files and those of what it needs."""
+        if id not in self._standings:
+            self._standings[id] = self._standing(self.plan.jobs[id])
+        return self._standings[id]
+
+    def _standing(self, job: Job) -> Standing:
         folder = self.store.job(job)
-        names = folder.names() if self._left_something(job) else set()
-        if "result.json" in names and self._done(job.id, folder):
-            return "done", ""
-        holder = folder.lock().holder() if any(map(is_lock, names)) else None
+        if job.kind not in self._ids:
+            self._ids[job.kind] = self.store.ids(job.kind)
+        if job.id not in self._ids[job.kind]:
+            return self._open(job, folder, started=False, failure=None)
+        contents = folder.contents()
+        if contents.result and self._done(job.id, folder):
+            return Standing("done")
+        holder = folder.lock().holder() if contents.lock else None
         if holder is not None and not (self.scheduler and self.scheduler.denies(holder)):
-            return "running", ""
-        if names and holder is None and self._done(job.id, folder):  # it ended while we looked
-            return "done", ""
-        failure = folder.failure() if "failure.json" in names else None
-        started = "log.jsonl" in names
-        said = self.scheduler.state(folder, started=started, failure=failure) if self.scheduler else None
-        if failure is not None and (said is None or said[0] != "pending"):
-            return "failed", failure["error"]
+            return Standing("running")
+        if contents.anything and holder is None and self._done(job.id, folder):  # it ended while we looked
+            return Standing("done")
+        failure = folder.failure() if contents.failure else None
+        return self._open(job, folder, started=contents.log, failure=failure)
+
+    def _open(self, job: Job, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> Standing:
+        """Tell how a job stands that is not done and that nobody holds."""
+        scheduled = self.scheduler.standing(folder, started=started, failure=failure) if self.scheduler else None
+        if failure is not None and (scheduled is None or scheduled.state != "pending"):
+            return Standing("failed", failure["error"])
         for need in job.needs:
             state, reason = self.state(need)
             if state == "failed":
-                return "skipped", f"{self.plan.jobs[need].kind} failed: {reason}"
+                return Standing("skipped", f"{self.plan.jobs[need].kind} failed: {reason}")
             if state == "skipped":
-                return state, reason
-        return said or self._unsaid(started)
-
-    def _left_something(self, job: Job) -> bool:
-        """Whether the job has a folder, by one look at those of all jobs of its kind."""
-        if job.kind not in self._folders:
-            try:
-                self._folders[job.kind] = set(os.listdir(self.store.root / "jobs" / job.kind))
-            except (FileNotFoundError, NotADirectoryError):
-                self._folders[job.kind] = set()
-        return job.id in self._folders[job.kind]
+                return Standing(state, reason)
+        if scheduled is not None:
+            return scheduled
+        return Standing("interrupted", "stopped before its end; a rerun goes on") if started else Standing("pending")
 
     def _done(self, id: str, folder: JobDir) -> bool:
         """By its result where that was read, else by the end of the file, which is there only when all of it is."""
         return bool(self._results[id]) if id in self._results else folder.done()
-
-    @staticmethod
-    def _unsaid(started: bool) -> tuple[str, str]:
-        return ("interrupted", "stopped before its end; a rerun goes on") if started else ("pending", "")

@@ -1,44 +1,64 @@
-"""What is kept of one job, and what can be read off it."""
+"""What is kept of one job, and what can be read off it. The only module that names a job's files."""
 
 import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import files
+from bench.store import log
 from bench.store.lock import Lock, is_lock
+
+SETTINGS, LOG, RESULT, FAILURE = "settings.json", "log.jsonl", "result.json", "failure.json"
+CHECKPOINT, OUTPUT = "checkpoint.pt", "output.txt"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Which files a job's folder holds. anything: whether it holds any."""
+
+    anything: bool
+    log: bool
+    result: bool
+    failure: bool
+    lock: bool
 
 
 class JobDir:
-    """`settings.json`, `log.jsonl`, `result.json` when done, `failure.json` when failed, the job's artifacts, and,
-    while it runs, `checkpoint.pt` and its lock."""
+    """`settings.json`, `log.jsonl`, `result.json` when done, `failure.json` when failed, the job's artifacts, what it
+    printed as `output.txt`, and, while it runs, `checkpoint.pt` and its lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.log = path / "log.jsonl"
-        self.checkpoint = path / "checkpoint.pt"
+        self.log = path / LOG
+        self.checkpoint = path / CHECKPOINT
+        self.output = path / OUTPUT
 
     def result(self) -> dict[str, Any] | None:
-        """The result, or None where the job is not done. Raises ValueError for a damaged one."""
-        return files.read_json(self.path / "result.json")
+        """Return the result, or None where the job is not done. Raises ValueError for a damaged one."""
+        return files.read_json(self.path / RESULT)
 
     def done(self) -> bool:
-        """Whether there is a whole result: by its end, without reading it, so that a changed middle goes unnoticed."""
-        return files.is_whole(self.path / "result.json")
+        """Tell whether there is a whole result, by its end and without reading it: what else is wrong with it, or with
+        the artifacts, `damage` tells."""
+        return files.is_whole(self.path / RESULT)
 
-    def names(self) -> set[str]:
-        """What lies in the folder."""
+    def contents(self) -> Contents:
+        """List the folder once."""
         try:
-            return set(os.listdir(self.path))
+            names = set(os.listdir(self.path))
         except (FileNotFoundError, NotADirectoryError):
-            return set()
+            names = set()
+        return Contents(bool(names), LOG in names, RESULT in names, FAILURE in names, any(map(is_lock, names)))
 
     def failure(self) -> dict[str, Any] | None:
+        """Return how the job last failed, or None where it did not."""
         try:
-            return files.read_json(self.path / "failure.json")
+            return files.read_json(self.path / FAILURE)
         except ValueError:
-            return {"error": "failed; its failure.json is damaged", "kind": "unknown"}
+            return {"error": f"failed; its {FAILURE} is damaged", "kind": "unknown"}
 
     def started(self) -> bool:
         return self.log.exists()
@@ -47,7 +67,7 @@ class JobDir:
         return Lock(self.path)
 
     def write_settings(self, settings: dict[str, Any]) -> None:
-        files.write_bytes(self.path / "settings.json", (json.dumps(settings, indent=1) + "\n").encode())
+        files.write_bytes(self.path / SETTINGS, (json.dumps(settings, indent=1) + "\n").encode())
 
     def write_result(self, result: dict[str, Any], artifacts: list[str]) -> None:
         """Make the job done: its result, with size and checksum of each artifact, appears in one step."""
@@ -56,31 +76,30 @@ class JobDir:
             path = self.path / name
             stat = path.stat()
             described[name] = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": files.sha256(path)}
-        files.write_json(self.path / "result.json", result | {"artifacts": described})
-        (self.path / "failure.json").unlink(missing_ok=True)
+        files.write_json(self.path / RESULT, result | {"artifacts": described})
+        self.clear_failure()
         self.checkpoint.unlink(missing_ok=True)
 
-    def write_failure(self, failure: dict[str, Any]) -> None:
-        files.write_json(self.path / "failure.json", failure)
-
     def clear_failure(self) -> None:
-        (self.path / "failure.json").unlink(missing_ok=True)
+        (self.path / FAILURE).unlink(missing_ok=True)
+
+    def fail(self, message: str, *, kind: str, traceback: str = "") -> str:
+        """Write a failure to the log and to its file. Returns the message, which also says where that was not possible:
+        then only the launcher tells."""
+        failure = {"error": message, "kind": kind, "traceback": traceback}
+        try:
+            self.append_log("failed", **failure)
+            files.write_json(self.path / FAILURE, failure | {"time": time.time()})
+        except OSError as full:
+            return f"{message} (and the failure could not be written: {full})"
+        return message
 
     def append_log(self, event: str, **values: Any) -> None:
-        """One line of the log, in one write."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **values}, default=str) + "\n"
-        descriptor = os.open(self.log, os.O_APPEND | os.O_CREAT | os.O_RDWR, 0o644)
-        try:
-            size = os.fstat(descriptor).st_size
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a line that a crash cut
-                line = "\n" + line
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+        """Append one line to the log. Raises OSError where it cannot be written."""
+        log.append(self.log, event, **values)
 
     def damage(self) -> str | None:
-        """What is wrong with a done job's files, or None. Content is hashed only where the file's time changed."""
+        """Tell what is wrong with a done job's files, or None. Content is hashed only where the file's time changed."""
         try:
             result = self.result()
         except ValueError as error:
@@ -115,20 +134,3 @@ class JobDir:
         finally:
             if lock is not None:
                 lock.release()
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The events of a log; a line cut by a crash is left out."""
-    events = []
-    try:
-        text = path.read_text(errors="replace")
-    except OSError:
-        return []
-    for line in text.splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            events.append(event)
-    return events

@@ -1,11 +1,22 @@
 """The results directory as a whole."""
 
+import os
 from pathlib import Path
+from typing import Protocol
 
 from bench import files
 from bench.errors import UsageError
-from bench.jobs.model import Job
 from bench.store.job_dir import JobDir
+
+
+class Identified(Protocol):
+    """What has a folder: a job of `bench.jobs`, of which the store needs to know no more."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def id(self) -> str: ...
 
 
 class Store:
@@ -14,11 +25,22 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def job(self, job: Job) -> JobDir:
+    def job(self, job: Identified) -> JobDir:
         return self.job_dir(job.kind, job.id)
 
     def job_dir(self, kind: str, id: str) -> JobDir:
-        return JobDir(self.root / "jobs" / kind / id)
+        return JobDir(self.kind(kind) / id)
+
+    def kind(self, kind: str) -> Path:
+        """The folder of all jobs of a kind."""
+        return self.root / "jobs" / kind
+
+    def ids(self, kind: str) -> set[str]:
+        """Identities of the jobs of a kind that have a folder, by one listing."""
+        try:
+            return set(os.listdir(self.kind(kind)))
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
 
     def suite(self, name: str) -> Path:
         return self.root / name

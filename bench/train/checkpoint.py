@@ -26,7 +26,8 @@ def load(path: Path, group: Group) -> tuple[dict[str, Any] | None, str | None]:
     The first process of a group reads, and the others get what it has read: theirs is no path to look at. Tensors are
     on the CPU, wherever they were: whoever takes them over knows where its own are.
     """
-    body, trouble = group.broadcast(_read(path) if group.rank == 0 else None)
+    body, trouble = _read(path) if group.rank == 0 else (None, None)
+    body, trouble = group.broadcast_bytes(body), group.broadcast(trouble)
     if body is None:
         return None, trouble
     return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True), None

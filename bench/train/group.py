@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import warnings
@@ -71,12 +72,24 @@ class Group:
         return int(said)
 
     def broadcast(self, value: Any) -> Any:
-        """What the first process says."""
+        """What the first process says, as JSON says it: nothing that comes from a socket is unpickled."""
         if self.world == 1:
             return value
-        said = [value]
-        dist.broadcast_object_list(said, src=0, device=torch.device("cpu"))
-        return said[0]
+        return json.loads(self.broadcast_bytes(json.dumps(value).encode()) or b"null")
+
+    def broadcast_bytes(self, data: bytes | None) -> bytes | None:
+        """The bytes of the first process, or None where it has none."""
+        if self.world == 1:
+            return data
+        size = torch.tensor(-1 if data is None else len(data))
+        dist.broadcast(size, src=0)
+        if size < 0:
+            return None
+        content = torch.empty(int(size), dtype=torch.uint8)
+        if self.rank == 0 and data:
+            content = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        dist.broadcast(content, src=0)
+        return content.numpy().tobytes()
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The tensor, in which the sum over all processes now is."""

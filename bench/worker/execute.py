@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import BenchError
 from bench.jobs import Job, description_of
-from bench.store import JobDir, Store
+from bench.store import JobDir, Store, log
 from bench.store.lock import Lock
 from bench.worker import peak_memory
 from bench.worker.heap import keep_freed
@@ -79,7 +79,7 @@ def execute(
     try:
         refused = _take(job, folder, lock) if first else None
         if group is not None:
-            refused = group.broadcast(refused)
+            refused = from_first(group, refused)
         if refused is not None:
             return refused
         with contextlib.ExitStack() as stack:
@@ -109,6 +109,12 @@ def _take(job: Job, folder: JobDir, lock: Lock) -> Outcome | None:
     return None
 
 
+def from_first(group: "Group", refused: Outcome | None) -> Outcome | None:
+    """What the first process decided."""
+    value = group.broadcast(asdict(refused) if refused else None)
+    return Outcome(**value) if value else None
+
+
 def finished(folder: JobDir, *, locked: bool = False) -> bool:
     """Whether the result is there and whole; damaged ones are set aside, so that the job is done anew.
 
@@ -116,7 +122,7 @@ def finished(folder: JobDir, *, locked: bool = False) -> bool:
     """
     trouble = folder.damage()
     if trouble is None:
-        return folder.result() is not None
+        return folder.done()
     folder.set_aside(locked=locked)
     return False
 
@@ -143,7 +149,7 @@ def _work(
     started = time.time()
     keep_freed()
     peak_memory.reset()
-    restarts = _restarts(folder)
+    restarts = log.count(folder.log, "start", since=("failed", "done"))
     folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts, **slurm_job())
     description = description_of(job)
     computing = description.computing
@@ -201,16 +207,6 @@ def choose_device(wish: str) -> str:
     return "cuda" if wish == "cuda" or (wish == "auto" and torch.cuda.is_available()) else "cpu"
 
 
-def _restarts(folder: JobDir) -> int:
-    """How often this job was started since its last failure without coming to an end."""
-    from bench.store.job_dir import read_log
-
-    starts = 0
-    for event in read_log(folder.log):
-        starts = 0 if event.get("event") in ("failed", "done") else starts + (event.get("event") == "start")
-    return starts
-
-
 def slurm_job() -> dict[str, str]:
     """The Slurm job that this process belongs to, as squeue names it; empty elsewhere."""
     id, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
@@ -226,13 +222,8 @@ def _failure(error: Exception) -> Outcome:
 
 
 def fail(folder: JobDir, outcome: Outcome) -> Outcome:
-    """Write a failure to the job's log and files."""
-    failure = {"error": outcome.message, "kind": outcome.kind, "traceback": outcome.traceback}
-    try:
-        folder.append_log("failed", **failure)
-        folder.write_failure(failure | {"time": time.time()})
-    except OSError as full:  # nowhere to write: the launcher still tells
-        outcome.message += f" (and the failure could not be written: {full})"
+    """Write an outcome's failure to the job's log and files."""
+    outcome.message = folder.fail(outcome.message, kind=outcome.kind, traceback=outcome.traceback)
     return outcome
 
 

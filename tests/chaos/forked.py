@@ -18,8 +18,8 @@ import psutil
 class Forked:
     """A child process that calls a function; the part of subprocess.Popen's interface that is used here."""
 
-    def __init__(self, function: Callable[[], int], *, pipes: bool = False, log: Path | None = None) -> None:
-        order, results = (os.pipe(), os.pipe()) if pipes else (None, None)
+    def __init__(self, function: Callable[[], int], *, keep: int | None = None, log: Path | None = None) -> None:
+        """keep: the one descriptor above 2 that stays open, as after an exec; without it, a session of its own."""
         sys.stdout.flush()
         self.returncode: int | None = None
         self.pid = os.fork()
@@ -29,12 +29,10 @@ class Forked:
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
                     signal.signal(number, signal.SIG_DFL)
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-                if order and results:
-                    os.dup2(order[0], 0)
-                    os.dup2(results[1], 1)
-                    for descriptor in (*order, *results):
-                        os.close(descriptor)
-                    sys.stdout = os.fdopen(os.dup(1), "w")
+                if keep is not None:
+                    os.closerange(3, keep)
+                    os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
+                    os.dup2(2, 1)
                 else:
                     os.setsid()
                     out = os.open(log or os.devnull, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
@@ -45,11 +43,6 @@ class Forked:
                 with contextlib.suppress(Exception):
                     sys.stdout.flush()
                 os._exit(code)
-        if order and results:
-            os.close(order[0])
-            os.close(results[1])
-            self.stdin: Any = os.fdopen(order[1], "wb", buffering=0)
-            self.stdout: Any = os.fdopen(results[0], "rb", buffering=0)
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -83,8 +76,8 @@ def bench(*arguments: object, log: Path) -> Forked:
         from bench.launch import local, pool
 
         class Popen(Forked):
-            def __init__(self, *_: Any, env: dict[str, str], **__: Any) -> None:
-                super().__init__(pool.main, pipes=True)
+            def __init__(self, command: list[str], **_: Any) -> None:
+                super().__init__(lambda: pool.main(int(command[-1])), keep=int(command[-1]))
 
         class Patched:
             def __getattr__(self, name: str) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.store import JobDir
-from bench.store.job_dir import read_log
+from bench.store.log import read as read_log
 from tests.bench import tiny
 from tests.chaos.faults import FAULTS
 from tests.chaos.forked import Forked, bench

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.store.job_dir import read_log
+from bench.store.log import read as read_log
 from tests.performance.steal import Steal
 
 SUITE = """

@@ -6,10 +6,10 @@ import itertools
 import time
 from pathlib import Path
 
-from bench.launch.slurm import events
-from bench.launch.slurm.record import Submission
+from bench.launch.slurm.submission import events
+from bench.launch.slurm.submission.record import Submission
 from bench.store import Store
-from bench.store.job_dir import read_log
+from bench.store.log import read as read_log
 from tests.bench import tiny
 from tests.slurm.cluster import Cluster
 

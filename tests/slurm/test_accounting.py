@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bench.launch.slurm import squeue
-from bench.launch.slurm.view import View
+from bench.launch.slurm.view.view import View
 from bench.plan import make_plan
 from bench.results.states import Reader
 from bench.store import Store

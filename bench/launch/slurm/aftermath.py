@@ -10,11 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench.jobs.model import Job
-from bench.launch.slurm import events, halt
-from bench.launch.slurm.record import Submission
+from bench.launch.slurm.submission import events
+from bench.launch.slurm.submission.record import Submission
 from bench.store import JobDir, Store
-from bench.store.lock import is_lock
 from bench.worker.execute import slurm_job
 
 MEMORY = ("exceeded memory limit", "oom-kill", "oom_kill", "Out Of Memory")
@@ -39,19 +37,19 @@ def main(folder: str, array: str, code: str) -> None:
         _again(submission, element, f"{message}; started again ({before + 1} of {allowed})")
         return
     for job in at_work or [job for job in waiting if store.job(job).started()]:
-        _fail(store, job, kind, message)
-        halt.fail_fast(submission, f"{job.kind} {job.id}")
+        store.job(job).fail(message, kind=kind)
+        submission.fail_fast(f"{job.kind} {job.id}")
     if at_work and len(at_work) < len(waiting) and not submission.halted:
         _again(submission, element, f"{message}; started again for its other jobs")
 
 
 def _over(submission: Submission, folder: JobDir) -> bool:
-    return folder.result() is not None or submission.failed(folder)
+    return folder.done() or submission.failed(folder)
 
 
 def _was_at_work(folder: JobDir) -> bool:
     """Whether a job went down with its process: the lock is there, its holder is not."""
-    return any(map(is_lock, folder.names())) and folder.lock().holder() is None
+    return folder.contents().lock and folder.lock().holder() is None
 
 
 def _again(submission: Submission, element: str, why: str) -> None:
@@ -74,12 +72,6 @@ def _why(log: Path, code: int, jobs: int) -> tuple[str, str]:
         several = f" with {jobs} jobs in it" if jobs > 1 else ""
         return "memory", f"out of memory: Slurm killed the allocation{several}; ask for more with slurm.memory"
     return "died", f"the allocation's worker ended with status {code}; see {log}"
-
-
-def _fail(store: Store, job: Job, kind: str, message: str) -> None:
-    folder = store.job(job)
-    folder.append_log("failed", error=message, kind=kind)
-    folder.write_failure({"error": message, "traceback": "", "kind": kind, "time": time.time()})
 
 
 if __name__ == "__main__":

@@ -13,11 +13,12 @@ from typing import Any
 from bench.jobs.model import Job
 from bench.launch import local
 from bench.launch.nodes import Nodes, take_part
+from bench.launch.pool import warm_up
 from bench.launch.schedule import Schedule
-from bench.launch.slurm import events, halt
-from bench.launch.slurm.record import Submission
-from bench.launch.slurm.script import warning
-from bench.store import Store
+from bench.launch.slurm.scripts.script import warning
+from bench.launch.slurm.submission import events
+from bench.launch.slurm.submission.record import Submission
+from bench.store import Store, log
 from bench.worker.execute import Outcome, slurm_job
 
 POLL = 2.0  # seconds between looks at what others have to do first
@@ -48,7 +49,7 @@ class Group:
 
 
 class Lines:
-    """Progress as plain lines of the allocation's log; stops a schedule whose submission was ended (halt.py)."""
+    """Progress as plain lines of the allocation's log; stops a schedule whose submission was ended."""
 
     def __init__(self, submission: Submission) -> None:
         self.submission, self.looked = submission, time.monotonic()
@@ -67,7 +68,7 @@ class Lines:
     def finished(self, job: Job, outcome: Outcome) -> None:
         self.say(f"{outcome.state}: {job.kind} {job.id}{f': {outcome.message}' if outcome.message else ''}")
         if self.schedule is not None and self.schedule.entries[job.id].state == "failed":
-            halt.fail_fast(self.submission, f"{job.kind} {job.id}")
+            self.submission.fail_fast(f"{job.kind} {job.id}")
 
 
 class Allocation:
@@ -81,7 +82,8 @@ class Allocation:
         self.jobs, self.needs = self.submission.group(group.array, group.index)
         self.root = Path(self.submission.data["root"])
         self.store, self.lines = Store(self.root), Lines(self.submission)
-        self.nodes = nodes_of(self.submission, self.kept)
+        self.nodes = nodes_of(self.kept)
+        self.meeting = self.nodes.store(first=True) if self.nodes else None
         self.id = slurm_job().get("slurm", "")
 
     def work(self) -> None:
@@ -94,8 +96,8 @@ class Allocation:
         elif self.heard:
             self.note("stopped")
             self.last_moments()
-        if self.nodes:
-            self.nodes.dismiss()
+        if self.nodes and self.meeting:
+            self.nodes.dismiss(self.meeting)
         self.note("end")
 
     def note(self, event: str, **values: Any) -> None:
@@ -108,13 +110,13 @@ class Allocation:
         jobs = [job for job in self.jobs if job not in failed]
         for job in failed:
             jobs = self.without(jobs, job.id, f"it needs the {job.kind} {job.id}, which failed")
-        waiting = [need for need in self.needs if self.store.job_dir(*need).result() is None]
+        waiting = [need for need in self.needs if not self.store.job_dir(*need).done()]
         while waiting and jobs and not self.heard:
             for kind, id in list(waiting):
                 folder = self.store.job_dir(kind, id)
-                if folder.result() is not None:
+                if folder.done():
                     waiting.remove((kind, id))
-                elif folder.lock().holder() is None and folder.result() is None:
+                elif folder.lock().holder() is None and not folder.done():
                     ended = "failed" if folder.failure() else "did not finish"
                     jobs = self.without(jobs, id, f"it needs the {kind} {id}, which {ended}")
                     waiting.remove((kind, id))
@@ -142,12 +144,11 @@ class Allocation:
         schedule = Schedule(trimmed, self.store, fail_fast=fail_fast, warn=self.lines.say, retries=retries)
         self.lines.schedule = schedule
         device = jobs[0].local.get("device", "auto")
-        progress: Any = self.lines
         grace = warning(self.kept["minutes"]) / 2  # what does not save in time must not take the others with it
         local.run(
             schedule,
             self.root,
-            progress,
+            self.lines,
             jobs=self.kept["workers"],
             device=device,
             heard=self.heard,
@@ -172,7 +173,7 @@ class Allocation:
 
     def over(self, job: Job) -> bool:
         folder = self.store.job(job)
-        return folder.result() is not None or self.submission.failed(folder)
+        return folder.done() or self.submission.failed(folder)
 
     def count_timeout(self, job: Job) -> None:
         """A job that never gets to a checkpoint within the limit would be requeued for ever. One that started late in
@@ -181,11 +182,10 @@ class Allocation:
         if self.over(job) or events.in_vain(folder.log, self.began) < CHANCE * (time.time() - self.began):
             return
         folder.append_log("timeout", minutes=self.kept["minutes"])
-        count = events.since_checkpoint(folder.log, "timeout")
+        count = log.count(folder.log, "timeout", since=("checkpoint", "failed", "done"))
         if count >= self.kept["max_timeouts"]:
             message = f"timed out {count} times ({self.kept['minutes']} min) without a checkpoint; raise slurm.time"
-            folder.append_log("failed", error=message, kind="timeout")
-            folder.write_failure({"error": message, "traceback": "", "kind": "timeout", "time": time.time()})
+            folder.fail(message, kind="timeout")
 
     def last_moments(self, requeued: bool = False) -> None:
         """Slurm said that it will end this allocation; to leave before would look as if all were done. Once it has
@@ -200,14 +200,16 @@ def assist(group: Group) -> None:
     submission = Submission.read(Path(group.folder))
     kept = submission.data["arrays"][group.array]
     hide_gpus(kept)
-    nodes = nodes_of(submission, kept)
+    nodes = nodes_of(kept)
     assert nodes is not None
-    take_part(nodes)
+    warm_up()
+    jobs, _ = submission.group(group.array, group.index)
+    take_part(nodes, int(os.environ["SLURM_PROCID"]), jobs, Path(submission.data["root"]))
 
 
-def nodes_of(submission: Submission, kept: dict[str, Any]) -> Nodes | None:
+def nodes_of(kept: dict[str, Any]) -> Nodes | None:
     """The nodes of this allocation, if a job is on several."""
-    return Nodes.here(kept["nodes"], submission.folder) if kept.get("nodes", 1) > 1 else None
+    return Nodes.here(kept["nodes"]) if kept.get("nodes", 1) > 1 else None
 
 
 def hide_gpus(kept: dict[str, Any]) -> None:

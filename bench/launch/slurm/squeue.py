@@ -5,8 +5,6 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.launch.slurm.script import job_name
-
 _ALIVE = """
 PENDING RUNNING SUSPENDED REQUEUED REQUEUE_HOLD REQUEUE_FED RESIZING COMPLETING CONFIGURING STAGE_OUT SIGNALING STOPPED
 SPECIAL_EXIT
@@ -32,6 +30,11 @@ class Element:
     @property
     def running(self) -> bool:
         return self.state in RUNNING
+
+
+def job_name(suite: str) -> str:
+    """What all of a suite's jobs are called in Slurm."""
+    return f"bench-{suite}"
 
 
 def squeue(suite: str) -> dict[str, Element] | None:

@@ -32,10 +32,11 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) 
 @pytest.mark.parametrize("name", [ID, ID.rpartition("-")[0], "Wave-*-s0"])
 def test_events_output_and_failure(name: str, job: JobDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (job.path / "output.txt").write_text("a warning\n")
-    job.write_failure({"error": "RuntimeError: boom", "traceback": "Traceback ...\n", "kind": "error"})
+    job.fail("RuntimeError: boom", kind="error", traceback="Traceback ...\n")
     text = said(capsys, name, "--results", tmp_path)
     assert text[0] == f"run {ID}: {job.log}" and text[1].endswith("start pid=1")
-    assert text[2:] == [
+    assert text[2].endswith("failed error=RuntimeError: boom kind=error")
+    assert text[3:] == [
         f"output ({job.path / 'output.txt'}):",
         "a warning",
         "failed: RuntimeError: boom",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.store.job_dir import read_log
+from bench.store.log import read as read_log
 from tests.bench.tiny import SUITE, bench, numbers, rows, write
 
 

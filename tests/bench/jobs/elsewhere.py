@@ -7,7 +7,7 @@ import torch
 
 from bench.data import DataSettings, load
 from bench.jobs.parts.artifacts import load_model
-from bench.store.job_dir import read_log
+from bench.store.log import read as read_log
 from tests.bench.tiny import bench, write
 
 SUITE = """

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.launch import local
-from bench.store.job_dir import read_log
+from bench.launch import devices
+from bench.store.log import read as read_log
 from tests.bench.tiny import SUITE, bench, numbers, process, write
 
 TWO = ("--set", "gpus_per_run=2", "--set", "seeds=1")
@@ -130,9 +130,9 @@ def read_until(root: Path, event: str, started) -> dict:
 
 def test_gpus_come_in_sets(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,GPU-x,3,4")
-    assert local.device_sets(2, "auto") == [["0", "1"], ["GPU-x", "3"]]
-    assert local.device_sets(1, "cuda") == [["0"], ["1"], ["GPU-x"], ["3"], ["4"]]
-    assert local.device_sets(2, "cpu") == []
+    assert devices.device_sets(2, "auto") == [["0", "1"], ["GPU-x", "3"]]
+    assert devices.device_sets(1, "cuda") == [["0"], ["1"], ["GPU-x"], ["3"], ["4"]]
+    assert devices.device_sets(2, "cpu") == []
     command = ("run", write(tmp_path), "--results", tmp_path / "r", "--set", "gpus_per_run=8")
     assert bench(*command) == 1
     said = capsys.readouterr()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.jobs import estimated_flops
-from bench.launch.slurm.groups import MANY, Array, make_arrays
+from bench.launch.slurm.submission.groups import MANY, Array, make_arrays
 from bench.plan import Plan
 from bench.suite.slurm import Slurm
 from tests.bench import tiny

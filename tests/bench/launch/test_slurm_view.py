@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.launch.slurm import halt, squeue
-from bench.launch.slurm.groups import make_arrays
-from bench.launch.slurm.record import Submission
+from bench.files import write_json
+from bench.launch.slurm import squeue
 from bench.launch.slurm.squeue import Element
-from bench.launch.slurm.view import View
+from bench.launch.slurm.submission.groups import make_arrays
+from bench.launch.slurm.submission.record import Submission
+from bench.launch.slurm.view.view import View
 from bench.results.rows import Reader
-from bench.store import Store
+from bench.store import JobDir, Store
+from bench.store.job_dir import FAILURE
 from bench.suite.slurm import Slurm
 from tests.bench.plans import Planner
 
@@ -45,6 +47,11 @@ class Cluster:
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     return Cluster(tmp_path, monkeypatch)
+
+
+def fail(folder: JobDir, message: str, at: float) -> None:
+    """Leave a failure of a time."""
+    write_json(folder.path / FAILURE, {"error": message, "time": at})
 
 
 def start(cluster: Cluster) -> None:
@@ -111,17 +118,17 @@ def test_the_holder_of_a_lock_is_believed_only_while_its_element_runs(cluster: C
 
 def test_a_failure_before_the_submission_is_being_tried_again(cluster: Cluster) -> None:
     folder = cluster.store.job(cluster.plan.jobs[cluster.run])
-    folder.write_failure({"error": "boom", "time": time.time() - 60})
+    fail(folder, "boom", time.time() - 60)
     assert cluster.says("PENDING", "Priority")[0] == "pending"
     assert cluster.says("COMPLETED") == ("failed", "boom")
-    folder.write_failure({"error": "boom", "time": time.time() + 60})
+    fail(folder, "boom", time.time() + 60)
     assert cluster.says("COMPLETED") == ("failed", "boom")
 
 
 def test_what_was_ended_as_a_whole_says_why(cluster: Cluster) -> None:
     """Also where Slurm has forgotten it, and where it was started after all and left at once."""
-    halt.note(cluster.submission.folder, "cancelled by bench cancel (me)")
-    halt.note(cluster.submission.folder, "what is said first stays")
+    cluster.submission.halt("cancelled by bench cancel (me)")
+    cluster.submission.halt("what is said first stays")
     for state in ("", "CANCELLED", "COMPLETED"):
         assert cluster.says(state) == ("interrupted", "cancelled by bench cancel (me); a rerun goes on")
     assert cluster.says("PENDING", "Priority")[0] == "pending", "not over yet"
@@ -134,8 +141,7 @@ def test_a_failure_counts_at_once_unless_it_is_about_to_be_tried_again(cluster: 
     folder = cluster.store.job(cluster.plan.jobs[cluster.run])
 
     def fails(kind: str) -> tuple[str, str]:
-        folder.append_log("failed", kind=kind)
-        folder.write_failure({"error": kind, "kind": kind, "time": time.time() + 1})
+        folder.fail(kind, kind=kind)
         return cluster.says("RUNNING")
 
     assert fails("error") == ("failed", "error")

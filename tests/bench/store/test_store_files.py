@@ -1,6 +1,5 @@
 """Files of a job are whole or not there; what is damaged is noticed and set aside."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ import pytest
 
 from bench import files
 from bench.store import JobDir, Store
-from bench.store.job_dir import read_log
 
 
 def test_json_round_trip(tmp_path):
@@ -89,7 +87,7 @@ def done(tmp_path):
     folder.path.mkdir(parents=True)
     (folder.path / "weights").write_bytes(b"12345678")
     folder.checkpoint.write_bytes(b"state")
-    folder.write_failure({"error": "before"})
+    folder.fail("before", kind="error")
     folder.write_result({"top1": 50.0}, ["weights"])
     return folder
 
@@ -158,44 +156,3 @@ def test_a_damaged_failure_is_a_failure(tmp_path):
     folder.clear_failure()
     assert folder.failure() is None
     folder.clear_failure()
-
-
-def test_log(tmp_path):
-    folder = JobDir(tmp_path / "job")
-    assert read_log(folder.log) == [] and not folder.started()
-    folder.append_log("start", note="two\nlines \u2028")
-    folder.append_log("end", path=tmp_path)
-    events = read_log(folder.log)
-    assert [e["event"] for e in events] == ["start", "end"] and events[0]["note"] == "two\nlines \u2028"
-    assert events[1]["path"] == str(tmp_path) and folder.started()
-
-
-@pytest.mark.parametrize("kept", [1, 5, -1, -2])
-def test_a_cut_line_is_left_out_and_costs_no_other(kept, tmp_path):
-    folder = JobDir(tmp_path)
-    folder.append_log("first")
-    whole = folder.log.read_bytes()
-    folder.log.write_bytes(whole + whole[:kept])
-    folder.append_log("last")
-    names = [e["event"] for e in read_log(folder.log)]
-    assert names == (["first", "first", "last"] if kept == -1 else ["first", "last"])
-
-
-def test_strange_logs(tmp_path):
-    path = tmp_path / "log.jsonl"
-    path.write_bytes(b'[]\n3\n\xff\xfe\n\n{"event": "x"}\n{"event": ')
-    assert read_log(path) == [{"event": "x"}]
-    assert read_log(tmp_path) == []
-
-
-def test_lines_of_many_processes_do_not_mix(tmp_path):
-    code = (
-        "import sys; from pathlib import Path; from bench.store import JobDir\n"
-        "for i in range(50): JobDir(Path(sys.argv[1])).append_log('x', who=sys.argv[2], i=i, pad='p' * 5000)"
-    )
-    started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(who)]) for who in range(3)]
-    for process in started:
-        assert process.wait(timeout=60) == 0
-    events = read_log(tmp_path / "log.jsonl")
-    assert sorted((e["who"], e["i"]) for e in events) == sorted((str(w), i) for w in range(3) for i in range(50))
-    assert all(json.dumps(e).count("p" * 5000) == 1 for e in events)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.store.job_dir import read_log
+from bench.store.log import read as read_log
 from bench.train import warm_up
 from bench.train.evaluate import evaluate
 from bench.train.session import COMPILED, share_compiled

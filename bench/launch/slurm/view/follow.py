@@ -1,14 +1,12 @@
 """Watch submitted jobs until the last one is over: from their files, and one query to Slurm at a time."""
 
-import os
 import signal
 import time
 from typing import Any
 
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
-from bench.launch.slurm import halt
-from bench.launch.slurm.view import GONE, View, ended
+from bench.launch.slurm.view.view import GONE, View, ended
 from bench.store import JobDir
 from bench.worker.execute import Outcome
 
@@ -57,7 +55,7 @@ class Follower:
             self.asked, self.pause = time.monotonic(), min(LONGEST, self.pause * GROWTH)
         there = self.folders()
         for entry in list(self.schedule.entries.values()):
-            if entry.state not in ("pending", "running", "elsewhere"):
+            if not entry.open:
                 continue
             outcome = self.outcome(entry.job.id, there, asked)
             if outcome is not None:
@@ -66,22 +64,19 @@ class Follower:
                 self.progress.finished(entry.job, outcome)
                 if outcome.state == "failed" and self.schedule.fail_fast:
                     for submission in self.view.submissions:
-                        halt.fail_fast(submission, f"{entry.job.kind} {entry.job.id}")
+                        submission.fail_fast(f"{entry.job.kind} {entry.job.id}")
 
     def folders(self) -> set[str]:
         """Identities of the jobs that left something: one look at each kind's folder, not at each job's."""
-        found: set[str] = set()
-        for kind in {entry.job.kind for entry in self.schedule.entries.values()}:
-            path = self.schedule.store.root / "jobs" / kind
-            found.update(os.listdir(path) if path.is_dir() else ())
-        return found
+        kinds = {entry.job.kind for entry in self.schedule.entries.values()}
+        return set().union(*(self.schedule.store.ids(kind) for kind in kinds))
 
     def outcome(self, id: str, there: set[str], asked: bool) -> Outcome | None:
         """How a job ended, or None while it has not."""
         folder = self.schedule.store.job(self.schedule.entries[id].job)
         held = None
         if id in there:
-            if (folder.path / "result.json").exists():
+            if folder.done():
                 return Outcome("done")
             failed = self.failure(id, folder)
             if failed is not None:
@@ -99,18 +94,17 @@ class Follower:
         return self.lost(id, folder)
 
     def failure(self, id: str, folder: JobDir) -> Outcome | None:
-        found = folder.failure()
-        if found is None or not self.view.failed(folder, found):
+        failure = folder.failure()
+        if failure is None or not self.view.failed(folder, failure):
             self.failures.pop(id, None)
             return None
         if time.monotonic() - self.failures.setdefault(id, time.monotonic()) < SETTLE:
             return None
-        return Outcome("failed", found["error"], kind=found.get("kind", ""))
+        return Outcome("failed", failure["error"], kind=failure.get("kind", ""))
 
     def lost(self, id: str, folder: JobDir) -> Outcome:
         """Nothing stands for a job any more, and it left no word since it was submitted."""
-        found, seen = folder.failure(), self.view.of(id)
-        if found is not None:
-            return Outcome("failed", found["error"], kind=found.get("kind", ""))
-        state, kind, reason = self.view.over(seen, started=folder.started()) if seen else ended(GONE)
-        return Outcome(state, reason, kind=kind)  # type: ignore[arg-type]
+        failure, seen = folder.failure(), self.view.of(id)
+        if failure is not None:
+            return Outcome("failed", failure["error"], kind=failure.get("kind", ""))
+        return self.view.over(seen, started=folder.started()) if seen else ended(GONE)

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from bench.jobs import Job, estimated_flops
+from bench.plan import Plan
 from bench.suite.slurm import Slurm
 
 MANY = 32  # different dependencies among like jobs, beyond which they all wait for the same: one array instead of many
@@ -27,6 +28,11 @@ class Array:
     def share(self) -> int:
         """Processes of a job on a node."""
         return self.groups[0][0].local.get("gpus_per_run", 1) // self.wishes.nodes
+
+
+def section(plan: Plan) -> Slurm:
+    """What a suite asks of Slurm."""
+    return plan.suite.file.slurm or Slurm()
 
 
 def make_arrays(todo: dict[str, Job], section: Slurm, queued: dict[str, str], limit: int) -> list[Array]:

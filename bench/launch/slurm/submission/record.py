@@ -1,4 +1,9 @@
-"""What was submitted: kept before Slurm hears of it, so that nothing is submitted twice and nothing is forgotten."""
+"""What was submitted: kept before Slurm hears of it, so that nothing is submitted twice and nothing is forgotten.
+
+That a submission was ended before its time, by `bench cancel` or by a failure under `--fail-fast`, is kept in a file of
+its own: Slurm forgets what was cancelled while it waited, and an allocation that it starts all the same, because it was
+submitted in that moment, has to see that its time is over.
+"""
 
 import dataclasses
 import getpass
@@ -13,12 +18,13 @@ from typing import Any
 
 from bench import files
 from bench.jobs.model import Job
-from bench.launch.slurm import halt
-from bench.launch.slurm.groups import Array
+from bench.launch.slurm import squeue
+from bench.launch.slurm.submission.groups import Array
 from bench.plan import Plan
 from bench.store import JobDir, Store
 
 FILE = "submission.json"
+HALTED = "halted.json"
 
 
 @dataclass
@@ -114,8 +120,24 @@ class Submission:
 
     @property
     def halted(self) -> str | None:
-        """Why it was ended before its time, if it was."""
-        return halt.reason(self.folder)
+        """Why it was ended before its time, or None where it was not."""
+        try:
+            return (files.read_json(self.folder / HALTED) or {}).get("reason")
+        except ValueError:
+            return "stopped"
+
+    def halt(self, why: str) -> None:
+        """Say that it is over. What is said first stays."""
+        if self.halted is None:
+            files.write_json(self.folder / HALTED, {"reason": why, "time": time.time()})
+
+    def fail_fast(self, what: str) -> None:
+        """Under `--fail-fast` take what waits out of Slurm's queue; what runs starts nothing more, and ends."""
+        if not self.data.get("fail_fast") or self.halted:
+            return
+        self.halt(f"not started: --fail-fast, {what} failed")
+        fresh = self.read(self.folder)  # its submitter may have gone on since
+        squeue.scancel([array["slurm"] for array in fresh.data["arrays"] if array["slurm"]], "PENDING")
 
     def group(self, array: int, index: int) -> tuple[list[Job], list[tuple[str, str]]]:
         """The jobs of an element, and (kind, identity) of what they need of others."""

@@ -3,11 +3,10 @@
 import contextlib
 
 from bench.errors import BenchError
-from bench.launch.nodes import write_key
-from bench.launch.slurm.groups import Array
 from bench.launch.slurm.payload import Group
-from bench.launch.slurm.record import Submission
-from bench.launch.slurm.script import executor
+from bench.launch.slurm.scripts.script import executor
+from bench.launch.slurm.submission.groups import Array
+from bench.launch.slurm.submission.record import Submission
 
 
 def submit(arrays: list[Array], submission: Submission) -> int:
@@ -18,7 +17,6 @@ def submit(arrays: list[Array], submission: Submission) -> int:
     from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
 
     (submission.folder / "logs").mkdir(parents=True, exist_ok=True)
-    write_key(submission.folder)
     ids: list[str | None] = []
     count = 0
     for number, array in enumerate(arrays):

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.launch.slurm.groups import Array
-from bench.launch.slurm.record import Submission
+from bench.launch.slurm.squeue import job_name
+from bench.launch.slurm.submission.groups import Array
+from bench.launch.slurm.submission.record import Submission
 from bench.suite.slurm import extras, megabytes
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ UNWARNED = """sh -c 'trap "" USR2; exec "$0" "$@"' """
 def warning(minutes: int) -> int:
     """Seconds before the time limit at which Slurm warns (it may do so up to a minute earlier)."""
     return min(120, minutes * 15)
-
-
-def job_name(suite: str) -> str:
-    return f"bench-{suite}"
 
 
 def executor(submission: Submission, number: int, array: Array, slurm_ids: list[str | None]) -> "SlurmExecutor":

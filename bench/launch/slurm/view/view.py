@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.launch.slurm import events, squeue
-from bench.launch.slurm.record import Submission
+from bench.launch.slurm import squeue
 from bench.launch.slurm.squeue import Element
-from bench.store import JobDir, Store
-from bench.store.job_dir import read_log
+from bench.launch.slurm.submission import events
+from bench.launch.slurm.submission.record import Submission
+from bench.results.states import Standing
+from bench.store import JobDir, Store, log
+from bench.worker.execute import Outcome
 
 GONE = "GONE"  # Slurm knows nothing of it any more
 
@@ -106,43 +108,45 @@ class View:
         allowed = submission.retries(id).get(kind, 0)
         if not allowed or not self.stands(name, submission):
             return True
-        tries = [e for e in read_log(folder.log) if e.get("event") == "failed" and e.get("time", 0.0) >= since]
-        return sum(event.get("kind") == kind for event in tries) > allowed
+        return log.count(folder.log, "failed", after=since, kind=kind) > allowed
 
-    def state(self, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> tuple[str, str] | None:
-        """(status, reason) of a job that is not done and that nobody holds; None where Slurm has nothing to say."""
+    def standing(self, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> Standing | None:
+        """Tell how a job stands that is not done and that nobody holds; None where Slurm has nothing to say."""
         seen = self.of(folder.path.name)
         if seen is None or self.failed(folder, failure):
             return None
+        id, queue = seen.element.id, seen.element.reason
         if seen.element.running:
-            return "pending", f"in the Slurm job {seen.element.id}, which runs"
+            return Standing("pending", f"in the Slurm job {id}, which runs", starting=True)
         if seen.element.alive:
-            requeued = "requeued, " if started and "requeue" in seen.past() else ""
-            return "pending", f"{requeued}Slurm job {seen.element.id} waits: {seen.element.reason}"
-        state, _, reason = self.over(seen, started=started)
-        return state, f"{reason} ({seen.log})" if state == "failed" else reason
+            requeued = started and "requeue" in seen.past()
+            reason = f"{'requeued, ' if requeued else ''}Slurm job {id} waits: {queue}"
+            return Standing("pending", reason, queue=queue, requeued=requeued)
+        outcome = self.over(seen, started=started)
+        where = f" ({seen.log})" if outcome.state == "failed" else ""
+        return Standing(outcome.state, outcome.message + where)
 
-    def over(self, seen: Seen, *, started: bool) -> tuple[str, str, str]:
-        """(state, kind, reason) of a job that left no word, when its element has ended."""
+    def over(self, seen: Seen, *, started: bool) -> Outcome:
+        """How a job ended that left no word, when its element has ended."""
         state, why = seen.element.state, self.halted.get(seen.submission.data["token"])
         if why is not None and state in ("CANCELLED", "COMPLETED", GONE):
-            return "interrupted", "", f"{why}; a rerun goes on"
+            return Outcome("interrupted", f"{why}; a rerun goes on")
         if not started and state == GONE:  # of an array's element that is cancelled in the queue no trace is kept
             why = "not started, and Slurm knows its job no longer (cancelled while it waited?)"
-            return "interrupted", "", f"{why}; a rerun goes on"
+            return Outcome("interrupted", f"{why}; a rerun goes on")
         if not started and state == "COMPLETED":
-            return "interrupted", "", "not started by its Slurm job, which ended; a rerun goes on"
+            return Outcome("interrupted", "not started by its Slurm job, which ended; a rerun goes on")
         if state == GONE and "stopped" in seen.past()[-2:]:
             state = "CANCELLED"  # it was told to end, not to come back
         return ended(state)
 
 
-def ended(state: str) -> tuple[str, str, str]:
-    """(state, kind, reason) of a job that left no word, by what Slurm says of its element."""
+def ended(state: str) -> Outcome:
+    """How a job ended that left no word, by what Slurm says of its element."""
     if state == "OUT_OF_MEMORY":
-        return "failed", "memory", "Slurm: OUT_OF_MEMORY; ask for more with slurm.memory"
+        return Outcome("failed", "Slurm: OUT_OF_MEMORY; ask for more with slurm.memory", kind="memory")
     if state in ("NODE_FAIL", "BOOT_FAIL", "TIMEOUT", "DEADLINE", "FAILED"):
-        return "failed", "died", f"Slurm: {state}"
+        return Outcome("failed", f"Slurm: {state}", kind="died")
     if state == "CANCELLED":
-        return "interrupted", "", "cancelled (scancel); a rerun goes on"
-    return "interrupted", "", f"its Slurm job is over ({state}); a rerun goes on"
+        return Outcome("interrupted", "cancelled (scancel); a rerun goes on")
+    return Outcome("interrupted", f"its Slurm job is over ({state}); a rerun goes on")

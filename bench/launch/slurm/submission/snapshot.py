@@ -56,6 +56,11 @@ def code_files(plan: Plan) -> dict[str, Path]:
     return found
 
 
+def folders_beside(plan: Plan) -> list[str]:
+    """Return the folders that methods from outside may import more from."""
+    return sorted({str(Path(file).resolve().parent) for file in outside(plan)})
+
+
 def outside(plan: Plan) -> list[str]:
     """Files of the modules that the suite takes methods from, and that are none of this project's."""
     names = {method.use.partition(":")[0].partition(".")[0] for method in plan.suite.methods if ":" in method.use}

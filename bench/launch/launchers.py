@@ -1,0 +1,47 @@
+"""The launchers by name, and what each of them is asked for."""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from bench.launch.progress import Progress
+from bench.launch.schedule import Schedule
+from bench.plan import Plan
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a launcher is to do: work off a schedule, of a plan, and show how it goes.
+
+    jobs:   how many at once, where the command line says so.
+    detach: whether to return as soon as others will do the jobs.
+    """
+
+    plan: Plan
+    schedule: Schedule
+    progress: Progress
+    jobs: int | None = None
+    detach: bool = False
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """module: its `launch(request)` returns whether it was interrupted; imported when it is used, for a quick start.
+
+    detaches: whether its jobs go on without it; not_several: why it does not take a number of jobs at once, if so.
+    """
+
+    module: str
+    detaches: bool = False
+    not_several: str = ""
+
+
+LAUNCHERS = {
+    "local": Launcher("bench.launch.local"),
+    "inline": Launcher("bench.launch.inline", not_several="inline does one after the other"),
+    "slurm": Launcher("bench.launch.slurm", detaches=True, not_several="say slurm.workers in the suite"),
+}
+
+
+def launch(name: str, request: Request) -> bool:
+    """Have a launcher of the table do what is asked for. Returns whether it was interrupted."""
+    return import_module(LAUNCHERS[name].module).launch(request)

@@ -1,0 +1,1 @@
+"""How Slurm is told: sbatch scripts, shown or submitted."""
