@@ -4,7 +4,7 @@ import argparse
 import time
 
 from bench import provenance
-from bench.commands.common import console, frames, keep_suite, plan_of
+from bench.commands.common import console, frames, keep_suite, plan_of, require_device
 from bench.errors import UsageError
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
@@ -16,6 +16,7 @@ def main(options: argparse.Namespace) -> int:
     began = time.monotonic()
     plan, store = plan_of(options)
     launcher = options.launcher or plan.suite.file.launcher
+    require_device(plan, launcher)
     if options.detach and launcher != "slurm":
         raise UsageError(f"--detach: only Slurm goes on by itself; expected --launcher slurm, found {launcher}")
     if (options.jobs or 1) > 1 and launcher != "local":
