@@ -80,8 +80,8 @@ def _each_once(look_at: Describe, prepared: str | None, source: Source) -> DataA
     seen: dict[str, tuple[DataSettings, Description]] = {}
 
     def data_at(settings: DataSettings, at: KeyPath) -> DataEntry:
-        said = {key: getattr(settings, key) for key in ("root", "class_map") if source.keys((key,), at)}
-        paths = {key: located(path, source, (*at, key)) for key, path in said.items() if path}
+        paths = {key: getattr(settings, key) for key in ("root", "class_map") if source.keys((key,), at)}
+        paths = {key: located(path, source, (*at, key)) for key, path in paths.items() if path}
         settings = settings.model_copy(update=paths)
         key = settings.model_dump_json()
         try:

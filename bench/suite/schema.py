@@ -44,8 +44,8 @@ class Changes(RecipeFields):
         worded(lambda value: f"unknown recipe {shown(value)}{nearest(str(value), RECIPES)}"),
     ] = Field(default=None, description="the named recipe it starts from")
 
-    def said(self) -> dict[str, Any]:
-        """What the suite says, as it says it."""
+    def as_mapping(self) -> dict[str, Any]:
+        """Returns what the suite says, as it says it."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
