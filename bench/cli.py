@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from bench import __version__
 from bench.errors import BenchError
 
 DESCRIPTION = "Compare initializers for Vision Transformers of variable depth and width."
@@ -14,6 +15,7 @@ EPILOG = "exit codes: 0 all done or skipped; 1 a job failed; 2 the suite or comm
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m bench", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    top.add_argument("--version", action="version", version=f"learngene-bench {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, help: str, *, suites: str | None = "one") -> argparse.ArgumentParser:

@@ -12,6 +12,8 @@ from bench.files import write_bytes
 from bench.plan import Plan, make_plan
 from bench.store import Store
 from bench.suite import load, overrides, yaml_lines
+from bench.suite.paths import located
+from bench.suite.problems import Source
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,14 +30,25 @@ def plan_of(options: argparse.Namespace) -> tuple[Plan, Store]:
     return plan, Store(options.results)
 
 
+def require_device(plan: Plan, launcher: str) -> None:
+    """Raise SuiteError where the suite wants a GPU and jobs of this launcher, which are done here, would find none."""
+    if plan.suite.file.device != "cuda" or launcher == "slurm":
+        return
+    from bench.launch.devices import gpus  # late: only this case needs it
+
+    if not gpus():
+        missing = "cuda, but this machine has no NVIDIA GPU, or CUDA_VISIBLE_DEVICES hides it"
+        raise plan.suite.source.error(("device",), f"{missing}; expected auto or cpu (--set device=cpu)")
+
+
 def prepared_folder(options: argparse.Namespace) -> str | None:
     """The folder of prepared data sets that the suite or `--set` names."""
-    data, _ = yaml_lines.load(options.suite)
+    data, lines = yaml_lines.load(options.suite)
     if not isinstance(data, dict):
         return None
-    overrides.apply(data, options.settings)
-    said = data.get("prepared")
-    return said if isinstance(said, str) else None
+    source = Source(options.suite, lines, overrides.apply(data, options.settings), data)
+    folder = data.get("prepared")
+    return located(folder, source, ("prepared",)) if isinstance(folder, str) else None
 
 
 def keep_suite(plan: Plan, store: Store, options: argparse.Namespace) -> None:
@@ -57,7 +70,8 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
     kept = _read_kept(kept_file)
     changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite)
     note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
-    last = load(kept_file, folder=Path(kept["source"]).parent)
+    beside = Path(kept["source"]) if suite.resolve() == kept_file.resolve() else suite
+    last = load(kept_file, folder=beside.parent)
     return make_plan(last, options.only or kept["only"]), store, note if changed else None
 
 

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 from bench import models
-from bench.commands.common import plan_of
+from bench.commands.common import plan_of, require_device
 from bench.jobs import Job
 from bench.plan import Plan, each_kind
 from bench.results.rows import Reader
@@ -15,7 +15,9 @@ MANY = 30  # sizes, or reasons, beyond which a list is cut
 
 def main(options: argparse.Namespace) -> int:
     plan, store = plan_of(options)
-    if (options.launcher or plan.suite.file.launcher) == "slurm":
+    launcher = options.launcher or plan.suite.file.launcher
+    require_device(plan, launcher)
+    if launcher == "slurm":
         from bench.launch import slurm
 
         slurm.show(plan, store)

@@ -4,7 +4,7 @@ import argparse
 import time
 
 from bench import provenance
-from bench.commands.common import console, frames, keep_suite, plan_of
+from bench.commands.common import console, frames, keep_suite, plan_of, require_device
 from bench.errors import UsageError
 from bench.launch.launchers import LAUNCHERS, Request, launch
 from bench.launch.progress import Progress
@@ -17,6 +17,7 @@ def main(options: argparse.Namespace) -> int:
     began = time.monotonic()
     plan, store = plan_of(options)
     launcher = options.launcher or plan.suite.file.launcher
+    require_device(plan, launcher)
     if options.detach and not LAUNCHERS[launcher].detaches:
         raise UsageError(f"--detach: only Slurm goes on by itself; expected --launcher slurm, found {launcher}")
     if (options.jobs or 1) > 1 and (instead := LAUNCHERS[launcher].not_several):

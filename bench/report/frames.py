@@ -202,6 +202,5 @@ def _fail_at(source: str, frame: DataFrame, rows: Sequence[int], name: str, expe
         row = int(rows[0])
         run = f" (run {frame['run'].iat[row]})" if "run" in frame and name != "run" else ""
         more = f", and {len(rows) - 1} more like it" if len(rows) > 1 else ""
-        raise ReportError(
-            f"{source}: row {row + 2}{run}: column {name}: expected {expected}, found {frame[name].iat[row]!r}{more}"
-        )
+        value = frame[name].astype(object).iat[row]  # a plain number, not numpy's
+        raise ReportError(f"{source}: row {row + 2}{run}: column {name}: expected {expected}, found {value!r}{more}")

@@ -1,10 +1,12 @@
 """Ancestors of a suite, from what it says of them."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 from bench.recipes.recipe import Recipe
 from bench.suite.entries import AncestorEntry, DataEntry
+from bench.suite.paths import located, start
 from bench.suite.problems import KeyPath, Source
 from bench.suite.recipes import merged
 from bench.suite.schema import Ancestor
@@ -36,10 +38,7 @@ def _weights(ancestor: Ancestor, size: dict[str, Any], source: Source, at: KeyPa
     if model.timm is not None:
         weights, is_vit = _timm(ancestor, size, source, at)
     if model.checkpoint is not None:
-        if not Path(model.checkpoint).is_file():
-            message = f"{model.checkpoint!r} is no file; expected a checkpoint (relative paths start at {Path.cwd()})"
-            raise source.error((*at, "model", "checkpoint"), message)
-        weights["checkpoint"] = model.checkpoint
+        weights["checkpoint"] = _checkpoint(model.checkpoint, source, source.keys((*at, "model", "checkpoint")))
     conversions = ancestor.convert.model_dump(exclude_none=True)
     for key in conversions:
         if not weights or not is_vit:
@@ -56,16 +55,25 @@ def _weights(ancestor: Ancestor, size: dict[str, Any], source: Source, at: KeyPa
 
 def _timm(ancestor: Ancestor, size: dict[str, Any], source: Source, at: KeyPath) -> tuple[dict[str, Any], bool]:
     """The name of a timm model, with the tag of its weights where they are used, and whether it is a ViT."""
-    name, at = ancestor.model.timm or "", (*at, "model")
     if size:
-        raise source.error((*at, next(iter(size))), "timm says the size; expected timm alone")
+        raise source.error((*at, "model", next(iter(size))), "timm says the size; expected timm alone")
+    at = source.keys((*at, "model", "timm"))
     try:
-        model = lookup(name)
+        model = lookup(ancestor.model.timm or "")
     except ValueError as error:
-        raise source.error((*at, "timm"), str(error)) from None
+        raise source.error(at, str(error)) from None
     pretrained = ancestor.model.pretrained and ancestor.model.checkpoint is None
     if pretrained and model.classes is None:
         others = "another name, pretrained: false, or a checkpoint"
-        raise source.error((*at, "timm"), f"timm has no weights of {model.name}; expected {others}")
+        raise source.error(at, f"timm has no weights of {model.name}; expected {others}")
     tagged = model.name if pretrained else model.name.partition(".")[0]
     return {"timm": tagged, "pretrained": pretrained}, model.vit is not None
+
+
+def _checkpoint(text: str, source: Source, at: KeyPath) -> str:
+    """The file of weights. Raises SuiteError where there is none."""
+    file = Path(os.path.expandvars(located(text, source, at))).expanduser()
+    if not file.is_file():
+        base = start(source, at)
+        raise source.error(at, f"{text!r} is no file; expected a checkpoint (relative paths start at {base})")
+    return str(file)

@@ -11,6 +11,7 @@ from bench.recipes.recipe import Recipe
 from bench.suite import method_entries, overrides, yaml_lines
 from bench.suite.ancestors import ancestor_entry
 from bench.suite.entries import AncestorEntry, DataEntry, TargetEntry
+from bench.suite.paths import located
 from bench.suite.problems import KeyPath, Source, collect, nearest
 from bench.suite.recipes import merged
 from bench.suite.schema import SuiteFile
@@ -40,7 +41,8 @@ def load(
         lambda: source.checked(SuiteFile, data), lambda: method_entries.described(data.get("methods"), source)
     )
     _check_slurm(file, source)
-    data_at = _each_once(look_at, file.prepared, source)
+    prepared = located(file.prepared, source, ("prepared",)) if file.prepared else None
+    data_at = _each_once(look_at, prepared, source)
     datasets, ancestors, runs = collect(
         lambda: _datasets(file, source, data_at),
         lambda: _ancestors(file, source, data_at),
@@ -78,6 +80,9 @@ def _each_once(look_at: Describe, prepared: str | None, source: Source) -> DataA
     seen: dict[str, tuple[DataSettings, Description]] = {}
 
     def data_at(settings: DataSettings, at: KeyPath) -> DataEntry:
+        paths = {key: getattr(settings, key) for key in ("root", "class_map") if source.keys((key,), at)}
+        paths = {key: located(path, source, (*at, key)) for key, path in paths.items() if path}
+        settings = settings.model_copy(update=paths)
         key = settings.model_dump_json()
         try:
             if key not in seen:

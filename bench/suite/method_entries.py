@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 import methods
 from bench.identity import canonical
@@ -34,6 +34,8 @@ class Described(NamedTuple):
 class Options(Strict):
     """The options of a method, which stand among the reserved keys."""
 
+    model_config = ConfigDict(defer_build=False)  # what is wrong with its annotations is seen when it is made
+
     key_is: ClassVar[str] = "option"
     beside: ClassVar[list[str]] = sorted(MethodKeys.model_fields)
 
@@ -54,7 +56,7 @@ def _described(label: str, raw: dict[str, Any], source: Source) -> Described:
     cls = _class(use, source, (*at, "use") if keys.use else at)
     merged(Recipe(), keys.train, source, (*at, "train"))
     try:
-        initializer = cls(**_options(cls, raw, source, at), train=expand(keys.train.said()))
+        initializer = cls(**_options(cls, raw, source, at), train=expand(keys.train.as_mapping()))
     except (ValueError, TypeError) as error:
         raise source.error(at, str(error)) from None
     return Described(keys, use, initializer, _source_hash(cls) if ":" in use else None)
@@ -67,7 +69,7 @@ def method_entry(label: str, method: Described, file: SuiteFile, runs: Recipe, s
     for name in wanted or []:
         if name not in ancestors:
             raise source.error((*at, "ancestor"), f"no ancestor is named {name!r}{nearest(name, ancestors)}")
-    if keys.train.said() and not method.initializer.trains:
+    if keys.train.as_mapping() and not method.initializer.trains:
         raise source.error((*at, "train"), f"{method.use} trains nothing itself; for the recipe of its runs use 'runs'")
     if method.initializer.ancestors and not ancestors:
         raise source.error(at, f"{label} needs an ancestor; expected a top-level key 'ancestor'")
@@ -75,7 +77,7 @@ def method_entry(label: str, method: Described, file: SuiteFile, runs: Recipe, s
         label=label,
         use=method.use,
         initializer=method.initializer,
-        train=expand(keys.train.said()),
+        train=expand(keys.train.as_mapping()),
         runs=merged(runs, keys.runs, source, (*at, "runs")),
         ancestors=wanted,
         seeds=file.seeds if keys.seeds is None else keys.seeds,

@@ -56,6 +56,17 @@ class Source:
         """Whether the suite says something at a key."""
         return at in self.lines or at in self.origin
 
+    def is_set(self, at: KeyPath) -> bool:
+        """Whether a `--set` says what is at a key."""
+        return any(at[:end] in self.origin for end in range(1, len(at) + 1))
+
+    def put(self, at: KeyPath, value: Any) -> None:
+        """Replace what the suite says at a key."""
+        parent = self.data
+        for key in at[:-1]:
+            parent = parent[key]
+        parent[at[-1]] = value
+
     def place(self, at: KeyPath) -> str:
         """`file:line`, or the `--set` option, of the nearest known key at or above `at`; both where a `--set` changed
         something below it."""

@@ -11,6 +11,6 @@ from bench.suite.schema import Changes
 def merged(base: Recipe, changes: Changes, source: Source, at: KeyPath) -> Recipe:
     """`base` with the changes that the suite says at the key `at`. Raises SuiteError where they do not go together."""
     try:
-        return base.merged(expand(changes.said()))
+        return base.merged(expand(changes.as_mapping()))
     except ValidationError as error:
         raise source.invalid(at, error, Recipe) from None

@@ -44,8 +44,8 @@ class Changes(RecipeFields):
         worded(lambda value: f"unknown recipe {shown(value)}{nearest(str(value), RECIPES)}"),
     ] = Field(default=None, description="the named recipe it starts from")
 
-    def said(self) -> dict[str, Any]:
-        """What the suite says, as it says it."""
+    def as_mapping(self) -> dict[str, Any]:
+        """Returns what the suite says, as it says it."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
@@ -131,7 +131,22 @@ class Convert(Strict):
     )
 
 
+SHORT = ("timm", "pretrained", "checkpoint")
+
+
+def _model_or_short(schema: dict[str, Any]) -> None:
+    del schema["required"]
+    schema["anyOf"] = [{"required": [key]} for key in ("model", "timm", "checkpoint")]
+
+
 class Ancestor(Strict):
+    """What is said of weights from elsewhere may stand without `model`: `{timm: NAME}` is `{model: {timm: NAME}}`."""
+
+    model_config = ConfigDict(json_schema_extra=_model_or_short)
+
+    timm: str | None = Field(default=None, description="a model of timm with its pretrained weights")
+    pretrained: bool = Field(default=True, description="timm: false takes its architecture alone")
+    checkpoint: str | None = Field(default=None, description="a file of weights")
     model: AncestorModel
     convert: Convert = Field(default_factory=Convert)
     classes: Literal["same"] | None = Field(
@@ -140,12 +155,24 @@ class Ancestor(Strict):
     train: Train = Field(default_factory=Changes)
     dataset: Dataset | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not value.keys() & set(SHORT):
+            return value
+        short = {key: value[key] for key in SHORT if key in value}
+        if "model" in value:
+            keys = ", ".join(short)
+            raise ValueError(f"model and {keys} are both there; expected one: {{{keys}: ...}} is short for a model")
+        return {key: entry for key, entry in value.items() if key not in SHORT} | {"model": short}
+
 
 def _by_name(value: Any) -> Any:
     """A single ancestor is named `ancestor`."""
     if not isinstance(value, dict) or not value:
         raise ValueError(f"expected a mapping with the key 'model', found {shown(value)}")
-    named = not value.keys() & Ancestor.model_fields and any(isinstance(entry, dict) for entry in value.values())
+    whole = value.keys() & (Ancestor.model_fields.keys() - set(SHORT))
+    named = not whole and any(isinstance(entry, dict) for entry in value.values())
     return value if named else {"ancestor": value}
 
 

@@ -89,8 +89,8 @@ class Slurm(Wishes):
         shared = {name: getattr(self, name) for name in self.model_fields_set if name not in KINDS}
         if kind not in ("start", "run"):
             shared.pop("runs_per_job", None)
-        own = getattr(self, kind)
-        return Wishes(**shared | ({name: getattr(own, name) for name in own.model_fields_set} if own else {}))
+        wishes = getattr(self, kind)
+        return Wishes(**shared | ({name: getattr(wishes, name) for name in wishes.model_fields_set} if wishes else {}))
 
     def contradiction(self, each: int) -> str | None:
         """Why jobs of `each` devices (`gpus_per_run`) cannot be what this asks for, if they cannot."""

@@ -44,8 +44,8 @@ def lookup(name: str) -> TimmModel:
         raise ValueError(f"timm has no weights {tag!r} of {architecture} (tags: {', '.join(tags) or 'none'})")
     tag = tag or next(iter(tags), "")
     vit = VitSpec(**entry["vit"]) if "vit" in entry else None
-    own = {key: entry[key] for key in ("layer_scale", "class_position") if key in entry}
-    return TimmModel(f"{architecture}.{tag}" if tag else architecture, tags.get(tag), vit, **own)
+    traits = {key: entry[key] for key in ("layer_scale", "class_position") if key in entry}
+    return TimmModel(f"{architecture}.{tag}" if tag else architecture, tags.get(tag), vit, **traits)
 
 
 def _entry(architecture: str) -> dict[str, Any]:
@@ -90,8 +90,8 @@ def describe(architecture: str) -> dict[str, Any]:
         except (TypeError, ValueError):
             return entry
         layer_scale = not isinstance(model.blocks[0].ls1, torch.nn.Identity)
-        own = {"init_values": 1.0 if layer_scale else None, "no_embed_class": model.no_embed_class}
-        plain = build_vit(spec, **own)
+        arguments = {"init_values": 1.0 if layer_scale else None, "no_embed_class": model.no_embed_class}
+        plain = build_vit(spec, **arguments)
     if str(plain) != str(model) or _shapes(plain) != _shapes(model):
         return entry
     entry["vit"] = spec_settings(spec)

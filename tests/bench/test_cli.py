@@ -6,12 +6,37 @@ import sys
 
 import pytest
 
+import bench as bench_package
 import methods
 from tests.bench.tiny import bench, process, write
 
 
 def python(code: str, *arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as ended:
+        bench("--version")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"learngene-bench {bench_package.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_gpu_that_is_not_there_is_missed_before_anything_starts(command, tmp_path, monkeypatch, capsys):
+    path, results = write(tmp_path), tmp_path / "results"
+    wish = ("--set", "device=cuda", "--results", results)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert bench(command, path, *wish) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: --set device=cuda: device: cuda, but this machine has no NVIDIA GPU")
+    assert "--set device=cpu" in message and not results.exists()
+
+
+@pytest.mark.parametrize(("visible", "more"), [("0", ()), ("", ("--set", "device=auto"))])
+def test_a_gpu_is_missed_only_where_it_is_wanted(visible, more, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert bench("plan", write(tmp_path), "--set", "device=cuda", *more, "--results", tmp_path / "results") == 0
 
 
 LIGHT = """

@@ -4,11 +4,14 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from bench.plan import make_plan
 from bench.suite import load
+from bench.suite.json_schema import schema
 from methods.vit import VitSpec
 from tests.bench.jpegs import write_images
+from tests.bench.suite.test_suite_schema import wrong
 from tests.bench.tiny import bench, write
 
 SUITE = """\
@@ -67,6 +70,32 @@ def test_the_tag_of_the_weights_is_part_of_the_identity(tmp_path, images):
     assert len(set(ids)) == 3
 
 
+@pytest.mark.parametrize(
+    ("short", "model", "more"),
+    [
+        ("timm: deit_tiny_patch16_224", "{timm: deit_tiny_patch16_224}", ""),
+        ("timm: deit_tiny_patch16_224, pretrained: false", "{timm: deit_tiny_patch16_224, pretrained: false}", ""),
+        ("timm: deit_tiny_patch16_224", "{timm: deit_tiny_patch16_224}", ", convert: {global_pool: avg}"),
+        ("checkpoint: FILE", "{checkpoint: FILE}", ", classes: same"),
+        ("timm: vit_tiny_patch16_224, checkpoint: FILE", "{timm: vit_tiny_patch16_224, checkpoint: FILE}", ""),
+    ],
+)
+def test_the_short_form_is_the_long_one(short, model, more, tmp_path, images, made_schema):
+    (tmp_path / "weights.pth").write_bytes(b"x")
+    ids = []
+    for text in (f"{{{short}{more}}}", f"{{model: {model}{more}}}", f"{{mine: {{{short}{more}}}}}"):
+        text = text.replace("FILE", str(tmp_path / "weights.pth"))
+        ids.append(list(plan(tmp_path, images, text).jobs))
+        data = yaml.safe_load(path_of(tmp_path, images, text).read_text())
+        assert wrong(data, made_schema, made_schema) == []
+    assert ids[0] == ids[1] == ids[2]
+
+
+@pytest.fixture(scope="module")
+def made_schema():
+    return schema()
+
+
 def test_conversions_and_classes_are_part_of_the_identity(tmp_path, images):
     plain = "{model: {timm: deit_tiny_patch16_224}"
     endings = ["}", ", convert: {global_pool: avg}}", ", convert: {normalisation: fold}}", ", classes: same}"]
@@ -94,6 +123,11 @@ TIMM = "{model: {timm: deit_tiny_patch16_224}"
         ("{model: {timm: levit_384_s8}}", "timm has no weights of levit_384_s8; expected another name, pre"),
         ("{model: {timm: deit_tiny_patch16_224, depth: 3}}", "ancestor.model.depth: timm says the size"),
         ("{model: {checkpoint: nowhere.pth}}", "ancestor.model.checkpoint: 'nowhere.pth' is no file"),
+        ("{timm: deit_tinny_patch16_224}", "ancestor.timm: timm has no model 'deit_tinny_patch16_224'; did you"),
+        ("{timm: 3}", "ancestor.timm: expected a string, found 3"),
+        ("{checkpoint: nowhere.pth}", "ancestor.checkpoint: 'nowhere.pth' is no file"),
+        ("{big: {timm: x}}", "ancestor.big.timm: timm has no model 'x'"),
+        ("{timm: deit_tiny_patch16_224, model: {depth: 3}}", "ancestor: model and timm are both there; expected one"),
         ("{model: {embed_dim: 64}, convert: {class_token: drop}}", "convert.class_token: nothing to convert"),
         ("{model: {embed_dim: 64}, classes: same}", "ancestor.classes: an ancestor that the suite trains"),
         (TIMM + ", convert: {class_token: gone}}", "convert.class_token: unknown value 'gone'"),

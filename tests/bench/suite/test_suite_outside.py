@@ -50,6 +50,8 @@ BAD = [
     ("Yours = 3", "", "methods.mine.use", "has no 'Mine'"),
     (CLASS.format(body="scale: 'Unknown' = 0.5"), "", "methods.mine", "its options cannot be read (NameError"),
     (CLASS.format(body="scale: object() = 0.5"), "", "methods.mine", "its options cannot be read"),
+    ("class Other: pass\n" + CLASS.format(body="scale: Other = 0.5"), "", "methods.mine", "its options cannot be read"),
+    (CLASS.format(body="json: int = 1\n    model_config: int = 2"), ", json: x", "methods.mine.json", "found 'x'"),
     (CLASS.format(body="file: Path = Path()"), ", file: x", "methods.mine.file", "expected"),
     (CLASS.format(body="scale: float = 0.5"), ", scale: big", "methods.mine.scale", "expected a number, found 'big'"),
     (CLASS.format(body="scale: float = 0.5"), ", skale: 1", "methods.mine.skale", "did you mean 'scale'?"),

@@ -91,6 +91,12 @@ def test_scalars(text, value):
     assert found == value and type(found) is type(value)
 
 
+@pytest.mark.parametrize("text", ["1" * 900_000, "-" + "7" * 900_000 + "x", "1" * 400_000 + "e" + "1" * 400_000 + "x"])
+def test_a_long_number_takes_one_look(text):
+    """A pattern that tries every place for the end of the digits would be at it for hours."""
+    assert parse(f"key: {text}\n", "f")[0]["key"] == text
+
+
 def test_lines_and_merged_keys():
     data, lines = parse("a: &x\n  b: 1\nc:\n  <<: *x\n  d: [2,\n   3]\n", "f")
     assert data == {"a": {"b": 1}, "c": {"b": 1, "d": [2, 3]}}
