@@ -18,6 +18,10 @@ METHODS = {
     "depth_map": "methods.depth_map:DepthMap",
     "heur_lg": "methods.layer_learngene:HeurLG",
     "auto_lg": "methods.layer_learngene:AutoLG",
+    "hypercloning": "methods.hypercloning:HyperCloning",
+    "lemon": "methods.lemon:Lemon",
+    "bert2bert": "methods.bert2bert:Bert2Bert",
+    "net2net": "methods.bert2bert:Net2Net",
     "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 

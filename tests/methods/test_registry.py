@@ -12,7 +12,7 @@ from methods.registry import METHODS
 def test_names_are_in_the_order_of_the_tables():
     assert methods.names() == [
         *("random", "weight_selection", "sws", "mixture_growth", "wave"),
-        *("depth_map", "heur_lg", "auto_lg"),
+        *("depth_map", "heur_lg", "auto_lg", "hypercloning", "lemon", "bert2bert", "net2net"),
         *("scrambled",),
     ]
 
