@@ -30,6 +30,10 @@ METHODS = {
     "front": "methods.front:Front",
     "bot": "methods.bot:Bot",
     # controls
+    "hypercloning": "methods.hypercloning:HyperCloning",
+    "lemon": "methods.lemon:Lemon",
+    "bert2bert": "methods.bert2bert:Bert2Bert",
+    "net2net": "methods.bert2bert:Net2Net",
     "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 

@@ -102,3 +102,8 @@ def stack(state: Mapping[str, Tensor], sources: Sequence[int], *, zero_copies: b
             writes = key.startswith(("attn.proj.", "mlp.fc2."))
             result[f"blocks.{i}.{key}"] = torch.zeros_like(tensor) if silent and writes else tensor
     return result
+
+
+def relayered(state: Mapping[str, Tensor], kind: str, have: int, want: int) -> dict[str, Tensor]:
+    """`state` of `have` blocks with `want` blocks by the map `kind`; the copies that llama_pro adds are zero."""
+    return stack(state, blocks(kind, have, want), zero_copies=kind == "llama_pro")

@@ -189,19 +189,19 @@ def _axis(role: str, size: int, maps: Maps, block: BlockMaps | None) -> Map | No
 
 def cannot_grow(ancestor: VitSpec, target: VitSpec) -> str | None:
     """Why a target is no cut of the ancestor with whole heads, or None."""
-    return _one_way(ancestor, target, "grow", lambda have, want: want > have)
+    return _one_way(ancestor, target, "grow", lambda have, want: want > have, "head_dim")
 
 
-def cannot_shrink(ancestor: VitSpec, target: VitSpec) -> str | None:
-    """Why a target is no growth of the ancestor with whole heads, or None."""
-    return _one_way(ancestor, target, "shrink", lambda have, want: want < have)
+def cannot_shrink(ancestor: VitSpec, target: VitSpec, same: str = "head_dim") -> str | None:
+    """Why a target is no growth of the ancestor with equal `same` (head_dim, or num_heads), or None."""
+    return _one_way(ancestor, target, "shrink", lambda have, want: want < have, same)
 
 
-def _one_way(ancestor: VitSpec, target: VitSpec, verb: str, wrong: Callable[[int, int], bool]) -> str | None:
+def _one_way(ancestor: VitSpec, target: VitSpec, verb: str, wrong: Callable[[int, int], bool], same: str) -> str | None:
     for name in ("embed_dim", "depth", "hidden_dim"):
         have, want = getattr(ancestor, name), getattr(target, name)
         if wrong(have, want):
             return f"cannot {verb} {name}: ancestor {have}, target {want}"
-    if ancestor.head_dim != target.head_dim:
-        return f"cannot change head_dim: ancestor {ancestor.head_dim}, target {target.head_dim}"
+    if getattr(ancestor, same) != getattr(target, same):
+        return f"cannot change {same}: ancestor {getattr(ancestor, same)}, target {getattr(target, same)}"
     return mismatch(ancestor, target, may_differ=("embed_dim", "num_heads", "mlp_ratio"))

@@ -19,6 +19,7 @@ OPTIONS = {"wave": {"template_size": 16}}
 ANY = set(SIZES)
 DEPTH = {"equal", "shallower", "deeper"}
 SMALLER = {"equal", "shallower", "narrower"}
+LARGER = {"equal", "deeper", "wider"}
 SERVES = {
     "random": ANY,
     "weight_selection": SMALLER,
@@ -30,6 +31,10 @@ SERVES = {
     "depth_map": DEPTH,
     "heur_lg": DEPTH,
     "auto_lg": DEPTH,
+    "hypercloning": LARGER,
+    "lemon": LARGER,
+    "bert2bert": LARGER,
+    "net2net": LARGER,
     "scrambled": SMALLER,
 }
 
