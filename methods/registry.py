@@ -16,6 +16,8 @@ METHODS = {
     "wave": "methods.wave:Wave",
     # combinations of bases, learned maps
     "tleg": "methods.tleg:LinearExpansion",
+    "lets": "methods.lets:LearnableTransformation",
+    "ligo": "methods.ligo:Ligo",
     # data-free
     "mimetic": "methods.mimetic:Mimetic",
     "impulse": "methods.impulse:Impulse",
