@@ -123,7 +123,8 @@ class Initializer:
     """A way to give a target its starting weights. Subclass it as a dataclass: the fields are the options.
 
     head:  whether the classifier transfers, which it can only between equal ordered class lists.
-    train: recipe of what the method trains for itself, over the suite's defaults.
+    train: recipe of what the method trains for itself, over the suite's defaults: in condense where `trains`, in
+           initialize where `trains_start`. It is part of the identity of what it trains, and of nothing else.
     """
 
     head: Literal["transfer", "fresh"] = field(default="transfer", kw_only=True)
@@ -131,8 +132,10 @@ class Initializer:
 
     version: ClassVar[int] = 1  # raise it when the method's results change
     ancestors: ClassVar[int | Literal["many"]] = 1  # 0: condense gets None; 1: a model; "many": a list
-    trains: ClassVar[bool] = True  # False: it never calls `lab.fit`, so no recipe is part of its learngenes' identity
-    trains_start: ClassVar[bool] = False  # initialize trains, so it is a job of its own
+    trains: ClassVar[bool] = True  # False: condense never calls `lab.fit`, so no recipe is part of its identity
+    trains_start: ClassVar[bool] = (
+        False  # initialize trains, so it is a job of its own, with a recipe whatever `trains`
+    )
     at_start: ClassVar[tuple[str, ...]] = ()  # options only `initialize` reads; `condense` sees them at their defaults
 
     def condense(self, ancestor: Any, lab: Lab | None) -> Learngene:

@@ -20,6 +20,8 @@ METHODS = {
     "auto_lg": "methods.layer_learngene:AutoLG",
     # combinations of bases, learned maps
     "tleg": "methods.tleg:LinearExpansion",
+    "lets": "methods.lets:LearnableTransformation",
+    "ligo": "methods.ligo:Ligo",
     # data-free
     "mimetic": "methods.mimetic:Mimetic",
     "impulse": "methods.impulse:Impulse",

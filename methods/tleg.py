@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
@@ -11,7 +13,7 @@ from methods.parts.weights import check_choices, fresh_vit, named_as_in
 from methods.vit import VitSpec, mismatch, spec_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 STACK = "bases."  # first part of the names of the stacks [2, *shape], base and slope, of the 12 tensors of a block
 
@@ -51,31 +53,36 @@ class LinearExpansion(Initializer):
         return mismatch(ancestor, target)
 
     def condense(self, ancestor: nn.Module, lab: Lab | None) -> Learngene:
-        from methods.parts.bases import BasesVit, fresh_bases, linear
+        from methods.parts.bases import fresh_bases
+        from methods.parts.by_rule import RuledVit
 
         if lab is None:
             raise ValueError("tleg trains an auxiliary network: condense needs a lab")
         spec = spec_of(ancestor)
         skeleton: Any = fresh_vit(spec, lab.generator("aux"))
         shapes = {key: tensor.shape for key, tensor in skeleton.blocks[0].state_dict().items()}
-        aux = BasesVit(skeleton, linear(spec.depth), fresh_bases(shapes, 2, lab.generator("bases")))
+        bases = {STACK + key: base for key, base in fresh_bases(shapes, 2, lab.generator("bases")).items()}
+        vectors = [STACK + key for key, shape in shapes.items() if len(shape) == 1]
+        aux = RuledVit(skeleton, bases, partial(expanded, depth=spec.depth), undecayed=vectors)
         lab.fit(aux.to(lab.device), name="aux", recipe=distilling(self), loss="kd")
-        tensors = {STACK + key: stack for key, stack in aux.stacks().items()}
-        rest = aux.skeleton.state_dict()
-        tensors |= {name: t for name, t in rest.items() if self.head == "transfer" or name not in HEAD}
-        stored = {name: t.detach().cpu().clone() for name, t in tensors.items()}
-        return Learngene(stored, {"ancestor": asdict(spec), "classes": lab.classes})
+        tensors = {name: t for name, t in aux.stored().items() if self.head == "transfer" or name not in HEAD}
+        return Learngene(tensors, {"ancestor": asdict(spec), "classes": lab.classes})
 
     def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
-        from methods.parts.bases import combined, linear
-
         ancestor, spec = VitSpec(**learngene.meta["ancestor"]), spec_of(target)
         if reason := self.supports(ancestor, spec):
             raise ValueError(f"tleg {reason}")
-        stacks = {name.removeprefix(STACK): t for name, t in learngene.tensors.items() if name.startswith(STACK)}
         fresh = () if self.head_transfers(learngene, lab) else HEAD
-        tensors = combined(linear(spec.depth), stacks)
+        tensors = expanded(learngene.tensors, spec.depth)
         for name in target.state_dict():
             if name not in tensors and name not in fresh:
                 tensors[name] = learngene.tensors[named_as_in(name, learngene.tensors)]
         fill(target, tensors, fresh)
+
+
+def expanded(tensors: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
+    """The tensors of `depth` blocks on the line of the stacks among `tensors`, by timm's names."""
+    from methods.parts.bases import combined, linear
+
+    stacks = {name.removeprefix(STACK): t for name, t in tensors.items() if name.startswith(STACK)}
+    return combined(linear(depth), stacks)

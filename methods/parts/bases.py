@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
-
-from methods.parts.generated import Generated
+from torch import Tensor
 
 Tensors = dict[str, Tensor]
 
@@ -34,34 +32,8 @@ def one_hot(sources: Sequence[int], count: int) -> Tensor:
 
 def linear(depth: int) -> Tensor:
     """Coefficients [depth, 2] of the linear expansion, rows 1, l / depth: a base and a slope that is never reached."""
-    return torch.stack([torch.ones(depth), torch.arange(depth) / depth], dim=1)
-
-
-class BasesVit(Generated):
-    """`skeleton`, a timm ViT, with all tensors of its blocks combined from bases that are trained.
-
-    coefficients [L, T] are fixed; bases, the starting values, have a stack [T, *shape] for each tensor of a block.
-    """
-
-    coefficients: Tensor
-
-    def __init__(self, skeleton: nn.Module, coefficients: Tensor, bases: Mapping[str, Tensor]) -> None:
-        super().__init__(skeleton, [f"blocks.{block}.{key}" for block in range(len(coefficients)) for key in bases])
-        self.keys = tuple(bases)
-        self.register_buffer("coefficients", coefficients.clone())
-        self.bases = nn.ParameterList([nn.Parameter(base.clone()) for base in bases.values()])
-
-    def weights(self) -> Tensors:
-        return combined(self.coefficients, self.stacks())
-
-    def stacks(self) -> Tensors:
-        """The bases [T, *shape] by the key of the block's tensor."""
-        return dict(zip(self.keys, self.bases, strict=True))
-
-    def no_weight_decay(self) -> set[str]:
-        """As in a plain ViT: what combines to norms and biases is not decayed."""
-        vectors = {f"bases.{i}" for i, base in enumerate(self.bases) if base.dim() == 2}
-        return super().no_weight_decay() | vectors
+    steps = torch.arange(depth, dtype=torch.float64)
+    return torch.stack([torch.ones_like(steps), steps / depth], dim=1)
 
 
 def fresh_bases(shapes: Mapping[str, Sequence[int]], count: int, draw: torch.Generator, std: float = 0.02) -> Tensors:

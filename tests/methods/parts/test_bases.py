@@ -1,4 +1,4 @@
-"""Combinations of bases: the product, layer copying and stages as one-hot coefficients, the model, its start."""
+"""Combinations of bases: the product, layer copying and stages as one-hot coefficients, the start."""
 
 import pytest
 import torch
@@ -6,13 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import methods.parts.bases as bases_module
-from methods.parts.bases import BasesVit, combined, fresh_bases, linear, one_hot
-from methods.parts.weights import fresh_vit
+from methods.parts.bases import combined, fresh_bases, linear, one_hot
 from methods.sws import learngene_tensors, shared_vit, stage_of_block
 from methods.testing import perturbed
-from methods.vit import build_vit
 from tests.methods.tinylab import SPEC
-from tests.methods.wave_tools import dense_twin, images
 
 SHAPES = {"attn.qkv.weight": (6, 2), "norm1.weight": (2,), "norm1.bias": (2,), "mlp.fc2.weight": (2, 4)}
 
@@ -81,40 +78,6 @@ def test_wrong_stages_are_seen(monkeypatch):
 def test_the_linear_expansion_never_reaches_one():
     assert linear(6).tolist() == [[1.0, pytest.approx(i / 6)] for i in range(6)]
     assert linear(1).tolist() == [[1.0, 0.0]]
-
-
-def made(seed=1):
-    skeleton = fresh_vit(SPEC, torch.Generator().manual_seed(seed))
-    shapes = {key: t.shape for key, t in skeleton.blocks[0].state_dict().items()}
-    own = {key: 0.1 * drawn(3, *shape, seed=i, dtype=torch.float32) for i, (key, shape) in enumerate(shapes.items())}
-    return BasesVit(skeleton, drawn(SPEC.depth, 3, dtype=torch.float32), own), own
-
-
-def test_the_model_computes_what_its_dense_weights_compute():
-    model, own = made()
-    dense = dense_twin(model, SPEC)
-    assert torch.equal(dense(images()), model(images()))
-    assert dense.state_dict().keys() == build_vit(SPEC).state_dict().keys()
-    expected = by_loops(model.coefficients, own)
-    for name, tensor in model.materialize().items():
-        if name in expected:
-            torch.testing.assert_close(tensor.double(), expected[name], rtol=2e-6, atol=2e-6)
-    assert all(stack.equal(own[key]) for key, stack in model.stacks().items())
-
-
-def test_bases_are_trained_and_coefficients_are_not():
-    model, _ = made()
-    model(images()).square().mean().backward()
-    assert all(p.grad is not None and p.grad.any() for p in model.bases)
-    assert "coefficients" in dict(model.named_buffers())
-    assert not any(name.startswith("skeleton.blocks") for name, _ in model.named_parameters())
-
-
-def test_what_becomes_norms_and_biases_is_not_decayed():
-    model, own = made()
-    free = {key for i, key in enumerate(own) if f"bases.{i}" in model.no_weight_decay()}
-    assert free == {key for key in own if key.endswith("bias") or "norm" in key} and len(free) == 8
-    assert "skeleton.pos_embed" in model.no_weight_decay()
 
 
 def test_the_start():
