@@ -108,6 +108,9 @@ class Lab(Protocol):
     def batches(self, n: int, *, name: str, labels: bool = False) -> Iterator[Any]:
         """Training images without augmentation, `n` in all: Tensors [B, C, H, W], or (images, labels)."""
 
+    def accuracy(self, module: nn.Module) -> float:
+        """Top-1 of `module` on the validation part, in percent; charged, images and labels included."""
+
     def teacher(self) -> nn.Module:
         """The frozen teacher. Used inside `initialize`, its parameters count as stored."""
 

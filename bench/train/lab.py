@@ -15,6 +15,7 @@ from bench.data.on_device.normalise import layout
 from bench.identity import derive_seed
 from bench.recipes.recipe import Recipe
 from bench.train.cost import Cost
+from bench.train.evaluate import evaluate
 from bench.train.fit import Fit
 from bench.train.session import Session
 from methods.vit import VitSpec
@@ -87,6 +88,14 @@ class JobLab:
             cost.seconds += time.perf_counter() - clock
             yield (images, y) if labels else images
             clock = time.perf_counter()
+
+    def accuracy(self, module: nn.Module) -> float:
+        """Top-1 of `module` on the validation part, in percent; in a group everyone looks at all of it."""
+        self.session.seen |= {"images", "labels"}
+        with self.meter("accuracy"):
+            scores = evaluate(module.to(self.device), self.data.val, self.device)
+        self.session.costs["meter accuracy"].images += self.data.val.n
+        return scores["top1"]
 
     def teacher(self) -> nn.Module:
         if self._teacher is None:

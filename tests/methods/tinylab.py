@@ -60,6 +60,11 @@ class TinyLab:
             part = slice(i, i + self.batch_size)
             yield (images[part], y[part]) if labels else images[part]
 
+    def accuracy(self, module):
+        images, labels = self._data(200, "validation")
+        with torch.no_grad():
+            return 100 * (module.eval()(images).argmax(-1) == labels).double().mean().item()
+
     def teacher(self) -> nn.Module:
         assert self._teacher is not None, "this TinyLab has no teacher"
         return self._teacher.eval().requires_grad_(False)
