@@ -15,9 +15,10 @@ METHODS = {
     "mixture_growth": "methods.mixture_growth:MixtureGrowth",
     "wave": "methods.wave:Wave",
     "scrambled": "methods.scrambled:Scrambled",  # a control
-    # by resampling
+    # by resampling; several ancestors
     "front": "methods.front:Front",
     "bot": "methods.bot:Bot",
+    "merge": "methods.merge:Merge",
 }
 
 
