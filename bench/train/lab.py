@@ -1,7 +1,7 @@
 """The Lab: what a method may ask of the harness, and where all that it costs is charged."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,6 +54,7 @@ class JobLab:
         loss: Any = "ce",
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
+        before_step: Callable[[int, torch.Generator], Hashable] | None = None,
         evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     ) -> list[dict[str, Any]]:
         """See `methods.base.Lab.fit`; with `evaluate` also the evaluations from step 0 on."""
@@ -74,6 +75,7 @@ class JobLab:
             teacher=self.teacher() if loss == "kd" else None,
             params=params,
             fraction=fraction,
+            before_step=before_step,
             evaluate=evaluate,
         ).run()
 
