@@ -73,6 +73,7 @@ class Learngene:
 
 Loss = Literal["ce", "kd"]
 LossFunction = Callable[["nn.Module", "Tensor", "Tensor"], "Tensor"]  # (module, images, labels) -> scalar
+BeforeStep = Callable[[int, "torch.Generator"], Hashable]  # (step, generator of that step) -> what was chosen
 
 
 class Lab(Protocol):
@@ -91,6 +92,7 @@ class Lab(Protocol):
         loss: Loss | LossFunction = "ce",
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
+        before_step: BeforeStep | None = None,
     ) -> object:
         """Train `module` in place by the one training loop; it is left in evaluation mode.
 
@@ -100,6 +102,9 @@ class Lab(Protocol):
         loss:     "ce" cross entropy on the labels, "kd" distillation from `teacher()`, or a function.
         params:   what is trained (default: every parameter of the module that requires a gradient).
         fraction: train on this stratified part of the training set.
+        before_step: chooses before each step which part of the module is trained in it, for example a sub-network: it
+                  sets that in the module and returns a key for it, by which FLOPs are counted once each. The generator
+                  is that of the step, so equal choices are made on every process and after a resume.
         name:     names this fit within its job; on resume a finished fit is restored by it, not redone.
 
         What it returns is the harness's own, nothing for a method.
@@ -107,6 +112,9 @@ class Lab(Protocol):
 
     def batches(self, n: int, *, name: str, labels: bool = False) -> Iterator[Any]:
         """Training images without augmentation, `n` in all: Tensors [B, C, H, W], or (images, labels)."""
+
+    def accuracy(self, module: nn.Module) -> float:
+        """Top-1 of `module` on the validation part, in percent; charged, images and labels included."""
 
     def teacher(self) -> nn.Module:
         """The frozen teacher. Used inside `initialize`, its parameters count as stored."""

@@ -14,29 +14,32 @@ METHODS = {
     "sws": "methods.sws:StageWiseSharing",
     "mixture_growth": "methods.mixture_growth:MixtureGrowth",
     "wave": "methods.wave:Wave",
-    # the ancestor's blocks and channels by index: depth maps, growth, selection
+    # whole blocks of the ancestor
     "depth_map": "methods.depth_map:DepthMap",
     "heur_lg": "methods.layer_learngene:HeurLG",
     "auto_lg": "methods.layer_learngene:AutoLG",
+    # growth by index maps
+    "hypercloning": "methods.hypercloning:HyperCloning",
+    "lemon": "methods.lemon:Lemon",
+    "bert2bert": "methods.bert2bert:Bert2Bert",
+    "net2net": "methods.bert2bert:Net2Net",
     # combinations of bases, learned maps
     "tleg": "methods.tleg:LinearExpansion",
     "lets": "methods.lets:LearnableTransformation",
     "ligo": "methods.ligo:Ligo",
-    # data-free
+    # resampled weights
+    "front": "methods.front:Front",
+    "bot": "methods.bot:Bot",
+    # several ancestors, many sizes in one
+    "merge": "methods.merge:Merge",
+    # without an ancestor
     "mimetic": "methods.mimetic:Mimetic",
     "impulse": "methods.impulse:Impulse",
     "conditioned": "methods.conditioned:Conditioned",
     "dct_attention": "methods.dct_attention:DctAttention",
     "lsuv": "methods.lsuv:Lsuv",
-    # by resampling
-    "front": "methods.front:Front",
-    "bot": "methods.bot:Bot",
     # controls
-    "hypercloning": "methods.hypercloning:HyperCloning",
-    "lemon": "methods.lemon:Lemon",
-    "bert2bert": "methods.bert2bert:Bert2Bert",
-    "net2net": "methods.bert2bert:Net2Net",
-    "scrambled": "methods.scrambled:Scrambled",  # a control
+    "scrambled": "methods.scrambled:Scrambled",
 }
 
 

@@ -1,6 +1,6 @@
 """The one training loop: ancestors, auxiliary networks, seeds, scalers and targets all train here."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -38,12 +38,14 @@ class Fit:
         teacher: nn.Module | None = None,
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
+        before_step: Callable[[int, torch.Generator], Hashable] | None = None,
         evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     ) -> None:
         if name in session.costs:
             raise ValueError(f"two fits of one job are named {name!r}")
         self.session, self.data, self.module, self.name, self.recipe = session, data, module, name, recipe
         self.loss, self.teacher, self.evaluate, self.group = loss, teacher, evaluate, session.group
+        self.before_step = before_step
         self.seed = derive_seed(seed, "fit", name)
         self.chosen = None if params is None else {id(p) for p in params}
         n = data.train.n
@@ -58,7 +60,7 @@ class Fit:
         self.evals: list[dict[str, Any]] = []
         self.losses: list[Tensor] = []
         self.notes: dict[str, Any] = {}
-        self.step_flops: dict[tuple[int, ...], int] = {}
+        self.step_flops: dict[Hashable, int] = {}  # by shape and what `before_step` chose
 
     def run(self) -> list[dict[str, Any]]:
         """Train, or restore what was trained before; leaves the module in evaluation mode. Returns the evaluations."""
@@ -112,8 +114,9 @@ class Fit:
         unused = False
         if self.step < self.total and warm_up.wanted(self.recipe, device, self.group):
             unused = self.warm_up()
-        # a method's own loss may use other parameters in other steps
-        self.update.training = self.group.wrap(self.task, unused=unused or callable(self.loss))
+        # a method's own loss, or choice, may use other parameters in other steps
+        unused = unused or callable(self.loss) or self.before_step is not None
+        self.update.training = self.group.wrap(self.task, unused=unused)
 
     def make_task(self, *, compiled: bool) -> task.TrainingTask:
         module: Any = torch.compile(self.module) if compiled else self.module
@@ -184,12 +187,20 @@ class Fit:
         numpy.random.seed(derive_seed(self.seed, "mix", self.step) % 2**32)
         return self.mixup(images, labels)
 
+    def chosen_now(self) -> Hashable:
+        """What the module trains in this step, by the seed and the step alone: in a group all choose alike."""
+        if self.before_step is None:
+            return None
+        draw = torch.Generator().manual_seed(derive_seed(self.seed, "before step", self.step))
+        return self.before_step(self.step, draw)
+
     def one_step(self, images: Tensor, labels: Tensor) -> None:
+        key = self.chosen_now()
         images, labels = self.mixed(images, labels)
         loss = self.update(self.step, images, labels)
         self.step += 1
         self.cost.images += self.batch
-        self.cost.flops += self.flops_of(images, labels)
+        self.cost.flops += self.flops_of(images, labels, key)
         self.losses.append(loss)
         if len(self.losses) >= self.check_steps:
             self.check_losses()
@@ -201,17 +212,17 @@ class Fit:
             return CUDA_CHECK_STEPS
         return 1 if self.group.world == 1 else GROUP_CHECK_STEPS
 
-    def flops_of(self, images: Tensor, labels: Tensor) -> int:
-        """FLOPs of the step, of the whole batch."""
-        shape = tuple(images.shape)
-        if shape not in self.step_flops:
+    def flops_of(self, images: Tensor, labels: Tensor, key: Hashable = None) -> int:
+        """FLOPs of the step, of the whole batch; `key`: what the module trains in it."""
+        counted = (tuple(images.shape), key)
+        if counted not in self.step_flops:
             images, labels = (x.new_empty((self.batch, *x.shape[1:]), device="meta") for x in (images, labels))
             count = flops.step(self.module, images, labels, self.loss if callable(self.loss) else None)
             if self.loss == "kd":
                 assert self.teacher is not None
                 count += flops.forward(self.teacher, images)
-            self.step_flops[shape] = count
-        return self.step_flops[shape]
+            self.step_flops[counted] = count
+        return self.step_flops[counted]
 
     def check_losses(self) -> None:
         """Raise NotFinite at the first step whose loss was NaN or infinite."""

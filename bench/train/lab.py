@@ -1,6 +1,6 @@
 """The Lab: what a method may ask of the harness, and where all that it costs is charged."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from bench.data.on_device.normalise import layout
 from bench.randomness import derive_seed
 from bench.recipes.recipe import Recipe
 from bench.train.cost import Cost
+from bench.train.evaluate import evaluate
 from bench.train.fit import Fit
 from bench.train.session import Session
 from methods.vit import VitSpec
@@ -52,6 +53,7 @@ class JobLab:
         loss: Any = "ce",
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
+        before_step: Callable[[int, torch.Generator], Hashable] | None = None,
         evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     ) -> list[dict[str, Any]]:
         """See `methods.base.Lab.fit`; with `evaluate` also the evaluations from step 0 on."""
@@ -72,6 +74,7 @@ class JobLab:
             teacher=self.teacher() if loss == "kd" else None,
             params=params,
             fraction=fraction,
+            before_step=before_step,
             evaluate=evaluate,
         ).run()
 
@@ -89,6 +92,14 @@ class JobLab:
                 return
             cost.images += len(batch[0])
             yield batch if labels else batch[0]
+
+    def accuracy(self, module: nn.Module) -> float:
+        """Top-1 of `module` on the validation part, in percent; in a group everyone looks at all of it."""
+        self.session.seen |= {"images", "labels"}
+        with self.meter("accuracy"):
+            scores = evaluate(module.to(self.device), self.data.val, self.device)
+        self.session.costs["meter accuracy"].images += self.data.val.n
+        return scores["top1"]
 
     def teacher(self) -> nn.Module:
         if self._teacher is None:

@@ -1,4 +1,4 @@
-"""Sizes that a rule for any width and depth serves, and the shapes of their tensors. Without torch where it can be."""
+"""Sizes that a rule for any width and depth serves, the shapes of their tensors, and those of all blocks as one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from methods.vit import VitSpec, build_vit, mismatch
+from methods.vit import VitSpec, mismatch
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 SIZE = ("embed_dim", "depth", "num_heads", "mlp_ratio")  # the fields of a spec that make it larger or smaller
-Shapes = dict[str, "torch.Size"]
+Shapes = dict[str, tuple[int, ...]]
 
 
 def other_than_size(ancestor: VitSpec, target: VitSpec) -> str | None:
@@ -55,11 +54,18 @@ def common(one: VitSpec, other: VitSpec) -> dict[str, Any]:
 
 
 def shapes_of(spec: VitSpec) -> Shapes:
-    """Name -> shape of every tensor of a ViT of that size; nothing is drawn."""
-    import torch
-
-    with torch.device("meta"):
-        return {name: t.shape for name, t in build_vit(spec).state_dict().items()}
+    """Name -> shape of every tensor of timm's VisionTransformer of that size."""
+    d, hidden, final = spec.embed_dim, spec.hidden_dim, "fc_norm" if spec.global_pool == "avg" else "norm"
+    linear = {"attn.qkv": (3 * d, d), "attn.proj": (d, d), "mlp.fc1": (hidden, d), "mlp.fc2": (d, hidden)}
+    block: Shapes = {f"{norm}.{kind}": (d,) for norm in ("norm1", "norm2") for kind in ("weight", "bias")}
+    for name, shape in linear.items():
+        block |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    shapes: Shapes = {"cls_token": (1, 1, d)} if spec.class_token else {}
+    shapes |= {"pos_embed": (1, spec.tokens, d)}
+    shapes |= {"patch_embed.proj.weight": (d, spec.in_chans, *[spec.patch_size] * 2), "patch_embed.proj.bias": (d,)}
+    shapes |= {f"blocks.{i}.{key}": shape for i in range(spec.depth) for key, shape in block.items()}
+    shapes |= {f"{final}.weight": (d,), f"{final}.bias": (d,)}
+    return shapes | {"head.weight": (spec.num_classes, d), "head.bias": (spec.num_classes,)}
 
 
 def stacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -83,13 +89,13 @@ def unstacked(stacks: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def stacked_shapes(shapes: Mapping[str, torch.Size]) -> dict[str, tuple[int, ...]]:
+def stacked_shapes(shapes: Mapping[str, tuple[int, ...]]) -> Shapes:
     """The shapes that `stacked` gives tensors of those shapes."""
-    stacks: dict[str, tuple[int, ...]] = {}
+    stacks: Shapes = {}
     for name, shape in shapes.items():
         if block := re.match(r"blocks\.(\d+)\.", name):
             key = f"blocks.{name[block.end() :]}"
             stacks[key] = (max(stacks.get(key, (0,))[0], int(block[1]) + 1), *shape)
         else:
-            stacks[name] = tuple(shape)
+            stacks[name] = shape
     return stacks

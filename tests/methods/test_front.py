@@ -143,7 +143,7 @@ def test_what_is_stored(width, heads, expected):
     shapes = front.shapes_of(spec.replace(**box))
     numbers = 2 * sum(not name.startswith("head") for name in shapes)
     assert numbers == 2 * (12 * 12 + 5)
-    assert sum(s.numel() for n, s in shapes.items() if not n.startswith("head")) == expected
+    assert sum(math.prod(s) for n, s in shapes.items() if not n.startswith("head")) == expected
     if width == 192:
         learngene = methods.get("front").condense(build_vit(spec), None)
         assert (learngene.stored_params, learngene.stored_params_head) == (expected + numbers, 5 * 192 + 5 + 4)

@@ -21,19 +21,22 @@ class TinyLab:
         self.targets, self.classes, self.device = list(targets), classes, torch.device("cpu")
         self._teacher, self.seed, self.steps, self.batch_size = teacher, seed, steps, batch_size
         self.fits: dict[str, dict] = {}
+        self.keys: list = []  # what was chosen before each step, where something was
 
     def _data(self, n, name):
         g, spec = self.generator("data " + name), self.targets[0]
         images = torch.randn(n, spec.in_chans, spec.img_size, spec.img_size, generator=g)
         return images, torch.randint(0, spec.num_classes, (n,), generator=g)
 
-    def fit(self, module, *, name, recipe, loss="ce", params=None, fraction=1.0):
+    def fit(self, module, *, name, recipe, loss="ce", params=None, fraction=1.0, before_step=None):
         assert name not in self.fits, f"two fits named {name!r} in one job"
         params = [p for p in (module.parameters() if params is None else params) if p.requires_grad]
         steps = min(self.steps, recipe.get("steps", self.steps))
         optimizer = torch.optim.AdamW(params, lr=recipe.get("lr", 1e-3), weight_decay=recipe.get("weight_decay", 0.05))
         module.train()
         for step in range(steps):
+            if before_step is not None:
+                self.keys.append(before_step(step, self.generator(f"{name} before {step}")))
             images, labels = self._data(self.batch_size, f"{name} {step}")
             optimizer.zero_grad()
             self._loss(module, images, labels, loss, recipe).backward()
@@ -59,6 +62,11 @@ class TinyLab:
         for i in range(0, n, self.batch_size):
             part = slice(i, i + self.batch_size)
             yield (images[part], y[part]) if labels else images[part]
+
+    def accuracy(self, module):
+        images, labels = self._data(200, "validation")
+        with torch.no_grad():
+            return 100 * (module.eval()(images).argmax(-1) == labels).double().mean().item()
 
     def teacher(self) -> nn.Module:
         assert self._teacher is not None, "this TinyLab has no teacher"

@@ -33,6 +33,23 @@ def test_what_is_metered_twice_is_charged_twice(lab):
     assert lab.session.costs["meter forward"].seconds > 0
 
 
+def test_accuracy_is_that_on_the_validation_part_and_is_charged(lab):
+    """Counted image by image: 100 times the share of images whose largest logit is the label's."""
+    network, val = model(), lab.data.val
+    with torch.no_grad():
+        images, labels = next(iter(val.batches([torch.arange(val.n)], epoch=0, seed=0)))
+        right = sum(
+            int(network(image[None])[0].argmax()) == int(label) for image, label in zip(images, labels, strict=True)
+        )
+    assert 0 < right < val.n
+    for looks in (1, 2):
+        network.train()
+        assert lab.accuracy(network) == pytest.approx(100 * right / val.n, abs=1e-12) and network.training
+        cost = lab.session.costs["meter accuracy"]
+        assert (cost.images, cost.flops) == (looks * val.n, looks * val.n * models.forward_flops(SPEC))
+    assert cost.seconds > 0 and lab.session.seen == {"images", "labels"}
+
+
 def test_only_the_parameters_asked_for_are_trained(lab):
     network = model()
     before = {name: p.detach().clone() for name, p in network.named_parameters()}

@@ -1,0 +1,99 @@
+"""One large ViT whose first channels, heads, hidden units and blocks are smaller ones. Imports torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from methods.parts.sizes import Shapes, shapes_of
+from methods.vit import VitSpec, build_vit
+
+
+def prefix(state: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:
+    """The tensors of a smaller net: the first entries of every axis, of the rows of q, k and v each. They are views.
+
+    shapes: those of the smaller net, by name.
+    """
+    return {name: _first(name, state[name], shape) for name, shape in shapes.items()}
+
+
+def _first(name: str, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    if name.endswith((".attn.qkv.weight", ".attn.qkv.bias")):
+        parts = tensor.unflatten(0, (3, -1))[:, : shape[0] // 3]
+        return _corner(parts, (3, shape[0] // 3, *shape[1:])).flatten(0, 1)
+    return _corner(tensor, shape)
+
+
+def _corner(tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    return tensor[tuple(slice(n) for n in shape)]
+
+
+def in_order_of_weight(state: Mapping[str, Tensor], heads: int) -> dict[str, Tensor]:
+    """The same network with the hidden units and the heads of every block in order, the heaviest first.
+
+    Weight is the sum of |w| over what leaves a unit or head: its column of fc2, or its columns of proj. Equal ones keep
+    their order.
+    """
+    result = dict(state)
+    for name in state:
+        if found := re.fullmatch(r"(blocks\.\d+)\.mlp\.fc2\.weight", name):
+            block = found[1]
+            order = _descending(state[name].abs().double().sum(0))
+            result[f"{block}.mlp.fc1.weight"] = state[f"{block}.mlp.fc1.weight"][order]
+            result[f"{block}.mlp.fc1.bias"] = state[f"{block}.mlp.fc1.bias"][order]
+            result[name] = state[name][:, order]
+            proj = state[f"{block}.attn.proj.weight"]
+            order = _descending(proj.abs().double().sum(0).view(heads, -1).sum(1))
+            result[f"{block}.attn.proj.weight"] = proj.unflatten(1, (heads, -1))[:, order].flatten(1)
+            for kind in ("weight", "bias"):
+                rows = state[f"{block}.attn.qkv.{kind}"].unflatten(0, (3, heads, -1))
+                result[f"{block}.attn.qkv.{kind}"] = rows[:, order].flatten(0, 2)
+    return result
+
+
+def _descending(values: Tensor) -> Tensor:
+    return values.argsort(descending=True, stable=True)
+
+
+class ElasticVit(nn.Module):
+    """A timm VisionTransformer, the `net`, of which `forward` computes the sub-networks that were chosen last.
+
+    sizes: what `choose` chooses from. At first the whole net is chosen. Sub-networks have no weights of their own: each
+        is a net on the meta device that computes with prefixes of the one set of parameters.
+    """
+
+    def __init__(self, net: nn.Module, spec: VitSpec, sizes: Sequence[VitSpec]) -> None:
+        super().__init__()
+        self.net: Any = net
+        self.num_classes, self.embed_dim, self.in_chans = spec.num_classes, spec.embed_dim, spec.in_chans
+        self.sizes = list(sizes)
+        self.shapes = [shapes_of(size) for size in sizes]
+        with torch.device("meta"):
+            self.skeletons = [(build_vit(size),) for size in sizes]  # in tuples, so that they are not registered
+        self.chosen: tuple[int, ...] = ()
+
+    def choose(self, chosen: Sequence[int]) -> tuple[int, ...]:
+        """Let `forward` compute the sub-network, and `all_logits` the sub-networks, of these sizes (by number)."""
+        self.chosen = tuple(chosen)
+        return self.chosen
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, num_classes] of the sub-network that was chosen first, of the net before any was."""
+        return self.logits(self.chosen[0], images) if self.chosen else self.net(images)
+
+    def all_logits(self, images: Tensor) -> list[Tensor]:
+        """The logits of all sub-networks that were chosen."""
+        return [self.logits(size, images) for size in self.chosen] if self.chosen else [self.net(images)]
+
+    def logits(self, size: int, images: Tensor) -> Tensor:
+        weights = prefix(dict(self.net.named_parameters()), self.shapes[size])
+        return functional_call(self.skeletons[size][0], weights, (images,))
+
+    def no_weight_decay(self) -> set[str]:
+        """timm's convention: parameters that optimisers do not decay."""
+        return {f"net.{name}" for name in self.net.no_weight_decay()}
