@@ -8,13 +8,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bench.jobs.model import Job
 from bench.store import Store
-from bench.worker.execute import Outcome, Stop, execute, fail, job_from_json
+from bench.worker.execute import execute
+from bench.worker.outcome import Outcome, Stop, fail
 
 OUT_OF_MEMORY_SCORE = 500  # of at most 1000: how gladly the system kills a job when memory runs out
 
@@ -29,7 +29,7 @@ def serve(orders: int, results: int, parent: int) -> None:
     with os.fdopen(orders) as lines:
         for line in lines:
             outcome = one(json.loads(line), stop)
-            os.write(results, (json.dumps(asdict(outcome)) + "\n").encode())
+            os.write(results, (json.dumps(outcome.to_dict()) + "\n").encode())
             if stop.requested:
                 break
 
@@ -52,7 +52,7 @@ def one(order: dict[str, Any], stop: Stop) -> Outcome:
     """Execute one job; whatever it prints goes to a file beside its log."""
     from bench.launch import ranks
 
-    job, root, gpus = job_from_json(order["job"]), Path(order["root"]), order.get("gpus", [])
+    job, root, gpus = Job.from_json(order["job"]), Path(order["root"]), order.get("gpus", [])
     if gpus:  # CUDA reads it when it is first used, which is in this process, or in those that it forks
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     folder = Store(root).job(job).path

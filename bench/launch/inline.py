@@ -9,7 +9,8 @@ from bench.launch import ranks
 from bench.launch.local import device_sets
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
-from bench.worker.execute import Outcome, Stop, execute
+from bench.worker.execute import execute
+from bench.worker.outcome import Outcome, Stop
 
 
 def run(schedule: Schedule, root: Path, progress: Progress) -> bool:

@@ -21,7 +21,7 @@ from bench.launch import ranks
 from bench.launch.pool import to_outcome
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
-from bench.worker.execute import Outcome, job_to_json
+from bench.worker.outcome import Outcome
 
 if TYPE_CHECKING:
     from bench.launch.nodes import Nodes
@@ -164,7 +164,7 @@ class _Local:
 
     def order(self, job: Job, slot: int) -> None:
         own = self.devices[slot % len(self.devices)] if self.devices else []
-        order: dict[str, Any] = {"job": job_to_json(job), "root": str(self.root)}
+        order: dict[str, Any] = {"job": job.to_json(), "root": str(self.root)}
         order |= {"gpus": own, "shared_by": self.shared_by}
         order |= {"slot": slot, "nodes": asdict(self.nodes) if self.nodes else None}
         assert self.pool.stdin is not None

@@ -11,15 +11,16 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
+from bench.jobs import Job
 from bench.launch.local import device_sets
 from bench.launch.ranks import Ranks, count
-from bench.worker.execute import Outcome, Stop, job_from_json, job_to_json
+from bench.worker.outcome import Outcome, Stop
 
 KEY = "key"  # file of a submission
 ASK = 0.2  # seconds between questions for work
@@ -61,7 +62,7 @@ class Nodes:
     def give(self, ranks: Ranks) -> None:
         """Let the other nodes take part in a job whose processes on this node are started."""
         share = len(ranks.numbers)
-        common = {"job": job_to_json(ranks.job), "root": str(ranks.root), "shared_by": ranks.shared_by}
+        common = {"job": ranks.job.to_json(), "root": str(ranks.root), "shared_by": ranks.shared_by}
         with self.asked() as asking:
             for node, connection in asking:
                 meeting = {"host": ranks.meeting.host, "port": ranks.meeting.port}
@@ -126,7 +127,7 @@ class Share(Ranks):
     def of(cls, order: dict[str, Any], lead: Connection) -> "Share":
         from bench.train.group import Meeting
 
-        job = job_from_json(order["job"])
+        job = Job.from_json(order["job"])
         sets = device_sets(order["count"], job.local.get("device", "auto"))
         numbers = range(order["first"], order["first"] + order["count"])
         assert numbers.stop <= count(job)
@@ -139,4 +140,4 @@ class Share(Ranks):
         super().note(number, outcome)
         assert self.lead is not None
         with contextlib.suppress(OSError):
-            self.lead.send_bytes(json.dumps({"rank": number, **asdict(outcome)}).encode())
+            self.lead.send_bytes(json.dumps({"rank": number, **outcome.to_dict()}).encode())

@@ -19,8 +19,8 @@ from typing import Any
 
 from bench.jobs.model import Job
 from bench.launch.child import died, leave_after, memory_kills, serve
-from bench.launch.ranks import parse
-from bench.worker.execute import Outcome, job_from_json
+from bench.worker.outcome import Outcome
+from bench.worker.process import preload
 
 PATIENCE = 60.0  # seconds for children to leave where no launcher is there any more to say when
 RECYCLE = 5.0  # seconds of work after which a child does no further job
@@ -41,8 +41,9 @@ def warm_up() -> None:
     """Import and compute once what every job would otherwise do again."""
     import torch
 
-    import bench.jobs.parts.initialised  # noqa: F401
     from bench import provenance
+
+    preload()
 
     torch.set_num_threads(1)
     provenance.provenance(torch.device("cpu"), 1)
@@ -119,7 +120,7 @@ class Pool:
 
     def start(self, order: dict[str, Any]) -> None:
         """Give a job to its slot's child, or to a fresh one."""
-        job, slot = job_from_json(order["job"]), order.get("slot", 0)
+        job, slot = Job.from_json(order["job"]), order.get("slot", 0)
         self.preload(job)
         child = self.children.get(self.slots.get(slot, -1))
         if child is None or child.worked > RECYCLE:
@@ -201,7 +202,7 @@ class Pool:
 
 def to_outcome(message: dict[str, Any]) -> Outcome:
     """What a pool told of a job."""
-    return parse({name: value for name, value in message.items() if name != "id"})
+    return Outcome.from_dict({name: value for name, value in message.items() if name != "id"})
 
 
 if __name__ == "__main__":

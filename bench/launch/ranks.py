@@ -11,14 +11,16 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.jobs.model import Job
 from bench.launch.child import death, die_with_parent, leave_after, memory_kills
 from bench.store import Store
-from bench.worker.execute import Outcome, Stop, choose_device, execute, fail
+from bench.worker.execute import execute
+from bench.worker.outcome import Outcome, Stop, fail
+from bench.worker.process import choose_device, preload
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -94,7 +96,7 @@ class Ranks:
     links: list["Connection"] = field(default_factory=list)  # to other machines, while their processes run
 
     def __post_init__(self) -> None:
-        import bench.jobs.parts.initialised  # noqa: F401  once for all that are forked
+        preload()  # once for all that are forked
 
         self.scratch = tempfile.TemporaryDirectory(prefix="bench-ranks-", ignore_cleanup_errors=True)
         self.selector = selectors.DefaultSelector()
@@ -127,7 +129,7 @@ class Ranks:
         if gpu is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = gpu
         outcome = self.work(number, stop)
-        os.write(report, (json.dumps(asdict(outcome)) + "\n").encode())
+        os.write(report, (json.dumps(outcome.to_dict()) + "\n").encode())
 
     def work(self, number: int, stop: Stop) -> Outcome:
         import torch
@@ -178,7 +180,7 @@ class Ranks:
         """One process there has ended, or all have, with their machine."""
         try:
             said = json.loads(connection.recv_bytes())
-            self.note(said.pop("rank"), parse(said))
+            self.note(said.pop("rank"), Outcome.from_dict(said))
         except (EOFError, OSError):
             for number in numbers:
                 if number not in self.outcomes:
@@ -202,7 +204,7 @@ class Ranks:
             return
         status = self.bury(descriptor)
         if rank.said.endswith(b"\n"):
-            self.note(rank.number, parse(json.loads(rank.said)))
+            self.note(rank.number, Outcome.from_dict(json.loads(rank.said)))
         else:
             gone = death(status, stopped=self.stop.requested, kills=memory_kills() - self.kills)
             gone.message = f"process {rank.number} of {count(self.job)}: {gone.message}"
@@ -228,8 +230,3 @@ class Ranks:
         self.selector.unregister(descriptor)
         os.close(descriptor)
         return os.waitpid(self.running.pop(descriptor).pid, 0)[1]
-
-
-def parse(said: dict[str, Any]) -> Outcome:
-    damaged = said["damaged"]
-    return Outcome(**said | {"damaged": tuple(damaged) if damaged else None})

@@ -22,9 +22,8 @@ from bench.probe.random_data import random_data
 from bench.probe.rehearsal import Rehearsal
 from bench.provenance import cpu_name
 from bench.store import JobDir, Store
-from bench.train.session import Session, deterministic, seed_all
-from bench.worker.execute import choose_device
-from bench.worker.heap import keep_freed
+from bench.train.session import Session, seed_all
+from bench.worker.process import choose_device, deterministic, keep_freed
 
 
 class Probe:

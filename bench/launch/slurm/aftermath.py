@@ -15,7 +15,7 @@ from bench.launch.slurm import events, halt
 from bench.launch.slurm.record import Submission
 from bench.store import JobDir, Store
 from bench.store.lock import is_lock
-from bench.worker.execute import slurm_job
+from bench.worker.process import slurm_job
 
 MEMORY = ("exceeded memory limit", "oom-kill", "oom_kill", "Out Of Memory")
 TAIL = 20_000  # bytes of the log's end that are searched for the reason

@@ -18,7 +18,8 @@ from bench.launch.slurm import events, halt
 from bench.launch.slurm.record import Submission
 from bench.launch.slurm.script import warning
 from bench.store import Store
-from bench.worker.execute import Outcome, slurm_job
+from bench.worker.outcome import Outcome
+from bench.worker.process import slurm_job
 
 POLL = 2.0  # seconds between looks at what others have to do first
 EARLY = 65.0  # seconds that Slurm's warning may come early, and some
