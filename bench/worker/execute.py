@@ -103,6 +103,7 @@ def _work(
     device: str | None,
     group: "Group | None",
 ) -> Outcome:
+    # not above: what starts and follows jobs does without torch
     import torch
 
     from bench.jobs.parts.artifacts import ArtifactDamaged
