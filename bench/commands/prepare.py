@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> int:
     out = _folder(options)
     suite = load(options.suite, [*options.settings, "prepared=null"])
     plan = make_plan(suite, options.only)
-    given = [job.local["data"] for job in plan.jobs.values()]
+    given = [plan.description(id).data.settings for id in plan.jobs]
     wanted = {name: _one(name, given) for name in dict.fromkeys(data["name"] for data in given)}
     made = {name: settings for name, settings in wanted.items() if settings.stored_as_files}
     for name in wanted.keys() - made.keys():

@@ -44,7 +44,7 @@ class AncestorJob(JobDescription):
         return self.weights.local() if self.weights is not None else {}
 
     @classmethod
-    def fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
+    def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
         return {
             "model": read_spec(settings["model"]),
             "recipe": read_recipe(settings["recipe"]) if "recipe" in settings else None,

@@ -50,7 +50,7 @@ class JobDescription(ABC):
 
     @classmethod
     @abstractmethod
-    def fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
+    def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
         """The kind's own fields, from what `depends_on` and `local_settings` gave."""
 
     @property
@@ -136,5 +136,5 @@ class JobDescription(ABC):
             seed=settings.get("seed", 0),
             teacher=local.get("teacher"),
             computing=computing,
-            **cls.fields(settings, local),
+            **cls.read_fields(settings, local),
         )

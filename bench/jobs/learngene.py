@@ -57,7 +57,7 @@ class LearngeneJob(JobDescription):
         return {"targets": [dict(vars(spec)) for spec in self.served], "teacher": self.teacher}
 
     @classmethod
-    def fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
+    def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
         return {
             "method": MethodInput(**settings["method"]),
             "family": settings["family"],

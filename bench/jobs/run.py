@@ -75,7 +75,7 @@ class RunJob(JobDescription):
         return super().local_settings() | {"keep_weights": self.keep_weights}
 
     @classmethod
-    def fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
+    def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
         budget = settings.get("budget", {})
         return {
             "target": read_spec(settings["target"]),

@@ -44,7 +44,7 @@ class StartJob(JobDescription):
         return [self.learngene, self.teacher]
 
     @classmethod
-    def fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
+    def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
         return {
             "method": MethodInput(**settings["method"]),
             "learngene": settings["learngene"],

@@ -7,12 +7,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from bench.jobs import Job
 from bench.launch import one_job
-from bench.launch.messages import outcome_to_json, receive, send
+from bench.launch.messages import receive, send
 from bench.launch.nodes import Nodes
 from bench.launch.processes import die_first, die_with_parent
 from bench.store import Store
-from bench.worker.execute import Outcome, Stop, job_from_json
+from bench.worker.outcome import Outcome, Stop
 
 
 def serve(pool: Connection, parent: int) -> None:
@@ -26,13 +27,13 @@ def serve(pool: Connection, parent: int) -> None:
             order = receive(pool)
         except EOFError:
             return
-        if order is None or not send(pool, outcome_to_json(obey(order, stop))):
+        if order is None or not send(pool, obey(order, stop).to_dict()):
             return
 
 
 def obey(order: dict[str, Any], stop: Stop) -> Outcome:
     """Do one job; whatever it prints goes to a file beside its log."""
-    job, root, gpus = job_from_json(order["job"]), Path(order["root"]), order["gpus"]
+    job, root, gpus = Job.from_json(order["job"]), Path(order["root"]), order["gpus"]
     if gpus:  # CUDA reads it when it is first used, which is in this process, or in those that it forks
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     folder = Store(root).job(job)

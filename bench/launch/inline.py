@@ -8,7 +8,7 @@ from bench.jobs.model import Job
 from bench.launch import one_job, ranks
 from bench.launch.devices import device_sets
 from bench.launch.launchers import Request
-from bench.worker.execute import Outcome, Stop
+from bench.worker.outcome import Outcome, Stop
 
 LOOK = 0.2  # seconds between looks at jobs that another process holds
 

@@ -19,11 +19,11 @@ from bench.jobs.model import Job
 from bench.launch import ranks
 from bench.launch.devices import cores, device_sets
 from bench.launch.launchers import Request
-from bench.launch.messages import outcome_from_json, receive, send
+from bench.launch.messages import receive, send
 from bench.launch.nodes import Nodes
 from bench.launch.progress import Display
 from bench.launch.schedule import Schedule
-from bench.worker.execute import Outcome, job_to_json
+from bench.worker.outcome import Outcome
 
 INTERVAL = 0.5  # seconds between looks at progress
 GRACE = 30.0  # seconds for jobs to save and leave before they are killed, unless the caller says
@@ -147,7 +147,7 @@ class _Local:
 
     def order(self, job: Job, slot: int) -> None:
         gpus = self.devices[slot % len(self.devices)] if self.devices else []
-        order: dict[str, Any] = {"job": job_to_json(job), "root": str(self.root), "slot": slot, "gpus": gpus}
+        order: dict[str, Any] = {"job": job.to_json(), "root": str(self.root), "slot": slot, "gpus": gpus}
         order |= {"shared_by": self.shared_by, "nodes": asdict(self.nodes) if self.nodes else None}
         send(self.connection, order)
 
@@ -160,7 +160,7 @@ class _Local:
             except EOFError:
                 self.replace_pool()
                 return
-            self.finish(message["id"], outcome_from_json(message["outcome"]))
+            self.finish(message["id"], Outcome.from_dict(message["outcome"]))
 
     def finish(self, id: str, outcome: Outcome) -> None:
         self.free.append(self.running.pop(id))

@@ -2,11 +2,8 @@
 unpickled."""
 
 import json
-from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
-
-from bench.worker.execute import Outcome
 
 
 def send(connection: Connection, message: Any) -> bool:
@@ -24,12 +21,3 @@ def receive(connection: Connection) -> Any:
         return json.loads(connection.recv_bytes())
     except OSError:
         raise EOFError from None
-
-
-def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    return asdict(outcome)
-
-
-def outcome_from_json(value: dict[str, Any]) -> Outcome:
-    damaged = value["damaged"]
-    return Outcome(**value | {"damaged": tuple(damaged) if damaged else None})

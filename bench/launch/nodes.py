@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 
 from bench.jobs.model import Job
 from bench.launch.devices import device_sets
-from bench.launch.messages import outcome_from_json, outcome_to_json
 from bench.launch.ranks import Ranks, count, settle
-from bench.worker.execute import Outcome, Stop
+from bench.worker.outcome import Outcome, Stop
 
 if TYPE_CHECKING:
     from torch.distributed import TCPStore
@@ -105,7 +104,7 @@ class Lead(Ranks):
             key = outcome_key(self.turn, number)
             if self.store.check([key]):
                 self.elsewhere.remove(number)
-                self.note(number, outcome_from_json(json.loads(self.store.get(key))))
+                self.note(number, Outcome.from_dict(json.loads(self.store.get(key))))
         return bool(self.elsewhere)
 
     def end(self) -> None:
@@ -153,4 +152,4 @@ class Share(Ranks):
     def note(self, number: int, outcome: Outcome) -> None:
         super().note(number, outcome)
         with contextlib.suppress(RuntimeError):  # the first node is gone, and Slurm ends the others
-            self.store.set(outcome_key(self.turn, number), json.dumps(outcome_to_json(outcome)))
+            self.store.set(outcome_key(self.turn, number), json.dumps(outcome.to_dict()))

@@ -5,7 +5,8 @@ from pathlib import Path
 from bench.jobs.model import Job
 from bench.launch import ranks
 from bench.launch.nodes import Nodes, lead
-from bench.worker.execute import Outcome, Stop, execute
+from bench.worker.execute import execute
+from bench.worker.outcome import Outcome, Stop
 
 
 def do(job: Job, root: Path, *, gpus: list[str], stop: Stop, shared_by: int = 1, nodes: Nodes | None = None) -> Outcome:

@@ -19,9 +19,8 @@ from typing import Any
 
 from bench.jobs.model import Job
 from bench.launch.child import serve
-from bench.launch.messages import outcome_to_json, receive, send
+from bench.launch.messages import receive, send
 from bench.launch.processes import died, fork, memory_kills
-from bench.worker.execute import job_from_json
 
 PATIENCE = 60.0  # seconds for children to leave where no launcher is there any more to say when
 RECYCLE = 5.0  # seconds of work after which a child does no further job
@@ -41,8 +40,10 @@ def warm_up() -> None:
     """Import and compute once what every job would otherwise do again."""
     import torch
 
-    import bench.jobs.parts.initialised  # noqa: F401
     from bench import provenance
+    from bench.worker.process import preload
+
+    preload()
 
     torch.set_num_threads(1)
     provenance.provenance(torch.device("cpu"), 1)
@@ -116,7 +117,7 @@ class Pool:
 
     def start(self, order: dict[str, Any]) -> None:
         """Give a job to its slot's child, or to a fresh one."""
-        job, slot = job_from_json(order["job"]), order["slot"]
+        job, slot = Job.from_json(order["job"]), order["slot"]
         self.preload(job)
         connection = self.slots.get(slot)
         if connection is None or self.children[connection].worked > RECYCLE:
@@ -168,7 +169,7 @@ class Pool:
         if child.job is not None:
             kills = memory_kills() - child.kills
             outcome = died(child.job, child.root, status, stopped=self.stopping, kills=kills)
-            self.finish(child, outcome_to_json(outcome))
+            self.finish(child, outcome.to_dict())
 
     def preload(self, job: Job) -> None:
         """Read small built-in data before the fork. Trouble is left to the job, which fails with it."""

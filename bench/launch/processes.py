@@ -13,7 +13,7 @@ from typing import NoReturn
 from bench.jobs.model import Job
 from bench.store import Store
 from bench.store.job_dir import OUTPUT
-from bench.worker.execute import Outcome, fail
+from bench.worker.outcome import Outcome, fail
 
 OUT_OF_MEMORY_SCORE = 500  # of at most 1000: how gladly the system kills a job when memory runs out
 

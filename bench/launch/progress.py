@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from bench.jobs.model import Job
 from bench.launch.schedule import STATES, Schedule
 from bench.plan import Plan, each_kind
-from bench.worker.execute import Outcome
+from bench.worker.outcome import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Group

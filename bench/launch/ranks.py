@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.jobs.model import Job
-from bench.launch.messages import outcome_from_json, outcome_to_json, receive, send
+from bench.launch.messages import receive, send
 from bench.launch.processes import death, die_with_parent, fork, memory_kills
 from bench.store import Store
-from bench.worker.execute import Outcome, Stop, choose_device, execute, fail
+from bench.worker.execute import execute
+from bench.worker.outcome import Outcome, Stop, fail
+from bench.worker.process import choose_device
 
 if TYPE_CHECKING:
     from bench.train.group import Meeting
@@ -111,7 +113,7 @@ class Ranks:
         tempfile.tempdir = self.scratch.name  # what is killed leaves nothing behind
         if gpu is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-        send(report, outcome_to_json(self.work(number, stop)))
+        send(report, self.work(number, stop).to_dict())
 
     def work(self, number: int, stop: Stop) -> Outcome:
         import torch
@@ -159,7 +161,7 @@ class Ranks:
         """Take in what a process says when it ends, or that it ended without a word."""
         rank = self.running[connection]
         try:
-            outcome = outcome_from_json(receive(connection))
+            outcome = Outcome.from_dict(receive(connection))
             self.bury(connection)
         except EOFError:
             status = self.bury(connection)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bench.jobs import KINDS, Job, estimated_flops, model
 from bench.store import Store
-from bench.worker.execute import Outcome
+from bench.worker.outcome import Outcome
 
 RETRY_BUSY = 1.0  # seconds before a job that another process holds is looked at again
 ELSEWHERE = "elsewhere"  # another process holds the job

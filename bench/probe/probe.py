@@ -23,9 +23,8 @@ from bench.probe.rehearsal import Rehearsal
 from bench.provenance import cpu_name
 from bench.randomness import seed_all
 from bench.store import JobDir, Store
-from bench.train.session import Session, deterministic
-from bench.worker.execute import choose_device
-from bench.worker.heap import keep_freed
+from bench.train.session import Session
+from bench.worker.process import choose_device, deterministic, keep_freed
 
 
 class Probe:

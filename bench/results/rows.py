@@ -14,7 +14,7 @@ from bench.store.job_dir import LOG
 from bench.train.cost import Cost
 
 # columns that a run's result says as they are
-SAID: tuple[str, ...] = (
+FROM_RESULT: tuple[str, ...] = (
     "peak_memory_bytes",
     "device",
     "devices",
@@ -25,7 +25,7 @@ SAID: tuple[str, ...] = (
     "started_at",
     "best_epoch",
 )
-SAID += ("val_top1", "threads", "device_name", "host", "python", "engine", "git_dirty")
+FROM_RESULT += ("val_top1", "threads", "device_name", "host", "python", "engine", "git_dirty")
 
 
 def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "tuning": " ".join(cell.trials),
         "eval_seconds": train.get("eval_seconds"),
         "restarts": run["restarts"] + start.get("restarts", 0) if run else None,
-        **{name: run.get(name) for name in SAID},
+        **{name: run.get(name) for name in FROM_RESULT},
         "method_use": cell.method.use,
         "method_seed": cell.seed if suite.file.replicate == "all" else 0,
         "version": cell.initializer.version,

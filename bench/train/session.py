@@ -108,11 +108,3 @@ def share_compiled(root: Path) -> None:
     named = Path(os.environ.get(COMPILED, "torchinductor_"))
     if named.name.startswith("torchinductor_") or named.parts[-2:] == ("cache", "inductor"):
         os.environ[COMPILED] = str(root.absolute() / "cache" / "inductor")
-
-
-def deterministic(threads: int) -> None:
-    """Arithmetic that depends on the machine and its libraries alone."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False  # else convolutions in fp32 are not; matrix products are by default

@@ -1,56 +1,28 @@
 """Executes one job: takes its lock, does its work, and leaves a result or a failure. Idempotent."""
 
 import contextlib
-import json
 import os
 import socket
 import tempfile
 import time
-import traceback
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
 from bench.jobs import Job, description_of
 from bench.store import JobDir, Store, log
 from bench.store.lock import Lock
-from bench.worker import peak_memory
-from bench.worker.heap import keep_freed
+from bench.worker.outcome import Outcome, Stop, fail, failure_of
+from bench.worker.process import (
+    choose_device,
+    deterministic,
+    keep_freed,
+    peak_memory,
+    reset_peak_memory,
+    slurm_job,
+)
 
 if TYPE_CHECKING:
     from bench.train.group import Group
-
-State = Literal["done", "failed", "interrupted", "busy", "damaged"]
-
-
-@dataclass
-class Outcome:
-    """How an execution ended. `damaged` names a job (kind, id) whose result has to be made again; `kind` says of a
-    failure whether it was an `error`, the process `died`, or `memory` ran out; of a job that is done, `before`: another
-    did it."""
-
-    state: State
-    message: str = ""
-    damaged: tuple[str, str] | None = None
-    kind: str = ""
-    traceback: str = ""
-
-
-class Stop:
-    """Asked by signal handlers to stop; the training loop looks at its session's flag."""
-
-    def __init__(self) -> None:
-        self.requested, self.session = False, None
-
-    def __call__(self, *_: Any) -> None:
-        self.requested = True
-        if self.session is not None:
-            self.session.stop = True
-
-    def watch(self, session: Any) -> None:
-        """Let a job's session know from now on."""
-        self.session, session.stop = session, self.requested
 
 
 def execute(
@@ -90,7 +62,7 @@ def execute(
             group.barrier()  # a GPU may still read from the memory of one that is ready to leave
         return outcome
     except Exception as error:
-        outcome = _failure(error)
+        outcome = failure_of(error)
         return fail(folder, outcome) if group is None else outcome
     finally:
         lock.release()
@@ -111,8 +83,8 @@ def _take(job: Job, folder: JobDir, lock: Lock) -> Outcome | None:
 
 def from_first(group: "Group", refused: Outcome | None) -> Outcome | None:
     """What the first process decided."""
-    value = group.broadcast(asdict(refused) if refused else None)
-    return Outcome(**value) if value else None
+    value = group.broadcast(refused.to_dict() if refused else None)
+    return Outcome.from_dict(value) if value else None
 
 
 def finished(folder: JobDir, *, locked: bool = False) -> bool:
@@ -137,6 +109,7 @@ def _work(
     device: str | None,
     group: "Group | None",
 ) -> Outcome:
+    # not above: what starts and follows jobs does without torch
     import torch
 
     from bench.jobs.parts.artifacts import ArtifactDamaged
@@ -144,11 +117,11 @@ def _work(
     from bench.provenance import provenance
     from bench.randomness import seed_all
     from bench.train import cost
-    from bench.train.session import Interrupted, Session, deterministic, share_compiled
+    from bench.train.session import Interrupted, Session, share_compiled
 
     started = time.time()
     keep_freed()
-    peak_memory.reset()
+    reset_peak_memory()
     restarts = log.count(folder.log, "start", since=("failed", "done"))
     folder.append_log("start", pid=os.getpid(), host=socket.gethostname(), restarts=restarts, **slurm_job())
     description = description_of(job)
@@ -187,7 +160,7 @@ def _work(
         "needs": result.get("needs", sorted(session.seen)),
         "restarts": restarts,
         "started_at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
-        "peak_memory_bytes": peak_memory.of(where),
+        "peak_memory_bytes": peak_memory(where),
         "workers_on_device": shared_by,
         "devices": session.group.world,
         **session.found(),
@@ -196,47 +169,3 @@ def _work(
     folder.write_result(result, artifacts)
     folder.append_log("done")
     return Outcome("done")
-
-
-def choose_device(wish: str) -> str:
-    """`cuda` or `cpu`, for `auto` what there is. Raises BenchError where the wish cannot be met."""
-    import torch
-
-    if wish == "cuda" and not torch.cuda.is_available():
-        raise BenchError("device: cuda was asked for; torch sees no GPU here")
-    return "cuda" if wish == "cuda" or (wish == "auto" and torch.cuda.is_available()) else "cpu"
-
-
-def slurm_job() -> dict[str, str]:
-    """The Slurm job that this process belongs to, as squeue names it; empty elsewhere."""
-    id, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
-    if id is None:
-        return {}
-    return {"slurm": f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if array else id}
-
-
-def _failure(error: Exception) -> Outcome:
-    message = (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
-    kind = "memory" if _is_memory(error) else "error"
-    return Outcome("failed", message, kind=kind, traceback=traceback.format_exc())
-
-
-def fail(folder: JobDir, outcome: Outcome) -> Outcome:
-    """Write an outcome's failure to the job's log and files."""
-    outcome.message = folder.fail(outcome.message, kind=outcome.kind, traceback=outcome.traceback)
-    return outcome
-
-
-def _is_memory(error: Exception) -> bool:
-    """Python, torch on a GPU and torch on the CPU say it each in their way."""
-    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
-
-
-def job_to_json(job: Job) -> str:
-    return json.dumps(asdict(job))
-
-
-def job_from_json(text: str) -> Job:
-    value = json.loads(text)
-    return Job(**value | {"needs": tuple(value["needs"])})

@@ -67,8 +67,8 @@ def ours(root: str, size: tuple[int, ...], batch: int, epochs: int) -> None:
     from bench.recipes.recipe import Recipe
     from bench.store import JobDir
     from bench.train.fit import Fit
-    from bench.train.session import Session, deterministic
-    from bench.worker.heap import keep_freed
+    from bench.train.session import Session
+    from bench.worker.process import deterministic, keep_freed
     from methods.vit import VitSpec, build_vit
 
     gate = Gate()

@@ -35,10 +35,10 @@ def convert(
 
 def fold_layer_scale(state: State) -> None:
     """Multiply each residual branch's last layer by its scale: the function stays."""
-    found = [name for name in state if name.endswith(tuple(SCALED))]
-    if not found:
+    scales = [name for name in state if name.endswith(tuple(SCALED))]
+    if not scales:
         raise ValueError("convert.layer_scale: the residual branches are not scaled")
-    for name in found:
+    for name in scales:
         block, scale = name.rsplit(".", 2)[0], name.split(".", 2)[2]
         gamma, layer = state.pop(name), f"{block}.{SCALED[scale]}"
         state[f"{layer}.weight"] = state[f"{layer}.weight"] * gamma[:, None]
@@ -60,13 +60,13 @@ def positions(embedding: Tensor, spec: VitSpec, *, interpolate: bool) -> Tensor:
     from timm.layers import resample_abs_pos_embed
 
     prefix, grid = int(spec.class_token), spec.img_size // spec.patch_size
-    before = math.isqrt(embedding.shape[1] - prefix)
-    if before == grid:
+    old_grid = math.isqrt(embedding.shape[1] - prefix)
+    if old_grid == grid:
         return embedding
     if not interpolate:
-        have = f"the positions are for {before} x {before} patches, the images have {grid} x {grid}"
-        raise ValueError(f"{have}; convert: {{positions: interpolate}}")
-    return resample_abs_pos_embed(embedding, [grid, grid], [before, before], num_prefix_tokens=prefix)
+        mismatch = f"the positions are for {old_grid} x {old_grid} patches, the images have {grid} x {grid}"
+        raise ValueError(f"{mismatch}; convert: {{positions: interpolate}}")
+    return resample_abs_pos_embed(embedding, [grid, grid], [old_grid, old_grid], num_prefix_tokens=prefix)
 
 
 def fold_normalisation(state: State, before: Sequence[Any], after: Sequence[Any]) -> None:

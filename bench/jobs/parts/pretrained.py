@@ -33,7 +33,7 @@ from methods.vit import VitSpec
 
 
 @dataclass
-class Found:
+class Fetched:
     """Weights from elsewhere. classes: of their head, 0 without one; known: whether these are the data set's."""
 
     state: dict[str, Tensor]
@@ -41,7 +41,7 @@ class Found:
     known: bool
     normalised: tuple[Any, Any] | None = None  # mean and std of their images
     model: Any = None  # timm's, with attributes that torch's types do not know
-    said: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def fetch(context: Context, weights: WeightsInput, spec: VitSpec) -> tuple[nn.Module, dict[str, Any]]:
@@ -52,19 +52,19 @@ def fetch(context: Context, weights: WeightsInput, spec: VitSpec) -> tuple[nn.Mo
     """
     file = read(weights.path, weights.checkpoint) if weights.path and weights.checkpoint else None
     seed_all(context.job.seed, "source")
-    found = (
+    fetched = (
         from_timm(weights, context.data, file, spec) if weights.timm else from_file(weights, context.data, file or {})
     )
-    found.known = found.classes == spec.num_classes and (found.known or weights.same_classes)
-    kept = found.classes == spec.num_classes
-    if weights.same_classes and not kept:
-        raise ValueError(f"classes: same, but the head has {found.classes} classes, the data {spec.num_classes}")
-    said: dict[str, Any] = {"head": "kept" if kept else "fresh"}
-    said["classes"] = context.data.class_id if found.known else None
-    said["source"] = found.said | {"classes": found.classes, "normalised": found.normalised}
+    fetched.known = fetched.classes == spec.num_classes and (fetched.known or weights.same_classes)
+    keeps_head = fetched.classes == spec.num_classes
+    if weights.same_classes and not keeps_head:
+        raise ValueError(f"classes: same, but the head has {fetched.classes} classes, the data {spec.num_classes}")
+    facts: dict[str, Any] = {"head": "kept" if keeps_head else "fresh"}
+    facts["classes"] = context.data.class_id if fetched.known else None
+    facts["source"] = fetched.facts | {"classes": fetched.classes, "normalised": fetched.normalised}
     if weights.timm and lookup(weights.timm).vit is None:
-        return as_it_is(context, found, kept, said)
-    return plain(context, found, weights.convert, spec, kept), said
+        return as_it_is(context, fetched, keeps_head, facts)
+    return plain(context, fetched, weights.convert, spec, keeps_head), facts
 
 
 def read(path: str, hash: str) -> dict[str, Tensor]:
@@ -81,7 +81,7 @@ def read(path: str, hash: str) -> dict[str, Tensor]:
     return state
 
 
-def from_timm(weights: WeightsInput, data: Dataset, file: dict[str, Tensor] | None, spec: VitSpec) -> Found:
+def from_timm(weights: WeightsInput, data: Dataset, file: dict[str, Tensor] | None, spec: VitSpec) -> Fetched:
     """A timm model with timm's weights, with those of a file, or untrained; a ViT for images of that size."""
     name = weights.timm
     assert name is not None
@@ -109,30 +109,34 @@ def from_timm(weights: WeightsInput, data: Dataset, file: dict[str, Tensor] | No
             raise ValueError(f"the positions are {have}, for these images {want}; convert: {{positions: interpolate}}")
     subset = infer_imagenet_subset(model) if weights.pretrained else None
     known = subset is not None and tuple(ImageNetInfo(subset).label_names()) == data.classes
-    said = {"timm": name, "timm_version": timm.__version__}
-    return Found(model.state_dict(), classes, known, (config.mean, config.std), model, said)
+    facts = {"timm": name, "timm_version": timm.__version__}
+    return Fetched(model.state_dict(), classes, known, (config.mean, config.std), model, facts)
 
 
-def from_file(weights: WeightsInput, data: Dataset, file: dict[str, Tensor]) -> Found:
+def from_file(weights: WeightsInput, data: Dataset, file: dict[str, Tensor]) -> Fetched:
     facts = own_facts(weights.path) if weights.path else None
     known = facts is not None and facts["classes"] == data.class_id
-    return Found(file, len(file.get("head.weight", ())), known)
+    return Fetched(file, len(file.get("head.weight", ())), known)
 
 
-def plain(context: Context, found: Found, wishes: dict[str, str], spec: VitSpec, kept: bool) -> nn.Module:
-    """A plain ViT with the weights found, every one accounted for."""
+def plain(context: Context, fetched: Fetched, wishes: dict[str, str], spec: VitSpec, keeps_head: bool) -> nn.Module:
+    """A plain ViT with the weights fetched, every one accounted for."""
     images = context.data.mean, context.data.std
-    state = convert(found.state, wishes, spec, normalised=found.normalised, images=images)
-    if found.normalised and "normalisation" not in wishes and not same(found.normalised, images):
-        message = f"these weights saw images normalised by {found.normalised}, here they see {images}"
+    state = convert(fetched.state, wishes, spec, normalised=fetched.normalised, images=images)
+    if fetched.normalised and "normalisation" not in wishes and not same(fetched.normalised, images):
+        message = f"these weights saw images normalised by {fetched.normalised}, here they see {images}"
         context.session.log("warning", message=f"{message}; convert: {{normalisation: fold}} makes up for it")
     model = context.fresh(spec)
-    names = {name: named_as_in(name, state) for name in model.state_dict() if kept or name not in HEAD}
+    names = {name: named_as_in(name, state) for name in model.state_dict() if keeps_head or name not in HEAD}
     left = sorted(set(state) - set(names.values()) - set(HEAD))
     if left:
         raise ValueError(f"the weights hold what a plain ViT has not: {', '.join(left[:5])}")
     try:
-        fill(model, {name: state[source] for name, source in names.items() if source in state}, () if kept else HEAD)
+        fill(
+            model,
+            {name: state[source] for name, source in names.items() if source in state},
+            () if keeps_head else HEAD,
+        )
     except ValueError as error:
         first, *others = str(error).split("; ")
         more = f" and {len(others)} more tensors" if others else ""
@@ -140,13 +144,15 @@ def plain(context: Context, found: Found, wishes: dict[str, str], spec: VitSpec,
     return model
 
 
-def as_it_is(context: Context, found: Found, kept: bool, said: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+def as_it_is(
+    context: Context, fetched: Fetched, keeps_head: bool, facts: dict[str, Any]
+) -> tuple[nn.Module, dict[str, Any]]:
     """Another classifier, to distil from. It goes on seeing images as it was trained on them."""
-    model, data = found.model, context.data
-    assert model is not None and found.normalised is not None
-    if len(found.normalised[0]) != data.settings.in_chans:
-        raise ValueError(f"{found.said['timm']} takes 3 channels; give the data set in_chans: 3")
-    if not kept:
+    model, data = fetched.model, context.data
+    assert model is not None and fetched.normalised is not None
+    if len(fetched.normalised[0]) != data.settings.in_chans:
+        raise ValueError(f"{fetched.facts['timm']} takes 3 channels; give the data set in_chans: 3")
+    if not keeps_head:
         model.reset_classifier(len(data.classes))
     model = model.to(context.session.device).eval()
     images = torch.zeros(1, data.settings.in_chans, data.settings.img_size, data.settings.img_size)
@@ -154,10 +160,10 @@ def as_it_is(context: Context, found: Found, kept: bool, said: dict[str, Any]) -
         cost = flops.forward(model, images)
     except (RuntimeError, AssertionError) as error:
         size = f"{data.settings.img_size} pixels"
-        raise ValueError(f"{found.said['timm']} cannot take images of {size}: {first_line(error)}") from None
-    mean, std = found.normalised
-    facts = {"num_classes": len(data.classes), "in_chans": data.settings.in_chans, "forward_flops": cost}
-    return model, said | facts | {"timm_model": found.said["timm"], "normalise": {"mean": mean, "std": std}}
+        raise ValueError(f"{fetched.facts['timm']} cannot take images of {size}: {first_line(error)}") from None
+    mean, std = fetched.normalised
+    facts |= {"num_classes": len(data.classes), "in_chans": data.settings.in_chans, "forward_flops": cost}
+    return model, facts | {"timm_model": fetched.facts["timm"], "normalise": {"mean": mean, "std": std}}
 
 
 def as_trained(model: nn.Module, facts: dict[str, Any], data: Dataset, *, trained_here: bool) -> nn.Module:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.launch.slurm.submission import events
 from bench.launch.slurm.submission.record import Submission
 from bench.store import JobDir, Store
-from bench.worker.execute import slurm_job
+from bench.worker.process import slurm_job
 
 MEMORY = ("exceeded memory limit", "oom-kill", "oom_kill", "Out Of Memory")
 TAIL = 20_000  # bytes of the log's end that are searched for the reason

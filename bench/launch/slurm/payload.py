@@ -19,7 +19,8 @@ from bench.launch.slurm.scripts.script import warning
 from bench.launch.slurm.submission import events
 from bench.launch.slurm.submission.record import Submission
 from bench.store import Store, log
-from bench.worker.execute import Outcome, slurm_job
+from bench.worker.outcome import Outcome
+from bench.worker.process import slurm_job
 
 POLL = 2.0  # seconds between looks at what others have to do first
 EARLY = 65.0  # seconds that Slurm's warning may come early, and some

@@ -8,7 +8,7 @@ import pytest
 
 from bench.launch.schedule import Schedule
 from bench.store import Store
-from bench.worker.execute import Outcome
+from bench.worker.outcome import Outcome
 from tests.bench.plans import Planner
 
 

@@ -10,7 +10,7 @@ from bench.store.log import read as read_log
 from bench.train import warm_up
 from bench.train.evaluate import evaluate
 from bench.train.session import COMPILED, share_compiled
-from bench.worker.execute import _failure
+from bench.worker.outcome import failure_of
 from tests.bench.train.fits import digits, fit, model, weights
 from tests.bench.train.together import together
 
@@ -56,7 +56,7 @@ def test_a_batch_is_halved_until_it_fits_and_the_result_says_so(wanted, tmp_path
 def test_where_one_image_is_too_much_the_job_fails_for_memory(wanted, tmp_path):
     with pytest.raises(torch.OutOfMemoryError, match="even for .* a single image") as error:
         fit(tmp_path, Greedy(room=0), {"steps": 3, "batch_size": 8}).run()
-    assert _failure(error.value).kind == "memory"
+    assert failure_of(error.value).kind == "memory"
 
 
 def test_what_does_not_fit_is_evaluated_in_parts():

@@ -8,7 +8,7 @@ from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.launch.slurm.view.view import GONE, View, ended
 from bench.store import JobDir
-from bench.worker.execute import Outcome
+from bench.worker.outcome import Outcome
 
 LOOK = 1.0  # seconds between looks at the files, if a look takes no longer than a tenth of it
 FIRST, LONGEST, GROWTH = 1.0, 15.0, 1.5  # seconds between questions to Slurm

@@ -10,7 +10,7 @@ from bench.launch.slurm.submission import events
 from bench.launch.slurm.submission.record import Submission
 from bench.results.states import Standing
 from bench.store import JobDir, Store, log
-from bench.worker.execute import Outcome
+from bench.worker.outcome import Outcome
 
 GONE = "GONE"  # Slurm knows nothing of it any more
 

@@ -6,7 +6,7 @@ import pytest
 
 CHILD = """
 import resource
-from bench.worker.heap import keep_freed
+from bench.worker.process import keep_freed
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
