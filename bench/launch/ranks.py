@@ -131,7 +131,7 @@ class Ranks:
         """Wait until all have ended, by themselves or because one of them has failed."""
         told, deadline = False, float("inf")
         try:
-            while self.running or self.others():
+            while self.others() or self.running:  # both at each turn: others may fail while ours wait for them
                 for connection in wait(list(self.running), LOOK):
                     assert isinstance(connection, Connection)
                     self.hear(connection, stop)

@@ -29,7 +29,7 @@ LAST = 600.0  # seconds that Slurm has to end what it said it would
 
 
 @dataclass(frozen=True)
-class Group:
+class ElementWork:
     """What submitit pickles: where to read what there is to do."""
 
     folder: str
@@ -73,14 +73,14 @@ class Lines:
 
 
 class Allocation:
-    def __init__(self, group: Group) -> None:
+    def __init__(self, work: ElementWork) -> None:
         self.began = time.time()
         self.heard: list[int] = []
         for number in (signal.SIGUSR2, signal.SIGTERM):
             signal.signal(number, lambda number, _: self.heard.append(number))
-        self.submission = Submission.read(Path(group.folder))
-        self.kept = self.submission.data["arrays"][group.array]
-        self.jobs, self.needs = self.submission.group(group.array, group.index)
+        self.submission = Submission.read(Path(work.folder))
+        self.kept = self.submission.data["arrays"][work.array]
+        self.jobs, self.needs = self.submission.group(work.array, work.index)
         self.root = Path(self.submission.data["root"])
         self.store, self.lines = Store(self.root), Lines(self.submission)
         self.nodes = nodes_of(self.kept)
@@ -196,15 +196,15 @@ class Allocation:
             time.sleep(0.1)
 
 
-def assist(group: Group) -> None:
+def assist(work: ElementWork) -> None:
     """What the task on another than the first node does."""
-    submission = Submission.read(Path(group.folder))
-    kept = submission.data["arrays"][group.array]
+    submission = Submission.read(Path(work.folder))
+    kept = submission.data["arrays"][work.array]
     hide_gpus(kept)
     nodes = nodes_of(kept)
     assert nodes is not None
     warm_up()
-    jobs, _ = submission.group(group.array, group.index)
+    jobs, _ = submission.group(work.array, work.index)
     take_part(nodes, int(os.environ["SLURM_PROCID"]), jobs, Path(submission.data["root"]))
 
 
@@ -221,7 +221,7 @@ def hide_gpus(kept: dict[str, Any]) -> None:
 
 def main() -> None:
     """For a look by hand: `python -m bench.launch.slurm.payload '{"folder": ..., "array": 0, "index": 0}'`."""
-    Group(**json.loads(sys.argv[1]))()
+    ElementWork(**json.loads(sys.argv[1]))()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from bench.store.log import read
 from tests.bench.tiny import SUITE, numbers, process, rows, write
 
 
@@ -15,10 +16,9 @@ def suite(tmp_path):
     return write(tmp_path)
 
 
-def wait_for_work(results, process, jobs=1):
-    """Until some jobs left a log, or the command ended."""
-    while process.poll() is None and len(list(results.glob("jobs/*/*/log.jsonl"))) < jobs:
-        time.sleep(0.05)
+def lines(results):
+    """How many lines are in the logs."""
+    return sum(len(read(log)) for log in results.glob("jobs/*/*/log.jsonl"))
 
 
 def finish(started):
@@ -35,10 +35,11 @@ def test_two_workers_and_one_process_agree(suite, tmp_path, tiny_results):
 def test_killed_at_random_moments(suite, tmp_path, tiny_results):
     """kill -9 of the whole process group, and a rerun, until it comes through."""
     draw, results = random.Random(7), tmp_path / "r"
-    for jobs in (1, 4, 9):
+    for more in (draw.randint(1, 10), draw.randint(10, 30), draw.randint(10, 30)):
+        until = lines(results) + more
         started = process("run", suite, "--jobs", 2, "--results", results)
-        wait_for_work(results, started, jobs)
-        time.sleep(draw.uniform(0, 1))
+        while started.poll() is None and lines(results) < until:
+            time.sleep(0.01)
         os.killpg(started.pid, signal.SIGKILL)
         started.communicate()
     finish(process("run", suite, "--jobs", 2, "--results", results))

@@ -3,7 +3,7 @@
 import contextlib
 
 from bench.errors import BenchError
-from bench.launch.slurm.payload import Group
+from bench.launch.slurm.payload import ElementWork
 from bench.launch.slurm.scripts.script import executor
 from bench.launch.slurm.submission.groups import Array
 from bench.launch.slurm.submission.record import Submission
@@ -21,7 +21,7 @@ def submit(arrays: list[Array], submission: Submission) -> int:
     count = 0
     for number, array in enumerate(arrays):
         made = executor(submission, number, array, ids)
-        groups = [Group(str(submission.folder), number, index) for index in range(len(array.groups))]
+        groups = [ElementWork(str(submission.folder), number, index) for index in range(len(array.groups))]
         try:
             jobs = made.submit_array(groups)
         except (FailedJobError, FailedSubmissionError, UncompletedJobError, OSError) as error:
