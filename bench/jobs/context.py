@@ -29,9 +29,12 @@ class Context:
 
     @cached_property
     def data(self) -> Dataset:
-        settings, group = DataSettings.model_validate(self.job.local["data"]), self.session.group
+        local, group = dict(self.job.local["data"]), self.session.group
+        name = local.pop("manifest", None)  # below the results
+        manifest = (self.store.root / name).read_bytes() if name else None
+        settings = DataSettings.model_validate(local)
         with group.first() if settings.download else nullcontext():
-            return load(settings, self.session.device, beside=group.beside)
+            return load(settings, self.session.device, beside=group.beside, manifest=manifest)
 
     @property
     def seed(self) -> int:

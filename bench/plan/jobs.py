@@ -3,6 +3,7 @@
 from typing import Any
 
 from bench import ENGINE
+from bench.data.manifest import manifest_name
 from bench.identity import canonical, digest, size_name, spec_settings
 from bench.jobs.model import Job
 from bench.plan.model import Cell
@@ -108,7 +109,10 @@ class Jobs:
         """What of a data set goes into identities, and what a worker needs besides."""
         if id(entry) not in self._data:  # an ancestor's may have the name of another one
             fingerprint = dict(entry.description.fingerprint)
-            self._data[id(entry)] = fingerprint, entry.settings.model_dump(mode="json")
+            local = entry.settings.model_dump(mode="json")
+            if entry.description.manifest:
+                local["manifest"] = manifest_name(self.suite.name, entry.settings)
+            self._data[id(entry)] = fingerprint, local
         return self._data[id(entry)]
 
     def add(

@@ -6,6 +6,7 @@ from bench import models
 from bench.identity import canonical
 from bench.jobs.model import Job
 from bench.plan import Cell, Plan
+from bench.results.earlier import fingerprint_of
 from bench.results.states import Reader
 from bench.store import Store
 from bench.train.cost import Cost
@@ -89,6 +90,7 @@ def row(cell: Cell, reader: Reader) -> dict[str, Any]:
         "lr": run.get("tuned", {}).get("lr", cell.recipe.lr),
         "tune": canonical(run["tuned"]) if "tuned" in run else "",
         "precision": cell.recipe.precision,
+        "fingerprint": "" if cell.skipped else fingerprint_of(reader.plan.jobs[cell.run], run, start, gene, *ancestors),
         "error": reason if status == "failed" else "",
         "log": f"jobs/run/{cell.run}/log.jsonl",
     }

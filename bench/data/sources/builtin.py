@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bench.data.description import Survey
 from bench.data.settings import DataSettings
+from bench.data.survey import File, Survey
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,11 @@ SURVEY = Survey(
 
 def survey(settings: DataSettings) -> Survey:
     return SURVEY
+
+
+def files(settings: DataSettings, survey: Survey) -> list[File]:
+    """None: what scikit-learn brings along is not the user's to change."""
+    return []
 
 
 @lru_cache(maxsize=1)
