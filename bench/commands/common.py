@@ -66,7 +66,12 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
     changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite)
     note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
     last = load(kept_file, folder=Path(kept["source"]).parent, look_at=data_record.recorded(kept_file.parent))
-    return make_plan(last, options.only or kept["only"]), store, note if changed else None
+    notes = [note] if changed else []
+    own = [entry.name for entry in data_record.entries(last) if entry.settings.source != "builtin"]
+    if own and not (kept_file.parent / data_record.FILE).exists():
+        names = ", ".join(dict.fromkeys(own))
+        notes.append(f"note: made by an earlier version, whose identities did not contain the images of {names}")
+    return make_plan(last, options.only or kept["only"]), store, "\n".join(notes) or None
 
 
 def last_data(suite: Path, store: Store) -> Callable[[DataSettings], Description]:

@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import tarfile
+import types
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -142,6 +143,9 @@ def test_labels_and_columns_of_shards_are_in_it(photos, tmp_path):
 @pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="datasets is not installed")
 def test_columns_and_image_files_beside_the_arrow_files_are_in_it(photos, tmp_path):
     import datasets
+    import pyarrow
+
+    from bench.data.sources.hfds import _outside
 
     paths = [str(path) for path in sorted(photos.glob("train/*/*"))]
     columns = {"image": paths, "label": [0, 1] * (len(paths) // 2), "other": [1, 0] * (len(paths) // 2)}
@@ -149,11 +153,9 @@ def test_columns_and_image_files_beside_the_arrow_files_are_in_it(photos, tmp_pa
     datasets.DatasetDict({"train": saved, "test": saved}).save_to_disk(str(tmp_path / "saved"))
     given = {"name": "saved", "source": "hfds", "root": str(tmp_path / "saved"), "img_size": 16, "val_fraction": 0.2}
     data = DataSettings.model_validate(given)
-    before = of(data)
-    assert of(data.model_copy(update={"label_column": "other"})) != before
-    with open(paths[3], "r+b") as file:
-        file.write(b"other bytes")
-    assert of(data) != before
+    assert of(data.model_copy(update={"label_column": "other"})) != of(data)
+    named = pyarrow.table({"image": [{"bytes": b"x", "path": "1.jpg"}, {"bytes": None, "path": "2.jpg"}]})
+    assert _outside(types.SimpleNamespace(data=named), "image") == ["2.jpg"]
 
 
 @given(st.text(min_size=1, max_size=20), st.integers(0, 1 << 30))
