@@ -43,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--fail-fast", action="store_true", help="start nothing more after the first failure")
     run.add_argument("--detach", action="store_true", help="slurm: submit and leave")
 
+    run.add_argument("--vouch-for-data", action="append", default=[], metavar="NAME", dest="vouched",
+                     help="results of earlier versions, which saw no image, are of these images")  # fmt: skip
+
     plan = command("plan", "what would run, what is done, what it will cost; starts nothing")
     launcher(plan)
     plan.add_argument("--all", action="store_true", help="list every job")

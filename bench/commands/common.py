@@ -4,12 +4,16 @@ import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.data import DataSettings, Description, describe
 from bench.errors import UsageError
 from bench.files import write_bytes
 from bench.plan import Plan, make_plan
+from bench.results import data_record
 from bench.store import Store
 from bench.suite import load, overrides, yaml_lines
 from bench.suite.paths import located
@@ -22,9 +26,10 @@ if TYPE_CHECKING:
 KEPT = "# kept by bench run: "
 
 
-def plan_of(options: argparse.Namespace) -> tuple[Plan, Store]:
-    """The plan of the suite as given on the command line."""
-    plan = make_plan(load(options.suite, options.settings), options.only)
+def plan_of(options: argparse.Namespace, *, fetch: bool = False) -> tuple[Plan, Store]:
+    """The plan of the suite as given on the command line. fetch: download first what is not there and says so."""
+    look_at = partial(describe, fetch=fetch)
+    plan = make_plan(load(options.suite, options.settings, look_at=look_at), options.only)
     for warning in plan.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return plan, Store(options.results)
@@ -52,7 +57,9 @@ def prepared_folder(options: argparse.Namespace) -> str | None:
 
 
 def keep_suite(plan: Plan, store: Store, options: argparse.Namespace) -> None:
-    """Write the resolved suite beside its results, so that `status` and `report` describe exactly this run."""
+    """Write the resolved suite beside its results, and what was found of its data, so that `status` and `report`
+    describe exactly this run, and workers find the same images."""
+    data_record.write(plan.suite, store)
     kept = {"source": str(options.suite), "sha256": _hash(options.suite), "set": options.settings, "only": options.only}
     text = f"{KEPT}{json.dumps(kept)}\n{yaml_lines.dump(plan.suite.resolved)}"
     write_bytes(store.suite(plan.suite.name) / "suite.yaml", text.encode())
@@ -66,13 +73,25 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
     store = Store(options.results)
     kept_file = None if options.settings else _kept_file(suite, store)
     if kept_file is None:
-        return make_plan(load(suite, options.settings), options.only), store, None
+        given = load(suite, options.settings, look_at=last_data(suite, store))
+        return make_plan(given, options.only), store, None
     kept = _read_kept(kept_file)
     changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite)
     note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
     beside = Path(kept["source"]) if suite.resolve() == kept_file.resolve() else suite
-    last = load(kept_file, folder=beside.parent)
-    return make_plan(last, options.only or kept["only"]), store, note if changed else None
+    last = load(kept_file, folder=beside.parent, look_at=data_record.recorded(kept_file.parent))
+    notes = [note] if changed else []
+    own = [entry.name for entry in data_record.entries(last) if entry.settings.source != "builtin"]
+    if own and not (kept_file.parent / data_record.FILE).exists():
+        names = ", ".join(dict.fromkeys(own))
+        notes.append(f"note: made by an earlier version, whose identities did not contain the images of {names}")
+    return make_plan(last, options.only or kept["only"]), store, "\n".join(notes) or None
+
+
+def last_data(suite: Path, store: Store) -> Callable[[DataSettings], Description]:
+    """Describes data sets as the suite's last run found them."""
+    kept_file = _kept_file(suite, store)
+    return data_record.recorded(kept_file.parent) if kept_file else partial(describe, hashed=False)
 
 
 def _kept_file(suite: Path, store: Store) -> Path | None:

@@ -8,6 +8,7 @@ from bench import models
 from bench.commands.common import plan_of, require_device
 from bench.jobs import Job
 from bench.plan import Plan, each_kind
+from bench.results import data_record, earlier
 from bench.results.rows import Reader
 
 MANY = 30  # sizes, or reasons, beyond which a list is cut
@@ -24,6 +25,9 @@ def main(options: argparse.Namespace) -> int:
     reader = Reader(plan, store)
     done = {id for id in plan.jobs if reader.result(id)}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
+    _data(plan)
+    if said := earlier.note(plan, store):
+        print(f"{said}\n")
     _sizes(plan)
     _runs(plan, done)
     _jobs(plan, done, reader)
@@ -34,6 +38,14 @@ def main(options: argparse.Namespace) -> int:
         for job in plan.jobs.values():
             print(f"{'done' if job.id in done else 'to do':<6} {job.kind:<10} {job.id}")
     return 0
+
+
+def _data(plan: Plan) -> None:
+    """What identities see of the images, for each data set that is the user's own."""
+    for entry in data_record.entries(plan.suite):
+        if "content" in entry.description.fingerprint:
+            content = entry.description.fingerprint["content"]
+            print(f"{entry.name}: fingerprint {content['digest'][:12]} ({content['form']})")
 
 
 def _sizes(plan: Plan) -> None:

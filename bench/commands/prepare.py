@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.commands.common import prepared_folder
-from bench.data import DataSettings
+from bench.data import DataSettings, describe
 from bench.errors import BenchError, UsageError
 from bench.plan import make_plan
 from bench.store import JobDir
@@ -24,7 +25,7 @@ LINE_EVERY = 30.0  # seconds between two lines where there is no terminal
 
 def main(options: argparse.Namespace) -> int:
     out = _folder(options)
-    suite = load(options.suite, [*options.settings, "prepared=null"])
+    suite = load(options.suite, [*options.settings, "prepared=null"], look_at=partial(describe, hashed=False))
     plan = make_plan(suite, options.only)
     given = [plan.description(id).data.settings for id in plan.jobs]
     wanted = {name: _one(name, given) for name in dict.fromkeys(data["name"] for data in given)}
@@ -68,7 +69,6 @@ def short_side(settings: DataSettings) -> int:
 
 
 def _prepare(settings: DataSettings, out: Path, options: argparse.Namespace) -> None:
-    from bench.data import describe
     from bench.data.preparing.encode import Form
     from bench.data.preparing.prepare import check, prepare
     from bench.launch.devices import cores
@@ -79,7 +79,7 @@ def _prepare(settings: DataSettings, out: Path, options: argparse.Namespace) -> 
     if short < settings.img_size:
         raise UsageError(f"--short-side {short}: {settings.name} is used at {settings.img_size} pixels")
     form = Form(short, options.quality, settings.interpolation)
-    images = sum(describe(settings).counts.values())
+    images = sum(describe(settings, hashed=False).counts.values())
     lock = JobDir(out).lock()
     if not lock.acquire():
         raise BenchError(f"{out}: {(lock.holder() or {}).get('host', 'another process')} is preparing it; wait for it")

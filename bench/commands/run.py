@@ -10,12 +10,13 @@ from bench.launch.launchers import LAUNCHERS, Request, launch
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.plan import Plan
+from bench.results import earlier
 from bench.store import Store
 
 
 def main(options: argparse.Namespace) -> int:
     began = time.monotonic()
-    plan, store = plan_of(options)
+    plan, store = plan_of(options, fetch=True)
     launcher = options.launcher or plan.suite.file.launcher
     require_device(plan, launcher)
     if options.detach and not LAUNCHERS[launcher].detaches:
@@ -24,6 +25,11 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(f"--jobs: only for the local launcher, found {launcher}; {instead}")
     store.require_writable(plan.suite.name)
     keep_suite(plan, store, options)
+    if options.vouched:
+        jobs = earlier.vouch(plan, store, options.vouched)
+        print(f"{jobs} jobs of earlier versions are taken for those of these images, as --vouch-for-data says")
+    elif said := earlier.note(plan, store):
+        print(said)
     schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)
     provenance.keep_diff(store.root / "code")
     interrupted = False

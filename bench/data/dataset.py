@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bench.data.description import Description, describe_survey, source_module
 from bench.data.images import ArrayImages, Images
+from bench.data.manifest import changes
 from bench.data.memory import TensorSplit
 from bench.data.on_device.ahead import on_device
 from bench.data.on_device.erase import Erase
@@ -19,6 +20,7 @@ from bench.data.on_device.normalise import Normalise
 from bench.data.pool import Pool, Request, Samples
 from bench.data.settings import RUNS_AT_ONCE, AugmentSettings, DataError, DataSettings
 from bench.data.stratify import stratified_fraction
+from bench.data.survey import File
 
 PARTS = ("train", "val", "test")
 MOST_WORKERS = 16
@@ -66,9 +68,27 @@ class DecodedSplit:
             yield erase(images, request.indices, epoch=epoch, seed=seed) if erase else images, labels
 
 
+@dataclass(frozen=True)
+class Unchanged:
+    """The files of a data set, and what they were when the jobs were planned."""
+
+    settings: DataSettings
+    files: Sequence[File]
+    manifest: bytes
+
+    def check(self) -> None:
+        """Raises DataError naming a file that is not as it was."""
+        for change in changes(self.files, self.manifest):
+            raise DataError(
+                f"{self.settings.name}: {change}: the images are not those that this job was planned with; bench run "
+                "plans anew with those of now (a copy of a data set keeps its times by cp -p, rsync -a or tar)"
+            )
+
+
 @dataclass
 class Dataset:
-    """The parts of a data set on a device. `close` ends its decoding processes."""
+    """The parts of a data set on a device. `close` ends its decoding processes, and looks whether its files are still
+    what they were."""
 
     train: Split
     val: Split
@@ -76,6 +96,7 @@ class Dataset:
     description: Description
     settings: DataSettings
     pool: Pool | None = None
+    unchanged: Unchanged | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -95,18 +116,28 @@ class Dataset:
         return self.settings.std
 
     def close(self) -> None:
+        """Raises DataError where an image is not what it was when it was planned with."""
         if self.pool:
             self.pool.close()
+        if self.unchanged:
+            self.unchanged.check()
 
 
-def load(settings: DataSettings, device: torch.device | str = "cpu", *, beside: int = 1) -> Dataset:
+def load(
+    settings: DataSettings, device: torch.device | str = "cpu", *, beside: int = 1, manifest: bytes | None = None
+) -> Dataset:
     """Open the data set; fetches it first where `download` says so. `beside` processes of a run are on this machine.
 
-    Raises DataMissing where it is not there, DataError where it is not what its description says.
+    manifest: size and time of each of its files as they were planned with (see `bench.data.manifest`).
+    Raises DataMissing where it is not there, DataError where it is not what its description says, or has changed
+    since it was planned with.
     """
     device = torch.device(device)
     source = source_module(settings)
     survey = source.survey(settings)
+    unchanged = Unchanged(settings, source.files(settings, survey), manifest) if manifest is not None else None
+    if unchanged:
+        unchanged.check()
     description = describe_survey(settings, survey)
     opened = {part: source.open_part(settings, survey, part) for part in survey.sizes}
     parts = {part: (images, torch.arange(len(images.labels))) for part, images in opened.items()}
@@ -121,7 +152,7 @@ def load(settings: DataSettings, device: torch.device | str = "cpu", *, beside: 
     else:
         pool = Pool(Samples(parts, settings), _workers(settings, device, beside), pin_memory=device.type == "cuda")
         splits = {part: DecodedSplit(part, pool, device) for part in PARTS}
-    return Dataset(splits["train"], splits["val"], splits["test"], description, settings, pool)
+    return Dataset(splits["train"], splits["val"], splits["test"], description, settings, pool, unchanged)
 
 
 def _cut(parts: dict[str, tuple[Images, Tensor]], settings: DataSettings) -> tuple[Images, Tensor]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from bench.data.fingerprint import fingerprint
 from bench.data.known import DEFAULTS, HOW_TO_GET
+from bench.data.manifest import manifest
 from bench.data.settings import DataError, DataMissing, DataSettings
 from bench.data.stratify import shares
+from bench.data.survey import Survey, short_hash, some
 
-# source -> module with `survey(settings) -> Survey` and `open_part(settings, survey, part) -> Images`
+# source -> module with `survey(settings) -> Survey`, `files(settings, survey) -> list[File]` and
+# `open_part(settings, survey, part) -> Images`
 SOURCES = {
     "builtin": "bench.data.sources.builtin",
     "folder": "bench.data.sources.folder",
@@ -26,28 +28,12 @@ PREPARED = "bench.data.sources.prepared"  # whatever the source was
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What a source has: the ordered classes, images per part, and per class of the training part.
-
-    found: whatever the source wants to see again in `open_part`, so that it need not look twice.
-    form:  what was done to the images since, where something was: part of what results depend on.
-    content: hash of the images and labels, of what is built in.
-    """
-
-    classes: Sequence[str]
-    sizes: Mapping[str, int]
-    train: Sequence[int]
-    found: Any = None
-    form: Mapping[str, Any] | None = None
-    content: str | None = None
-
-
-@dataclass(frozen=True)
 class Description:
     """What a plan needs to know of a data set.
 
     counts:      images in train, val and test, as used.
     fingerprint: what results depend on; JSON-able. No paths, no worker counts.
+    manifest:    size and time of each file that the fingerprint saw, for workers; empty where none was looked at.
     """
 
     name: str
@@ -56,6 +42,14 @@ class Description:
     img_size: int
     in_chans: int
     fingerprint: Mapping[str, Any]
+    manifest: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def sees(self) -> str:
+        """What the fingerprint sees of the images: `content`, `sample`, or `counts` alone."""
+        if "content" in self.fingerprint:
+            return self.fingerprint["content"]["form"]
+        return "counts"
 
     @property
     def num_classes(self) -> int:
@@ -67,24 +61,45 @@ class Description:
         return short_hash(self.classes)
 
 
-def short_hash(values: Sequence[str | int]) -> str:
-    return hashlib.sha256(json.dumps(list(values)).encode()).hexdigest()[:12]
-
-
 def source_module(settings: DataSettings) -> ModuleType:
     return import_module(PREPARED if settings.is_prepared else SOURCES[settings.source])
 
 
-def describe(settings: DataSettings) -> Description:
-    """Look at the data set: downloads nothing, decodes nothing.
+def describe(settings: DataSettings, *, hashed: bool = True, fetch: bool = False) -> Description:
+    """Look at the data set; decodes nothing. Its files are read for the fingerprint, but for those read before.
 
+    hashed: False leaves the images out of the fingerprint: for what starts nothing, and for results of earlier
+        versions, whose identities did not contain them.
+    fetch: download it first, where it is not there and the settings say `download`.
     Raises DataMissing where the data is not there, DataError (both ValueError) where it contradicts the settings.
     """
     try:
-        return describe_survey(settings, source_module(settings).survey(settings))
+        source = source_module(settings)
+        if fetch and settings.download:
+            source.fetch(settings)
+        survey = source.survey(settings)
+        description = describe_survey(settings, survey)
+        return add_content(description, settings, survey) if hashed and settings.source != "builtin" else description
     except DataMissing as error:
         how = how_to_get(settings)
         raise DataMissing(f"{error}. {how}" if how else str(error)) from None
+
+
+def add_content(description: Description, settings: DataSettings, survey: Survey) -> Description:
+    """The description with what its images are, as far as `settings.fingerprint` says.
+
+    A prepared set is what its originals were, in the form that it has; its own files are held against their checksums.
+    """
+    source = source_module(settings)
+    files = source.files(settings, survey)
+    hashed, looks = fingerprint(settings.name, str(settings.path), files, settings.fingerprint, survey.chosen)
+    content: dict[str, Any] = {"form": settings.fingerprint, "digest": hashed}
+    if settings.is_prepared:
+        content = source.content(survey)
+        if settings.fingerprint == "content":
+            source.hold(settings, survey, looks)
+    together = {**description.fingerprint, "content": content}
+    return replace(description, fingerprint=together, manifest=manifest(files, looks))
 
 
 def how_to_get(settings: DataSettings) -> str:
@@ -128,14 +143,9 @@ def describe_survey(settings: DataSettings, survey: Survey) -> Description:
     if survey.form is not None:
         fingerprint["prepared"] = dict(survey.form)
     if survey.content is not None:
-        fingerprint["content"] = survey.content
+        fingerprint["content"] = {"form": "content", "digest": survey.content}
     if settings.in_memory:
         fingerprint["in_memory"] = True
     if cut:
         fingerprint["val_fraction"] = settings.val_fraction
     return Description(settings.name, tuple(survey.classes), counts, settings.img_size, settings.in_chans, fingerprint)
-
-
-def some(names: Sequence[str], n: int = 3) -> str:
-    """The first few names, for messages."""
-    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")

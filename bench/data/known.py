@@ -24,6 +24,7 @@ class TorchSet:
     parts:   part -> keyword arguments of the class.
     sizes:   part -> number of images.
     train:   images per class of the training part.
+    files:   what is read of the folder, as patterns below `root`.
     classes: names in label order; empty where only the number is known here.
     """
 
@@ -32,6 +33,7 @@ class TorchSet:
     parts: dict[str, dict[str, Any]]
     sizes: dict[str, int]
     train: tuple[int, ...]
+    files: tuple[str, ...]
     classes: tuple[str, ...] = ()
 
 
@@ -42,23 +44,48 @@ _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hor
 _MNIST = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
 _SVHN = (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659)
 
+
+def _in(folder: str, *patterns: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{pattern}" for pattern in patterns)
+
+
 TORCH_SETS = {
     "cifar10": TorchSet(
-        "CIFAR10", "cifar-10-batches-py", _TRAIN_FLAG, {"train": 50_000, "test": 10_000}, (5000,) * 10, _CIFAR10
+        "CIFAR10", "cifar-10-batches-py", _TRAIN_FLAG, {"train": 50_000, "test": 10_000}, (5000,) * 10,
+        _in("cifar-10-batches-py", "data_batch_*", "test_batch", "batches.meta"), _CIFAR10,
     ),
-    "cifar100": TorchSet("CIFAR100", "cifar-100-python", _TRAIN_FLAG, {"train": 50_000, "test": 10_000}, (500,) * 100),
-    "mnist": TorchSet("MNIST", "MNIST/raw", _TRAIN_FLAG, {"train": 60_000, "test": 10_000}, _MNIST),
+    "cifar100": TorchSet(
+        "CIFAR100", "cifar-100-python", _TRAIN_FLAG, {"train": 50_000, "test": 10_000}, (500,) * 100,
+        _in("cifar-100-python", "train", "test", "meta"),
+    ),
+    "mnist": TorchSet(
+        "MNIST", "MNIST/raw", _TRAIN_FLAG, {"train": 60_000, "test": 10_000}, _MNIST, _in("MNIST/raw", "*-ubyte"),
+    ),
     "fashion_mnist": TorchSet(
-        "FashionMNIST", "FashionMNIST/raw", _TRAIN_FLAG, {"train": 60_000, "test": 10_000}, (6000,) * 10
+        "FashionMNIST", "FashionMNIST/raw", _TRAIN_FLAG, {"train": 60_000, "test": 10_000}, (6000,) * 10,
+        _in("FashionMNIST/raw", "*-ubyte"),
     ),
-    "svhn": TorchSet("SVHN", "train_32x32.mat", _TWO, {"train": 73_257, "test": 26_032}, _SVHN),
-    "stl10": TorchSet("STL10", "stl10_binary", _TWO, {"train": 5000, "test": 8000}, (500,) * 10),
+    "svhn": TorchSet(
+        "SVHN", "train_32x32.mat", _TWO, {"train": 73_257, "test": 26_032}, _SVHN,
+        ("train_32x32.mat", "test_32x32.mat"),
+    ),
+    "stl10": TorchSet(
+        "STL10", "stl10_binary", _TWO, {"train": 5000, "test": 8000}, (500,) * 10,
+        _in("stl10_binary", "train_*.bin", "test_*.bin", "class_names.txt"),
+    ),
     "flowers102": TorchSet(
-        "Flowers102", "flowers-102", _THREE, {"train": 1020, "val": 1020, "test": 6149}, (10,) * 102
+        "Flowers102", "flowers-102", _THREE, {"train": 1020, "val": 1020, "test": 6149}, (10,) * 102,
+        _in("flowers-102", "jpg/*.jpg", "*.mat"),
     ),
-    "food101": TorchSet("Food101", "food-101", _TWO, {"train": 75_750, "test": 25_250}, (750,) * 101),
-    "dtd": TorchSet("DTD", "dtd/dtd", _THREE, {"train": 1880, "val": 1880, "test": 1880}, (40,) * 47),
-}
+    "food101": TorchSet(
+        "Food101", "food-101", _TWO, {"train": 75_750, "test": 25_250}, (750,) * 101,
+        _in("food-101", "images/*/*.jpg", "meta/*.json"),
+    ),
+    "dtd": TorchSet(
+        "DTD", "dtd/dtd", _THREE, {"train": 1880, "val": 1880, "test": 1880}, (40,) * 47,
+        _in("dtd/dtd", "images/*/*.jpg", "labels/*1.txt"),
+    ),
+}  # fmt: skip
 
 
 def _torch(size: int, **fields: Any) -> dict[str, Any]:

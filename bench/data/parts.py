@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from bench.data.description import some
 from bench.data.settings import DataMissing, DataSettings
+from bench.data.survey import some
 
 USUAL = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test",)}
 

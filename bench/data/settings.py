@@ -23,6 +23,7 @@ FIELDS_OF_SOURCE = {
     "image_column": ("hfds",),
     "label_column": ("hfds",),
     "download": ("torch",),
+    "fingerprint": ("folder", "torch", "hfds", "wds"),
 }
 Channels = Annotated[tuple[float, ...], Field(strict=False)]  # YAML and JSON have lists
 Range = Annotated[tuple[float, float], Field(strict=False)]
@@ -62,6 +63,10 @@ class DataSettings(Frozen):
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     crop_pct: float = Field(default=0.875, gt=0, le=1, description="evaluation: centre crop of this part of the image")
     val_fraction: float = Field(default=0.02, gt=0, le=0.5, description="cut from train where there is no val")
+    fingerprint: Literal["content", "sample"] = Field(
+        default="content",
+        description="what identities see of images: every byte, or names and sizes, and the bytes of one in a hundred",
+    )
     in_memory: bool = Field(default=False, description="decode once to img_size and hold as one tensor on the device")
     workers: int | None = Field(
         default=None, ge=0, description="decoding processes; default: CPU 0, GPU its share of the cores"

@@ -9,8 +9,9 @@ import psutil
 
 from bench import models
 from bench.data import DataMissing, DataSettings, Description, describe
-from bench.data.description import Survey, describe_survey
+from bench.data.description import describe_survey
 from bench.data.known import DEFAULTS, SIZES, TORCH_SETS
+from bench.data.survey import Survey
 from bench.doctor.finding import Finding
 from bench.doctor.machine import has_compiler
 from bench.doctor.scheduler import partitions
@@ -43,7 +44,8 @@ class DataSets:
             return describe_survey(settings, supposed(settings))
         counts = ", ".join(f"{n:,} {part}" for part, n in found.counts.items())
         form = ", prepared" if used.is_prepared else ""
-        what = f"{settings.name}: {counts} images of {found.num_classes} classes{form}"
+        seen = f", fingerprint: {found.fingerprint['content']['form']}" if "content" in found.fingerprint else ""
+        what = f"{settings.name}: {counts} images of {found.num_classes} classes{form}{seen}"
         decoded = settings.stored_as_files and not settings.in_memory and not used.is_prepared
         how = "decoded from the originals by every run; bench prepare makes that cheaper" if decoded else ""
         self.findings.append(Finding("data", what, "ok", how))

@@ -117,7 +117,7 @@ class JobDescription(ABC):
         computing = self.computing
         if computing.threads != 1:
             settings["threads"] = computing.threads
-        local = {"device": computing.device, "checkpoint": computing.checkpoint_seconds, "data": self.data.settings}
+        local = {"device": computing.device, "checkpoint": computing.checkpoint_seconds, "data": self.data.local()}
         local |= self.local_settings()
         if computing.gpus_per_run > 1:
             local["gpus_per_run"] = computing.gpus_per_run
@@ -132,7 +132,7 @@ class JobDescription(ABC):
         )
         return cls(
             name=job.id.rpartition("-")[0],
-            data=DataInput(settings["data"], local["data"]),
+            data=DataInput.read(settings["data"], local["data"]),
             seed=settings.get("seed", 0),
             teacher=local.get("teacher"),
             computing=computing,

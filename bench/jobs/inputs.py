@@ -15,10 +15,20 @@ from methods.vit import VitSpec
 
 @dataclass(frozen=True)
 class DataInput:
-    """A data set. fingerprint: what of it goes into identities. settings: how a worker reads it (`DataSettings`)."""
+    """A data set. fingerprint: what of it goes into identities. settings: how a worker reads it (`DataSettings`).
+    manifest: where, below the results, size and time of each of its files are, as they were planned with."""
 
     fingerprint: dict[str, Any]
     settings: dict[str, Any]
+    manifest: str | None = None
+
+    def local(self) -> dict[str, Any]:
+        return self.settings | ({"manifest": self.manifest} if self.manifest else {})
+
+    @classmethod
+    def read(cls, fingerprint: dict[str, Any], local: dict[str, Any]) -> Self:
+        """Read back what a job holds of its data set."""
+        return cls(fingerprint, {k: v for k, v in local.items() if k != "manifest"}, local.get("manifest"))
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from bench.jobs.model import Job
+from bench.jobs import Job, description_of
 from bench.launch.child import serve
 from bench.launch.messages import receive, send
 from bench.launch.processes import died, fork, memory_kills
@@ -173,15 +173,15 @@ class Pool:
 
     def preload(self, job: Job) -> None:
         """Read small built-in data before the fork. Trouble is left to the job, which fails with it."""
-        data = job.local.get("data", {})
-        if data.get("source") == "builtin" and data["name"] not in self.loaded:
-            self.loaded.add(data["name"])
+        data = description_of(job).data
+        if data.source == "builtin" and data.name not in self.loaded:
+            self.loaded.add(data.name)
             with contextlib.suppress(Exception):
                 import torch
 
                 from bench.data import DataSettings, load
 
-                load(DataSettings.model_validate(data), torch.device("cpu"))
+                load(DataSettings.model_validate(data.settings), torch.device("cpu"))
 
 
 if __name__ == "__main__":

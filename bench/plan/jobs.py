@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bench.data.manifest import manifest_name
 from bench.identity import digest, size_name
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
@@ -134,7 +135,8 @@ class Jobs:
     def data(self, entry: DataEntry) -> DataInput:
         if id(entry) not in self._data:  # an ancestor's may have the name of another one
             fingerprint = dict(entry.description.fingerprint)
-            self._data[id(entry)] = DataInput(fingerprint, entry.settings.model_dump(mode="json"))
+            manifest = manifest_name(self.suite.name, entry.settings) if entry.description.manifest else None
+            self._data[id(entry)] = DataInput(fingerprint, entry.settings.model_dump(mode="json"), manifest)
         return self._data[id(entry)]
 
     def add(self, description: JobDescription) -> str:

@@ -101,6 +101,7 @@ EXTRA: list[Column] = _columns("""
     val_top1                | float | %      | validation top-1 at the end
     eval                    | text  |        | what top1 is measured on when not the plain test split and weights
     precision               | text  |        | arithmetic of training: fp32, bf16, ...
+    fingerprint             | text  |        | what its identity sees of images: content, sample, counts; or vouched
     threads                 | int   |        | CPU threads of the run
     devices                 | int   |        | devices that the run used at once
     tuning                  | text  |        | identities of the tuning runs on this target, empty without any

@@ -8,6 +8,7 @@ from bench.identity import canonical
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
 from bench.plan import Plan, RunCell
+from bench.results.earlier import fingerprint_of
 from bench.results.states import Reader
 from bench.store import Store, log
 from bench.store.job_dir import LOG
@@ -91,6 +92,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "lr": run.get("tuned", {}).get("lr", cell.recipe.lr),
         "tune": canonical(run["tuned"]) if "tuned" in run else "",
         "precision": cell.recipe.precision,
+        "fingerprint": "" if cell.skipped else fingerprint_of(reader.plan.jobs[cell.run], run, start, gene, *ancestors),
         "error": reason if status == "failed" else "",
         "log": f"jobs/run/{cell.run}/{LOG}",
     }

@@ -2,6 +2,8 @@
 
 import json
 import os
+import secrets
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +81,22 @@ class JobDir:
         files.write_json(self.path / RESULT, result | {"artifacts": described})
         self.clear_failure()
         self.checkpoint.unlink(missing_ok=True)
+
+    def write_described(self, result: dict[str, Any]) -> None:
+        """Make the job done by a result that describes its artifacts already, as that of the job it was copied from."""
+        files.write_json(self.path / RESULT, result)
+
+    def copy_artifacts(self, target: "JobDir") -> None:
+        """Copy all but settings, result and lock, each in one step and with its times, which results name."""
+        for path in sorted(self.path.iterdir()):
+            if is_lock(path.name) or path.name in (SETTINGS, RESULT) or not path.is_file():
+                continue
+            temporary = target.path / f".{path.name}.{secrets.token_hex(4)}.tmp"
+            try:
+                shutil.copy2(path, temporary)
+                os.replace(temporary, target.path / path.name)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def clear_failure(self) -> None:
         (self.path / FAILURE).unlink(missing_ok=True)

@@ -22,11 +22,14 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from bench import files
-from bench.data.description import Survey, short_hash, source_module
+from bench.data.description import source_module
+from bench.data.fingerprint import fingerprint
 from bench.data.images import FileImages, Stored
 from bench.data.pool import obey_main_process_only
 from bench.data.preparing.encode import Encoded, Encoder, Form
 from bench.data.settings import INFO, DataError, DataSettings
+from bench.data.sources.prepared import checksums, damaged
+from bench.data.survey import Survey, short_hash
 
 CHUNK = 32  # images that a process encodes at a time
 PLAN = "preparing.json"
@@ -50,10 +53,15 @@ def prepare(
     source = source_module(settings)
     survey = source.survey(settings)
     parts: dict[str, Stored] = {part: source.open_part(settings, survey, part) for part in survey.sizes}
-    plan = _plan(settings, survey, parts, form)
+    hashed, _ = fingerprint(
+        settings.name, str(settings.path), source.files(settings, survey), settings.fingerprint, survey.chosen
+    )
+    plan = _plan(settings, survey, parts, form) | {"content": {"form": settings.fingerprint, "digest": hashed}}
     out.mkdir(parents=True, exist_ok=True)
     info = files.read_json(out / INFO)
     begun = info["plan"] if info else files.read_json(out / PLAN)
+    if begun and "content" not in begun:  # begun by an earlier version, it goes on as that would have
+        del plan["content"]
     if begun not in (None, plan):
         differs = ", ".join(key for key in plan if begun.get(key) != plan[key])
         raise DataError(f"{out} holds {settings.name} prepared otherwise ({differs}); give another --out, or delete it")
@@ -198,12 +206,14 @@ def _finish(
             "shard_lengths": [len(shard["rows"]) for shard in shards],
             "bytes": [shard["bytes"] for shard in shards],
             "sha256": [shard["checksum"] for shard in shards],
+            "index_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
             "per_class": np.bincount(index[:, 3], minlength=len(survey.classes)).tolist(),
         }
     originals = short_hash([shard["source"] for shards in done.values() for shard in shards])
     info = {
         "name": settings.name,
         "prepared": asdict(form) | {"originals": originals},
+        **({"content": plan["content"]} if "content" in plan else {}),
         "classes": list(survey.classes),
         "parts": dict(settings.splits or {}),
         "splits": splits,
@@ -215,9 +225,7 @@ def _finish(
 
 
 def check(out: Path, info: Json) -> None:
-    """Read all shards. Raises DataError naming one that is not as it was written."""
-    for split in info["splits"].values():
-        for name, expected in zip(split["filenames"], split["sha256"], strict=True):
-            if files.sha256(out / name) != expected:
-                how = f"remove {out / INFO} and {out / name}, and prepare the data set again"
-                raise DataError(f"{out / name}: its content does not match its checksum; {how}")
+    """Read all shards and indices. Raises DataError naming one that is not as it was written."""
+    for name, expected in checksums(info).items():
+        if expected not in (None, files.sha256(out / name)):
+            raise damaged(out, name)

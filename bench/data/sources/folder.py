@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.description import Survey, some
 from bench.data.parts import choose_parts
 from bench.data.settings import DataError, DataMissing, DataSettings
+from bench.data.survey import File, Survey, some
 
 if TYPE_CHECKING:
     from bench.data.images import FileImages
@@ -29,25 +29,36 @@ def survey(settings: DataSettings) -> Survey:
     parts = _parts(settings)
     listed = {part: _list_part(folder) for part, folder in parts.items()}
     classes = _classes(settings, listed["train"])
-    for part, files in listed.items():
-        unknown = sorted(set(files) - set(classes))
+    for part, images in listed.items():
+        unknown = sorted(set(images) - set(classes))
         if unknown and part != "train" and not settings.class_map:
             raise DataError(f"{settings.name}: {parts[part]} has classes that train has not: {some(unknown)}")
-        lacking = [c for c in classes if c not in files]
+        lacking = [c for c in classes if c not in images]
         if lacking and settings.num_classes:
             what = f"num_classes: {settings.num_classes} in every part"
             raise DataError(f"{settings.name}: {parts[part]} has no images of {some(lacking)}; expected {what}")
-    sizes = {part: sum(len(files.get(c, ())) for c in classes) for part, files in listed.items()}
+    sizes = {part: sum(len(images.get(c, ())) for c in classes) for part, images in listed.items()}
     return Survey(classes, sizes, [len(listed["train"][c]) for c in classes], found=(parts, listed))
+
+
+def files(settings: DataSettings, survey: Survey) -> list[File]:
+    """Every image, in the order in which parts have them."""
+    folders, listed = survey.found
+    return [
+        File(os.path.join(folder, c, name), os.path.join(folder.name, c, name), part, label)
+        for part, folder in folders.items()
+        for label, c in enumerate(survey.classes)
+        for name in sorted(listed[part].get(c, ()))
+    ]
 
 
 def open_part(settings: DataSettings, survey: Survey, part: str) -> FileImages:
     """Images in the order of classes, then of file names."""
     from bench.data.images import FileImages
 
-    folder, files = (found[part] for found in survey.found)
-    names = [os.path.join(c, name) for c in survey.classes for name in sorted(files.get(c, ()))]
-    labels = [label for label, c in enumerate(survey.classes) for _ in files.get(c, ())]
+    folder, listed = (found[part] for found in survey.found)
+    names = [os.path.join(c, name) for c in survey.classes for name in sorted(listed.get(c, ()))]
+    labels = [label for label, c in enumerate(survey.classes) for _ in listed.get(c, ())]
     return FileImages(folder, names, labels)
 
 

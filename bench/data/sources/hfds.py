@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from bench.data.description import Survey
 from bench.data.parts import choose_parts
 from bench.data.settings import DataError, DataMissing, DataSettings
+from bench.data.survey import File, Survey, hash_labels
 
 if TYPE_CHECKING:
     from bench.data.images import IndexedImages
@@ -30,7 +31,33 @@ def survey(settings: DataSettings) -> Survey:
                 "(-1 stands for unlabelled); choose other parts: splits: {train: NAME, test: NAME}"
             )
     sizes = {part: len(data) for part, data in parts.items()}
-    return Survey(classes, sizes, np.bincount(labels["train"], minlength=len(classes)).tolist(), found=parts)
+    per_class = np.bincount(labels["train"], minlength=len(classes)).tolist()
+    chosen = {
+        "columns": [settings.image_column, settings.label_column],
+        "labels": {part: hash_labels(values) for part, values in labels.items()},
+    }
+    return Survey(classes, sizes, per_class, found=parts, chosen=chosen)
+
+
+def files(settings: DataSettings, survey: Survey) -> list[File]:
+    """The Arrow files of each part in their order, and the image files that they name where they do not hold them."""
+    listed = []
+    for part, data in survey.found.items():
+        for arrow in data.cache_files:
+            path = os.path.abspath(arrow["filename"])
+            listed.append(File(path, os.path.relpath(path, settings.path), part))
+        for path in _outside(data, settings.image_column):
+            listed.append(File(os.path.join(settings.path, path), path, part))
+    return listed
+
+
+def _outside(data: Any, column: str) -> list[str]:
+    """Paths of the images that are not stored with the data set."""
+    paths: list[str] = []
+    for chunk in data.data.column(column).chunks:
+        if [field.name for field in chunk.type] == ["bytes", "path"] and chunk.field("bytes").null_count:
+            paths += chunk.field("path").filter(chunk.field("bytes").is_null()).to_pylist()
+    return paths
 
 
 def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImages:

@@ -8,21 +8,24 @@ size of each image's bytes, and its label, in the order of the source.
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.data.description import Survey
 from bench.data.settings import INFO, DataError, DataMissing, DataSettings
 from bench.data.sources.folder import class_map
-from bench.files import read_json
+from bench.data.survey import File, Survey
+from bench.files import read_json, sha256
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from bench.data.fingerprint import Look
     from bench.data.images import IndexedImages
 
+LAYOUT = "tar shards with an index, 1"
 OPEN = 256  # shards that a process keeps mapped
 
 
@@ -39,6 +42,42 @@ def survey(settings: DataSettings) -> Survey:
             check_size(root / name, size)
     sizes = {part: split["num_samples"] for part, split in info["splits"].items()}
     return Survey(info["classes"], sizes, info["splits"]["train"]["per_class"], found=info, form=info["prepared"])
+
+
+def files(settings: DataSettings, survey: Survey) -> list[File]:
+    """Every shard and index."""
+    return [File(str(settings.path / name), name) for name in checksums(survey.found)]
+
+
+def checksums(info: dict[str, Any]) -> dict[str, str | None]:
+    """SHA-256 of each shard and index, as `_info.json` has it; older ones have none of an index."""
+    return {
+        name: checksum
+        for part, split in info["splits"].items()
+        for name, checksum in (
+            *zip(split["filenames"], split["sha256"], strict=True),
+            (f"{part}.index.npy", split.get("index_sha256")),
+        )
+    }
+
+
+def content(survey: Survey) -> dict[str, Any]:
+    """The fingerprint of the originals, as they were when they were prepared, and how the images lie in files here."""
+    info = survey.found
+    originals = info.get("content") or {"form": "content", "digest": info["prepared"]["originals"]}
+    return originals | {"layout": LAYOUT}
+
+
+def hold(settings: DataSettings, survey: Survey, looks: Sequence[Look]) -> None:
+    """Raises DataError for a file whose content does not match its checksum."""
+    for (name, expected), seen in zip(checksums(survey.found).items(), looks, strict=True):
+        if expected not in (None, seen.digest.hex()):
+            raise damaged(settings.path, name)
+
+
+def damaged(root: Path, name: str) -> DataError:
+    how = f"remove {root / INFO} and {root / name}, and prepare the data set again"
+    return DataError(f"{root / name}: its content does not match its checksum; {how}")
 
 
 def read_info(root: Path) -> dict[str, Any]:
@@ -69,6 +108,8 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImage
         index = np.load(root / f"{part}.index.npy")
     except (OSError, ValueError) as error:
         raise DataError(f"{error}; remove {root / INFO} and prepare the data set again") from None
+    if split.get("index_sha256") not in (None, sha256(root / f"{part}.index.npy")):
+        raise damaged(root, f"{part}.index.npy")
     if len(index) != split["num_samples"]:
         raise DataError(f"{root}: {len(index)} images in {part}.index.npy, expected {split['num_samples']}")
     read = Reader([str(root / name) for name in split["filenames"]], index)

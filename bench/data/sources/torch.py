@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.data.description import Survey
 from bench.data.known import TORCH_SETS
 from bench.data.settings import DataError, DataMissing, DataSettings
+from bench.data.survey import File, Survey
 
 if TYPE_CHECKING:
     from bench.data.images import Images
@@ -26,6 +26,28 @@ def survey(settings: DataSettings) -> Survey:
         )
     classes = known.classes or tuple(f"{settings.known}/{i}" for i in range(len(known.train)))
     return Survey(classes, known.sizes, known.train)
+
+
+def files(settings: DataSettings, survey: Survey) -> list[File]:
+    """Whatever torchvision reads; nothing where that is still to be fetched."""
+    root = settings.path
+    paths = [path for pattern in TORCH_SETS[settings.known].files for path in sorted(root.glob(pattern))]
+    return [File(str(path), path.relative_to(root).as_posix()) for path in paths]
+
+
+def fetch(settings: DataSettings) -> None:
+    """Download the data set where it is not there. Raises DataMissing where that fails."""
+    known = TORCH_SETS[settings.known]
+    if all(any(settings.path.glob(pattern)) for pattern in known.files):
+        return
+    import torchvision.datasets
+
+    try:
+        with _one_at_a_time(settings.path):
+            for options in known.parts.values():
+                getattr(torchvision.datasets, known.cls)(str(settings.path), download=True, **options)
+    except (RuntimeError, OSError) as error:
+        raise DataMissing(f"{settings.name}: {error} (root: {settings.path})") from None
 
 
 def open_part(settings: DataSettings, survey: Survey, part: str) -> Images:

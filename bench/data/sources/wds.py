@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import sys
 import tarfile
@@ -17,10 +16,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.data.description import Survey
+from bench.data.hash_cache import cache_folder
 from bench.data.parts import choose_parts
 from bench.data.settings import DataError, DataMissing, DataSettings
 from bench.data.sources.folder import EXTENSIONS, class_map
+from bench.data.survey import File, Survey, hash_labels
 from bench.files import write_bytes
 
 if TYPE_CHECKING:
@@ -49,7 +49,19 @@ def survey(settings: DataSettings) -> Survey:
             what = f"{part} has labels from {values.min()} to {values.max()} for {len(classes)} classes"
             raise DataError(f"{settings.name}: {what}; expected them from 0, and in train all that others have")
     per_class = np.bincount(labels["train"], minlength=len(classes)).tolist()
-    return Survey(classes, {part: len(rows) for part, rows in index.items()}, per_class, found=(parts, index))
+    sizes = {part: len(rows) for part, rows in index.items()}
+    chosen = {"labels": {part: hash_labels(values) for part, values in labels.items()}}
+    return Survey(classes, sizes, per_class, found=(parts, index), chosen=chosen)
+
+
+def files(settings: DataSettings, survey: Survey) -> list[File]:
+    """Every shard."""
+    shards, _ = survey.found
+    return [
+        File(str(path), path.relative_to(settings.path).as_posix(), part)
+        for part, paths in shards.items()
+        for path in paths
+    ]
 
 
 def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImages:
@@ -78,9 +90,9 @@ def _index(settings: DataSettings, shards: list[Path]) -> np.ndarray:
     """Of each image int64 shard, offset, size and label: [n, 4]."""
     import numpy as np
 
-    stats = [(str(path), status.st_size, status.st_mtime_ns) for path in shards for status in [path.stat()]]
+    stats = [(str(path), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path in shards for s in [path.stat()]]
     name = hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:32]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "learngene-bench" / f"{name}.npy"
+    cache = cache_folder() / f"{name}.npy"
     with suppress(OSError, ValueError):
         return np.load(cache)
     print(f"{settings.name}: looking through {len(shards)} shards, once", file=sys.stderr, flush=True)

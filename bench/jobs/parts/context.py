@@ -31,9 +31,11 @@ class Context:
 
     @cached_property
     def data(self) -> Dataset:
-        settings, group = DataSettings.model_validate(self.job.data.settings), self.session.group
+        data, group = self.job.data, self.session.group
+        settings = DataSettings.model_validate(data.settings)
+        manifest = (self.store.root / data.manifest).read_bytes() if data.manifest else None
         with group.first() if settings.download else nullcontext():
-            return load(settings, self.session.device, beside=group.beside)
+            return load(settings, self.session.device, beside=group.beside, manifest=manifest)
 
     @property
     def job_seed(self) -> int:

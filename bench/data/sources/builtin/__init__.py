@@ -6,8 +6,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from bench.data.description import Survey
 from bench.data.settings import DataSettings
+from bench.data.survey import File, Survey
 
 if TYPE_CHECKING:
     from bench.data.images import ArrayImages
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 def survey(settings: DataSettings) -> Survey:
     return _module(settings).survey()
+
+
+def files(settings: DataSettings, survey: Survey) -> list[File]:
+    """None: what a library brings along is not the user's to change."""
+    return []
 
 
 def open_part(settings: DataSettings, survey: Survey, part: str) -> ArrayImages:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bench.data.description import Survey
+from bench.data.survey import Survey
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
-from bench.data.description import Survey
 from bench.data.settings import DataMissing
+from bench.data.survey import Survey
 from bench.files import cache_folder, write_bytes
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.description import Survey
 from bench.data.settings import DataMissing
+from bench.data.survey import Survey
 
 if TYPE_CHECKING:
     import numpy as np

@@ -67,7 +67,7 @@ def settings(root, **fields):
 def test_the_same_images_as_in_folders(photos, shards, cache):
     data = settings(shards, class_map=str(shards / "classes.txt"))
     folders = data.model_copy(update={"source": "folder", "root": str(photos)})
-    assert describe(data) == describe(folders)
+    assert describe(data, hashed=False) == describe(folders, hashed=False)
     assert describe(settings(shards)).classes == ("photos/0", "photos/1", "photos/2")
     order = torch.arange(12).flip(0).split(5)
     for workers in (0, 2):
@@ -82,7 +82,7 @@ def test_headers_are_read_once(shards, cache, capsys):
     for times in (1, 2):
         describe(settings(shards))
         assert capsys.readouterr().err.count("looking through") == 2 * (times == 1)
-        assert len(list(cache.iterdir())) == 2
+        assert len(list(cache.glob("*.npy"))) == 2
 
 
 def test_parts_are_found_by_name_or_by_folder(tmp_path, shards):
@@ -130,5 +130,6 @@ def test_from_the_command_line_prepared_or_as_they_are(photos, shards, tmp_path,
         assert bench("run", suite, "--launcher", "inline", "--results", tmp_path / name) == 0, capsys.readouterr()
         assert bench("prepare", suite, "--out", out, "--jobs", 1) == 0, capsys.readouterr()
         shard = (out / "photos" / "train-00000.tar").read_bytes()
-        found[name] = [row | {"log": None} for row in numbers(tmp_path / name)], shard
+        identities = {"log": None, "run": None, "learngene": None}  # of other files
+        found[name] = [row | identities for row in numbers(tmp_path / name)], shard
     assert found["folder"] == found["wds"]
