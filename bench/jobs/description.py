@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from bench import ENGINE, models
 from bench.identity import digest, size_name
@@ -12,9 +12,6 @@ from bench.jobs.inputs import Computing, DataInput
 from bench.jobs.model import Job
 from bench.recipes.recipe import Recipe
 from methods.vit import VitSpec
-
-if TYPE_CHECKING:
-    from bench.jobs.parts.context import Context
 
 Result = tuple[dict[str, Any], list[str]]  # what result.json says, and the names of the artifacts
 
@@ -83,11 +80,11 @@ class JobDescription(ABC):
         return (self.teacher,) if self.teacher else ()
 
     @abstractmethod
-    def work(self, context: Context) -> Result:
-        """Do the job."""
+    def work(self, context: Any) -> Result:
+        """Do the job. context: a `bench.jobs.parts.context.Context`, which itself knows the description."""
 
     @abstractmethod
-    def rehearse(self, context: Context) -> Any:
+    def rehearse(self, context: Any) -> Any:
         """Do what of the work trains, without what is before and after: what `plan --probe` times."""
 
     # what is the same for all

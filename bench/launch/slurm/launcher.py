@@ -3,10 +3,10 @@
 from bench.errors import BenchError
 from bench.launch.launchers import Request
 from bench.launch.slurm import squeue
-from bench.launch.slurm.scripts.submit import submit
 from bench.launch.slurm.submission.groups import make_arrays, section
 from bench.launch.slurm.submission.record import Submission
 from bench.launch.slurm.submission.snapshot import folders_beside, snapshot
+from bench.launch.slurm.submit import submit
 from bench.launch.slurm.view.follow import Follower
 from bench.launch.slurm.view.view import View
 
