@@ -7,10 +7,12 @@ golden file anew.
 import json
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from bench.data import describe
 from bench.identity import digest
 from bench.jobs import description_of
 from bench.plan import Plan, make_plan
@@ -24,7 +26,9 @@ ALL = sorted(path.stem for path in SUITES.glob("*.yaml"))
 
 
 def plan_of(suite: str, data: Path) -> Plan:
-    return make_plan(load(SUITES / f"{suite}.yaml", settings(DATA.get(suite, {}), data)))
+    """Without the bytes of the stand-ins' images, which hang on the version of the JPEG encoder."""
+    look_at = partial(describe, hashed=False)
+    return make_plan(load(SUITES / f"{suite}.yaml", settings(DATA.get(suite, {}), data), look_at=look_at))
 
 
 def identities(plan: Plan) -> dict[str, list[str]]:
