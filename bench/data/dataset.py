@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from bench.data.description import Description, describe_survey, source_module
-from bench.data.images import ArrayImages, Images
+from bench.data.images import ArrayImages, ChosenImages, Images
 from bench.data.manifest import changes
 from bench.data.memory import TensorSplit
 from bench.data.on_device.ahead import on_device
 from bench.data.on_device.erase import Erase
 from bench.data.on_device.normalise import Normalise
 from bench.data.pool import Pool, Request, Samples
+from bench.data.selection import Pieces, Selection, count, relabel, select
 from bench.data.settings import RUNS_AT_ONCE, AugmentSettings, DataError, DataSettings
-from bench.data.stratify import stratified_fraction
 from bench.data.survey import File
 
 PARTS = ("train", "val", "test")
@@ -124,11 +124,17 @@ class Dataset:
 
 
 def load(
-    settings: DataSettings, device: torch.device | str = "cpu", *, beside: int = 1, manifest: bytes | None = None
+    settings: DataSettings,
+    device: torch.device | str = "cpu",
+    *,
+    beside: int = 1,
+    manifest: bytes | None = None,
+    seed: int = 0,
 ) -> Dataset:
     """Open the data set; fetches it first where `download` says so. `beside` processes of a run are on this machine.
 
     manifest: size and time of each of its files as they were planned with (see `bench.data.manifest`).
+    seed: of the draw of training images, where the settings ask for a few of each class.
     Raises DataMissing where it is not there, DataError where it is not what its description says, or has changed
     since it was planned with.
     """
@@ -140,9 +146,9 @@ def load(
         unchanged.check()
     description = describe_survey(settings, survey)
     opened = {part: source.open_part(settings, survey, part) for part in survey.sizes}
-    parts = {part: (images, torch.arange(len(images.labels))) for part, images in opened.items()}
-    if "val" not in parts:
-        parts["val"] = _cut(parts, settings)
+    selection = count(settings, survey)
+    pieces = select(settings, {part: images.labels for part, images in opened.items()}, selection, seed)
+    parts = {part: joined(opened, pieces[part], selection) for part in PARTS}
     found = {part: len(parts[part][1]) for part in PARTS}
     if found != dict(description.counts):
         raise DataError(f"{settings.name} has {found} images, expected {dict(description.counts)}")
@@ -155,14 +161,17 @@ def load(
     return Dataset(splits["train"], splits["val"], splits["test"], description, settings, pool, unchanged)
 
 
-def _cut(parts: dict[str, tuple[Images, Tensor]], settings: DataSettings) -> tuple[Images, Tensor]:
-    """Take a fixed stratified part out of train, for validation."""
-    images, _ = parts["train"]
-    val = stratified_fraction(images.labels, settings.val_fraction, seed=0)
-    rest = torch.ones(len(images.labels), dtype=torch.bool)
-    rest[val] = False
-    parts["train"] = (images, rest.nonzero()[:, 0])
-    return images, val
+def joined(opened: dict[str, Images], pieces: Pieces, selection: Selection) -> tuple[Images, Tensor]:
+    """The images of a part, and which of them are used: what the source has, where it is one piece with its labels."""
+    if len(pieces) == 1 and selection.classes is None:
+        ((part, positions),) = pieces
+        return opened[part], positions
+    chosen = [(opened[part], positions) for part, positions in pieces]
+    labels = torch.cat([relabel(images.labels[positions], selection) for images, positions in chosen])
+    if all(isinstance(images, ArrayImages) for images, _ in chosen):
+        pixels = torch.cat([images.pixels[positions] for images, positions in chosen])  # type: ignore[attr-defined]
+        return ArrayImages(pixels, labels, chosen[0][0].white), torch.arange(len(labels))  # type: ignore[attr-defined]
+    return ChosenImages(chosen, labels), torch.arange(len(labels))
 
 
 def _hold(images: Images, chosen: Tensor, settings: DataSettings, device: torch.device) -> TensorSplit:

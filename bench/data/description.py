@@ -11,9 +11,9 @@ from typing import Any
 from bench.data.fingerprint import fingerprint
 from bench.data.known import DEFAULTS, HOW_TO_GET
 from bench.data.manifest import manifest
+from bench.data.selection import count
 from bench.data.settings import DataError, DataMissing, DataSettings
-from bench.data.stratify import shares
-from bench.data.survey import Survey, short_hash, some
+from bench.data.survey import Survey, short_hash
 
 # source -> module with `survey(settings) -> Survey`, `files(settings, survey) -> list[File]` and
 # `open_part(settings, survey, part) -> Images`
@@ -113,32 +113,22 @@ def how_to_get(settings: DataSettings) -> str:
 
 def describe_survey(settings: DataSettings, survey: Survey) -> Description:
     """The description of what a source was found to have."""
-    if settings.num_classes not in (None, len(survey.classes)):
+    selection = count(settings, survey)
+    if settings.num_classes not in (None, len(selection.names)):
         where = f"; looked in {settings.path}" if settings.root else ""
-        found = f"{settings.name} has {len(survey.classes)} classes, not num_classes: {settings.num_classes}"
+        found = f"{settings.name} has {len(selection.names)} classes, not num_classes: {settings.num_classes}"
         raise DataError(found + where)
-    counts = {part: survey.sizes[part] for part in ("train", "val", "test") if part in survey.sizes}
-    cut = "val" not in counts
-    if cut:
-        single = [c for c, n in zip(survey.classes, survey.train, strict=True) if n < 2]
-        if single:
-            raise DataError(
-                f"{settings.name} has no validation part, and none can be cut from train: it has fewer than two images "
-                f"of {some(single)}"
-            )
-        validation = sum(shares(survey.train, settings.val_fraction))
-        counts = {"train": counts["train"] - validation, "val": validation, "test": counts["test"]}
     fingerprint = {
         "name": settings.name,
-        "classes": short_hash(survey.classes),
-        "counts": counts,
+        "classes": short_hash(selection.names),
+        "counts": selection.counts,
         "img_size": settings.img_size,
         "in_chans": settings.in_chans,
         "mean": list(settings.mean),
         "std": list(settings.std),
         "interpolation": settings.interpolation,
         "crop_pct": settings.crop_pct,
-        "per_class": short_hash(survey.train),
+        "per_class": short_hash(selection.train),
     }
     if survey.form is not None:
         fingerprint["prepared"] = dict(survey.form)
@@ -146,6 +136,10 @@ def describe_survey(settings: DataSettings, survey: Survey) -> Description:
         fingerprint["content"] = {"form": "content", "digest": survey.content}
     if settings.in_memory:
         fingerprint["in_memory"] = True
-    if cut:
+    if "val" not in survey.sizes and settings.val_images is None:
         fingerprint["val_fraction"] = settings.val_fraction
-    return Description(settings.name, tuple(survey.classes), counts, settings.img_size, settings.in_chans, fingerprint)
+    if selection.identity:
+        fingerprint["selection"] = selection.identity
+    return Description(
+        settings.name, selection.names, selection.counts, settings.img_size, settings.in_chans, fingerprint
+    )

@@ -100,6 +100,25 @@ class IndexedImages:
         return Path(source).read_bytes() if isinstance(source, str | os.PathLike) else source
 
 
+class ChosenImages:
+    """Some images of several others, one after the other, with labels of their own (int64 [n])."""
+
+    def __init__(self, pieces: Sequence[tuple[Images, Tensor]], labels: Tensor) -> None:
+        self.images = [images for images, _ in pieces]
+        self.piece = torch.cat([torch.full((len(at),), i) for i, (_, at) in enumerate(pieces)])
+        self.position = torch.cat([at for _, at in pieces])
+        self.labels = labels
+
+    def read(self, index: int, mode: str) -> Image.Image:
+        return self._of(index).read(int(self.position[index]), mode)
+
+    def name(self, index: int) -> str:
+        return self._of(index).name(int(self.position[index]))
+
+    def _of(self, index: int) -> Images:
+        return self.images[int(self.piece[index])]
+
+
 def decode(source: Callable[[], Any], name: str, mode: str) -> Image.Image:
     """Open what `source` gives (a path, a file or an image) and convert it. Raises DataError with `name`."""
     from PIL import Image

@@ -26,6 +26,7 @@ class TorchSet:
     train:   images per class of the training part.
     files:   what is read of the folder, as patterns below `root`.
     classes: names in label order; empty where only the number is known here.
+    test:    images per class of the test part; empty where all classes have as many, or that is not known here.
     """
 
     cls: str
@@ -35,12 +36,23 @@ class TorchSet:
     train: tuple[int, ...]
     files: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    test: tuple[int, ...] = ()
+
+    @property
+    def per_class(self) -> dict[str, tuple[int, ...]]:
+        """part -> images per class, of the parts where that is known: what is evenly filled is."""
+        known = {"train": self.train} | ({"test": self.test} if self.test else {})
+        n = len(self.train)
+        even = {part: (size // n,) * n for part, size in self.sizes.items() if part not in known and size % n == 0}
+        return known | even
 
 
 _TRAIN_FLAG = {"train": {"train": True}, "test": {"train": False}}
 _TWO = {"train": {"split": "train"}, "test": {"split": "test"}}
 _THREE = {"train": {"split": "train"}, "val": {"split": "val"}, "test": {"split": "test"}}
 _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_MNIST_TEST = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
+_SVHN_TEST = (1744, 5099, 4149, 2882, 2523, 2384, 1977, 2019, 1660, 1595)
 _MNIST = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
 _SVHN = (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659)
 
@@ -60,6 +72,7 @@ TORCH_SETS = {
     ),
     "mnist": TorchSet(
         "MNIST", "MNIST/raw", _TRAIN_FLAG, {"train": 60_000, "test": 10_000}, _MNIST, _in("MNIST/raw", "*-ubyte"),
+        test=_MNIST_TEST,
     ),
     "fashion_mnist": TorchSet(
         "FashionMNIST", "FashionMNIST/raw", _TRAIN_FLAG, {"train": 60_000, "test": 10_000}, (6000,) * 10,
@@ -67,7 +80,7 @@ TORCH_SETS = {
     ),
     "svhn": TorchSet(
         "SVHN", "train_32x32.mat", _TWO, {"train": 73_257, "test": 26_032}, _SVHN,
-        ("train_32x32.mat", "test_32x32.mat"),
+        ("train_32x32.mat", "test_32x32.mat"), test=_SVHN_TEST,
     ),
     "stl10": TorchSet(
         "STL10", "stl10_binary", _TWO, {"train": 5000, "test": 8000}, (500,) * 10,

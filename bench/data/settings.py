@@ -67,6 +67,18 @@ class DataSettings(Frozen):
         default="content",
         description="what identities see of images: every byte, or names and sizes, and the bytes of one in a hundred",
     )
+    classes: Annotated[tuple[str | int, ...], Field(strict=False)] | None = Field(
+        default=None, description="some of its classes, by name or position, in the order of labels"
+    )
+    per_class: int | None = Field(
+        default=None, ge=1, description="training images of each class, drawn anew for each seed"
+    )
+    val_images: int | None = Field(
+        default=None, ge=2, description="size of the validation part, from the source's own, else cut from train"
+    )
+    rest: Literal["drop", "test"] = Field(
+        default="drop", description="test: images that per_class and val_images leave over are tested on"
+    )
     in_memory: bool = Field(default=False, description="decode once to img_size and hold as one tensor on the device")
     workers: int | None = Field(
         default=None, ge=0, description="decoding processes; default: CPU 0, GPU its share of the cores"
@@ -114,6 +126,8 @@ class DataSettings(Frozen):
                 raise ValueError("digits are 8x8 in one channel, held in memory")
             if (self.in_chans, self.in_memory) != (1, True):
                 raise ValueError(f"{self.known} has one channel and is held in memory")
+        if self.rest == "test" and self.per_class is None and self.val_images is None:
+            raise ValueError("rest: test is for what per_class or val_images leave over; found neither")
         changed = self.model_dump(exclude_defaults=True)
         for name, sources in FIELDS_OF_SOURCE.items():
             if name in changed and self.source not in sources:

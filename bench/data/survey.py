@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True)
 class Survey:
-    """What a source has: the ordered classes, images per part, and per class of the training part.
+    """What a source has: the ordered classes, images per part, and images per class of the parts where that is known:
+    of train always.
 
     found:  whatever the source wants to see again in `open_part` and `files`, so that it need not look twice.
     form:   what was done to the images since, where something was: part of what results depend on.
@@ -21,7 +22,7 @@ class Survey:
 
     classes: Sequence[str]
     sizes: Mapping[str, int]
-    train: Sequence[int]
+    per_class: Mapping[str, Sequence[int]]
     found: Any = None
     form: Mapping[str, Any] | None = None
     chosen: Mapping[str, Any] | None = None

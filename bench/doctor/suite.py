@@ -41,7 +41,7 @@ class DataSets:
             found = describe(used)
         except DataMissing as error:
             self.findings.append(Finding("data", str(error), "missing"))
-            return describe_survey(settings, supposed(settings))
+            return supposed(settings)
         counts = ", ".join(f"{n:,} {part}" for part, n in found.counts.items())
         form = ", prepared" if used.is_prepared else ""
         seen = f", fingerprint: {found.fingerprint['content']['form']}" if "content" in found.fingerprint else ""
@@ -63,12 +63,16 @@ def incomplete(settings: DataSettings, found: Description) -> Iterator[Finding]:
                 yield Finding("data", what, "note", "it may have been unpacked in part")
 
 
-def supposed(settings: DataSettings) -> Survey:
+def supposed(settings: DataSettings) -> Description:
     """A data set of the expected number of classes, for planning what comes after it."""
-    classes = settings.num_classes or 10
+    n = settings.num_classes or 10
     if settings.source == "torch":
-        classes = len(TORCH_SETS[settings.known].train)
-    return Survey([f"{settings.name}/{i}" for i in range(classes)], {"train": 50 * classes, "test": 1}, [50] * classes)
+        n = len(TORCH_SETS[settings.known].train)
+    n = len(settings.classes) if settings.classes else n
+    nothing_chosen = {"classes": None, "per_class": None, "val_images": None, "rest": "drop", "num_classes": n}
+    numbers = {"train": [50] * n, "test": [50] * n}
+    survey = Survey([f"{settings.name}/{i}" for i in range(n)], dict.fromkeys(numbers, 50 * n), numbers)
+    return describe_survey(settings.model_copy(update=nothing_chosen), survey)
 
 
 def suite(options: argparse.Namespace, prepared: str | None) -> Iterator[Finding]:

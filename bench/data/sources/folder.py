@@ -38,7 +38,8 @@ def survey(settings: DataSettings) -> Survey:
             what = f"num_classes: {settings.num_classes} in every part"
             raise DataError(f"{settings.name}: {parts[part]} has no images of {some(lacking)}; expected {what}")
     sizes = {part: sum(len(images.get(c, ())) for c in classes) for part, images in listed.items()}
-    return Survey(classes, sizes, [len(listed["train"][c]) for c in classes], found=(parts, listed))
+    per_class = {part: [len(images.get(c, ())) for c in classes] for part, images in listed.items()}
+    return Survey(classes, sizes, per_class, found=(parts, listed))
 
 
 def files(settings: DataSettings, survey: Survey) -> list[File]:

@@ -31,7 +31,7 @@ def survey(settings: DataSettings) -> Survey:
                 "(-1 stands for unlabelled); choose other parts: splits: {train: NAME, test: NAME}"
             )
     sizes = {part: len(data) for part, data in parts.items()}
-    per_class = np.bincount(labels["train"], minlength=len(classes)).tolist()
+    per_class = {part: np.bincount(values, minlength=len(classes)).tolist() for part, values in labels.items()}
     chosen = {
         "columns": [settings.image_column, settings.label_column],
         "labels": {part: hash_labels(values) for part, values in labels.items()},

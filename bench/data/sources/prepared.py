@@ -41,7 +41,8 @@ def survey(settings: DataSettings) -> Survey:
         for name, size in zip(split["filenames"], split["bytes"], strict=True):
             check_size(root / name, size)
     sizes = {part: split["num_samples"] for part, split in info["splits"].items()}
-    return Survey(info["classes"], sizes, info["splits"]["train"]["per_class"], found=info, form=info["prepared"])
+    per_class = {part: split["per_class"] for part, split in info["splits"].items()}
+    return Survey(info["classes"], sizes, per_class, found=info, form=info["prepared"])
 
 
 def files(settings: DataSettings, survey: Survey) -> list[File]:

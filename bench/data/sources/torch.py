@@ -25,7 +25,7 @@ def survey(settings: DataSettings) -> Survey:
             f"{settings.name}: no {known.folder} in {root}; expected what torchvision's {known.cls} keeps there"
         )
     classes = known.classes or tuple(f"{settings.known}/{i}" for i in range(len(known.train)))
-    return Survey(classes, known.sizes, known.train)
+    return Survey(classes, known.sizes, known.per_class)
 
 
 def files(settings: DataSettings, survey: Survey) -> list[File]:

@@ -48,7 +48,7 @@ def survey(settings: DataSettings) -> Survey:
         if values.min() < 0 or values.max() >= len(classes):
             what = f"{part} has labels from {values.min()} to {values.max()} for {len(classes)} classes"
             raise DataError(f"{settings.name}: {what}; expected them from 0, and in train all that others have")
-    per_class = np.bincount(labels["train"], minlength=len(classes)).tolist()
+    per_class = {part: np.bincount(values, minlength=len(classes)).tolist() for part, values in labels.items()}
     sizes = {part: len(rows) for part, rows in index.items()}
     chosen = {"labels": {part: hash_labels(values) for part, values in labels.items()}}
     return Survey(classes, sizes, per_class, found=(parts, index), chosen=chosen)

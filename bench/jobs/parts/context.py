@@ -35,7 +35,7 @@ class Context:
         settings = DataSettings.model_validate(data.settings)
         manifest = (self.store.root / data.manifest).read_bytes() if data.manifest else None
         with group.first() if settings.download else nullcontext():
-            return load(settings, self.session.device, beside=group.beside, manifest=manifest)
+            return load(settings, self.session.device, beside=group.beside, manifest=manifest, seed=self.job.seed)
 
     @property
     def job_seed(self) -> int:

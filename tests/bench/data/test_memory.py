@@ -5,7 +5,7 @@ import torch
 
 from bench.data import AugmentSettings, DataSettings, describe, load
 from bench.data.memory import TensorSplit
-from bench.data.sources.builtin import _arrays
+from bench.data.sources.builtin.digits import arrays
 from tests.bench.waits import Waits
 
 DIGITS = DataSettings.model_validate("digits")
@@ -26,7 +26,7 @@ def test_digits_are_what_their_description_says(digits):
     description = describe(DIGITS)
     assert digits.description == description and description.num_classes == 10
     assert {p: getattr(digits, p).n for p in ("train", "val", "test")} == description.counts
-    parts = _arrays()
+    parts = arrays()
     assert torch.bincount(digits.train.labels).tolist() == [107, 109, 106, 109, 109, 109, 109, 107, 104, 108]
     assert sum(len(labels) for _, labels in parts.values()) == 1797
     pixels = parts["train"][0] / 16
@@ -38,14 +38,14 @@ def test_digits_equal_sklearns_and_parts_are_disjoint(digits):
     from sklearn.datasets import load_digits
 
     whole = {(i.tobytes(), t) for i, t in zip(load_digits().images.astype("uint8"), load_digits().target, strict=True)}
-    parts = [{(i.tobytes(), t) for i, t in zip(p[:, 0], t, strict=True)} for p, t in _arrays().values()]
+    parts = [{(i.tobytes(), t) for i, t in zip(p[:, 0], t, strict=True)} for p, t in arrays().values()]
     assert set.union(*parts) == whole and sum(map(len, parts)) == len(whole)
 
 
 def test_evaluation_normalises_and_keeps_order(digits):
     order = torch.tensor([5, 0, 7]).split(2)
     images, labels = collect(digits.val, order, epoch=0, seed=0)
-    raw = torch.tensor(_arrays()["val"][0])[[5, 0, 7]] / 16
+    raw = torch.tensor(arrays()["val"][0])[[5, 0, 7]] / 16
     assert images.dtype == torch.float32 and labels.dtype == torch.int64
     assert torch.allclose(images, (raw - DIGITS.mean[0]) / DIGITS.std[0], atol=1e-6)
     assert torch.equal(labels, digits.val.labels[[5, 0, 7]])

@@ -46,7 +46,8 @@ SEED = 20
 def survey() -> Survey:
     counts = {part: DRAWS * len(faces) for part, faces in FACES.items()}
     sizes = {part: n * len(CHARACTERS) for part, n in counts.items()}
-    return Survey(tuple(CHARACTERS), sizes, [counts["train"]] * len(CHARACTERS), content=_content(_drawn()))
+    per_class = {part: [n] * len(CHARACTERS) for part, n in counts.items()}
+    return Survey(tuple(CHARACTERS), sizes, per_class, content=_content(_drawn()))
 
 
 def arrays() -> dict[str, tuple[np.ndarray, np.ndarray]]:

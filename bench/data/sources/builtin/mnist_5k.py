@@ -24,8 +24,9 @@ TEST, VAL, TRAIN = 1000, 500, 3500
 
 
 def survey() -> Survey:
+    sizes = {"train": TRAIN, "val": VAL, "test": TEST}
     content = sha256(gzip.decompress(_file().read_bytes())).hexdigest()[:16]
-    return Survey(tuple("0123456789"), {"train": TRAIN, "val": VAL, "test": TEST}, [TRAIN // 10] * 10, content=content)
+    return Survey(tuple("0123456789"), sizes, {part: [n // 10] * 10 for part, n in sizes.items()}, content=content)
 
 
 @lru_cache(maxsize=1)
