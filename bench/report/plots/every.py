@@ -19,7 +19,8 @@ PICTURES = {
     "accuracy_vs_stored": "Test top-1, mean over targets, against the parameters that a method stores (head left out). "
     "Only methods that have finished all targets: others would be a mean over other sizes.",
     "learning_curves": "Test top-1 during training, from step 0: mean and 95% interval (Student's t) over seeds. "
-    "Markers: evaluations; dotted: none for more than an epoch and a quarter of the run.",
+    "Markers: evaluations; dotted: none for more than an epoch and a quarter of the run, "
+    "or where another curve has several.",
     "cost_split": "Cost of serving all target sizes, in FLOPs (1 MAC = 2 FLOPs), split into its parts; "
     "'+ ?': and what nobody here knows, such as an ancestor that came ready-made.",
     "break_even": "Total cost in FLOPs against the number of target sizes, and training each from scratch to the same "

@@ -46,3 +46,13 @@ def test_a_curve_is_no_line_where_it_has_no_points(make_frames):
     assert [list(line.get_xdata()) for line in lines] == [list(range(11)), [0, 1, 2], [9, 10]]
     dotted = [line for line in axis.get_lines() if line.get_linestyle() == ":"]
     assert list(dotted[1].get_xdata()) == [0, 1, 2, 9, 10]
+
+
+def test_a_stretch_that_another_curve_knows_better_is_no_line(make_frames):
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2,), epochs=20)
+    wave = curves["run"].str.startswith("wave")
+    curves = curves[~wave | (curves["epoch"] % 4 == 0)]  # a fifth of the run apart
+    for rows, stretches in ((curves, []), (curves[curves["run"].str.startswith("wave")], [[0, 4, 8, 12, 16, 20]])):
+        (axis,) = drawn(learning_curves, analyse(runs, rows)).figure.axes
+        solid = [list(line.get_xdata()) for line in axis.get_lines() if line.get_linestyle() == "-"]
+        assert [x for x in solid if 1 < len(x) < 21] == stretches
