@@ -11,6 +11,7 @@ from typing import Any
 from bench.commands.common import KEPT, console, frames, last_plan
 from bench.errors import UsageError
 from bench.plan import Plan
+from bench.suite import yaml_lines
 
 
 def main(options: argparse.Namespace) -> int:
@@ -67,7 +68,22 @@ def described(plans: list[Plan], options: argparse.Namespace) -> dict[str, Any]:
     files = {f"suite file of {plan.suite.name}": str(plan.suite.path) for plan in plans}
     settings = [*(("--set", s) for s in options.settings), *(("--only", o) for o in options.only)]
     words = ["python", "-m", "bench", "report", *map(str, options.suite), *(word for pair in settings for word in pair)]
-    return {"command": shlex.join(words), **files, "methods": outside}
+    return {"command": shlex.join(words), **files, "methods": outside, "setup": _setup(plans)}
+
+
+def _setup(plans: list[Plan]) -> dict[str, str]:
+    """Return what the suites say of data, sizes and recipes, which the rows of runs do not: name -> text."""
+    parts = {}
+    for plan in plans:
+        for entry in plan.suite.data:
+            seen = entry.description
+            images = ", ".join(f"{number} {part}" for part, number in seen.counts.items())
+            size = f"{seen.img_size} x {seen.img_size} pixels, {seen.in_chans} channels, {seen.num_classes} classes"
+            parts[f"{plan.suite.name}: data set {entry.name}"] = f"{images} images of {size}"
+        keys = ("train", "ancestor", "ancestors", "targets", "tune")
+        resolved = {key: plan.suite.resolved[key] for key in keys if key in plan.suite.resolved}
+        parts[f"{plan.suite.name}: recipe, ancestor and targets as the suite has them"] = yaml_lines.dump(resolved)
+    return parts
 
 
 def _last_run(suite: Path, plan: Plan, options: argparse.Namespace) -> str:

@@ -20,6 +20,7 @@ FEW = 3  # with fewer seeds nothing is claimed
 ENOUGH = 5  # with fewer, what is claimed hangs on the scatter being normal: said loudly
 BOOTSTRAP_FROM = 30  # below, the bootstrap's intervals are too narrow (n = 10: 90% instead of 95%); t holds its level
 RESAMPLES = 1999
+FEW_CELLS = 10  # with fewer, Friedman's chi-squared and Nemenyi's difference say nothing reliable about ranks
 TINY = 1e-9  # relative spread that is rounding, not chance
 
 
@@ -142,7 +143,8 @@ def holm(p: ArrayLike) -> NDArray:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Ranks of methods over cells (1 = best), Friedman's test and Nemenyi's critical difference at 95%."""
+    """Ranks of methods over cells (1 = best), Friedman's test and Nemenyi's critical difference at 95%, which are NaN
+    below FEW_CELLS cells."""
 
     ranks: NDArray  # [methods], averages over cells
     cells: int
@@ -163,6 +165,8 @@ def ranking(scores: ArrayLike) -> Ranking | None:
     if cells < 2 or k < 3:
         return None
     ranks = stats.rankdata(-scores, axis=1).mean(axis=0)
+    if cells < FEW_CELLS:
+        return Ranking(ranks, cells, np.nan, np.nan)
     p = 1.0 if np.ptp(scores, axis=1).max() == 0 else float(stats.friedmanchisquare(*scores.T).pvalue)
     q = stats.studentized_range.ppf(LEVEL, k, np.inf) / np.sqrt(2)
     return Ranking(ranks, cells, p, float(q * np.sqrt(k * (k + 1) / (6 * cells))))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.report.analysis.cautions import warnings_of
 from bench.report.analysis.section_analysis import Analysis, by_suite
 from bench.report.page.provenance import overview, provenance
+from bench.report.page.setup import setup
 from bench.report.page.sheets import methods, published_table, runs_table, standing_table, summary_table
 from bench.report.style import Look
 from bench.report.tables.model import Table
@@ -52,14 +53,16 @@ def page(
         for i, (name, members) in enumerate(by_suite(analyses).items())
     ]
     published = published_table(analyses)
-    contents = [("provenance", "provenance"), ("warnings", "warnings"), *((s["id"], s["name"]) for s in suites)]
+    contents = [*((s["id"], s["name"]) for s in suites), ("warnings", "warnings"), ("setup", "what was run")]
     contents += [("methods", "methods"), *([("published", "published numbers")] if published.rows else [])]
     return environment.get_template("report.html").render(
         title=title,
         overview=overview(runs),
-        contents=[*contents, ("runs", "runs")],
+        contents=[*contents, ("runs", "runs"), ("provenance", "provenance")],
         provenance=provenance(runs, context),
         warnings=warnings_of(runs),
+        setup=[(a.section.title, setup(a)) for a in analyses],
+        asked=list(context.get("setup", {}).items()),
         suites=suites,
         methods=methods(analyses, looks, context.get("methods", {})),
         published=published,

@@ -39,7 +39,7 @@ def overview(runs: DataFrame) -> str:
 def provenance(runs: DataFrame, context: dict[str, Any]) -> list[tuple[str, str]]:
     """Return (name, value) pairs: the context first, then what the finished runs say."""
     done = runs[runs["status"] == "done"]
-    pairs = [(str(name), str(value)) for name, value in context.items() if name != "methods"]
+    pairs = [(str(name), str(value)) for name, value in context.items() if name not in ("methods", "setup")]
     pairs.append(("suites", ", ".join(runs["suite"].drop_duplicates())))
     for column, name in FACTS.items():
         values = [str(v) for v in done[column].dropna().unique() if v != ""]

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench.report.analysis.published import published
+from bench.report.analysis.published import plain, published
 from bench.report.analysis.section_analysis import Analysis
 from bench.report.analysis.standing import Standing
-from bench.report.analysis.statistics import trimmed
+from bench.report.analysis.statistics import FEW_CELLS, trimmed
 from bench.report.format import counts, interval, number, one_line
 from bench.report.style import Look
 from bench.report.tables.accuracy import setting
@@ -19,7 +19,6 @@ from bench.report.tables.model import Cell, Table, only, quoted
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FEW_CELLS = 10  # from here on Friedman's chi-squared holds
 SUMMARY = {"top1": "top-1", "best_top1": "best top-1", "top1_init": "top-1 at start", "top5": "top-5", "loss": "loss"}
 
 
@@ -54,14 +53,12 @@ def standing_table(standing: Standing) -> Table:
         rows.append([Cell(text, runs=quoted(standing.suite, row["method"], *cells)) for text in texts])
     notes = [f"left out, since they serve fewer cells: {', '.join(standing.left_out)}"] if standing.left_out else []
     if standing.ranking is None:
-        notes.append("no test of ranks: it takes 3 methods and 2 cells")
+        notes.append("no ranks: these take 3 methods and 2 cells")
+    elif standing.ranking.p != standing.ranking.p:
+        notes.append(f"no test of ranks: it takes {FEW_CELLS} cells, here are {len(standing.cells)}")
     else:
         test = f"Friedman p = {standing.ranking.p:.3g}, critical difference {standing.ranking.critical_difference:.2f}"
         notes.append(f"{test} (Nemenyi, 95%): no difference is shown between average ranks that are closer")
-        if len(standing.cells) < FEW_CELLS:
-            notes.append(
-                f"with fewer than {FEW_CELLS} cells these tests are approximate and find only wide differences"
-            )
     caption = (
         f"Over {len(standing.cells)} cells (data set x target) that all these methods have finished. Interquartile "
         f"mean: without the best and the worst quarter of cells, here {trimmed(len(standing.cells))} at either end, "
@@ -88,13 +85,14 @@ def runs_table(runs: DataFrame) -> Table:
 
 
 def published_table(analyses: list[Analysis]) -> Table:
-    """Return the published numbers of the methods that are here."""
+    """Return the published numbers of the methods and data sets that are here."""
+    here = {plain(analysis.section.dataset) for analysis in analyses}
     uses = {use for analysis in analyses for use in analysis.section.use.values()}
     rows = []
     for row in published().to_dict("records"):
-        if row["method"] in uses:
+        if row["method"] in uses and plain(row["dataset"]) in here:
             size = "" if row["depth"] != row["depth"] else f"d{row['embed_dim']:g} L{row['depth']:g}"
-            where = [row["method"], row["arch"], size, "" if row["dataset"] != row["dataset"] else row["dataset"]]
+            where = [row["method"], row["arch"], size, row["dataset"]]
             rows.append([Cell(str(t)) for t in (*where, row["metric"], row["value"], row["conditions"], row["source"])])
     header = ["method", "architecture", "size", "data set", "what", "value", "conditions", "source"]
     return Table("As stated in the sources", header, rows, left=8)
@@ -113,7 +111,10 @@ def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[s
                 f"The same method as {one_line(told[use])}, above." if use in told else docs.get(use) or docstring(use)
             )
             told.setdefault(use, label)
-            entries[label] = _method(analysis, label, looks[label]) | {"doc": doc}
+            entries[label] = _method(analysis, label, looks[label]) | {
+                "doc": doc.partition("\n")[0],
+                "more": doc.partition("\n")[2].strip(),
+            }
     return list(entries.values())
 
 
@@ -121,7 +122,7 @@ def _method(analysis: Analysis, label: str, look: Look) -> dict[str, Any]:
     section = analysis.section
     runs = section.runs[section.runs["method"] == label]
     rows = analysis.summary[analysis.summary["method"] == label]
-    first = rows.iloc[0]
+    first = rows.sort_values("n", kind="stable").iloc[-1] if (rows["n"] > 0).any() else rows.iloc[0]
     use = section.use[label]
     facts = [("method", use), ("setting", setting(section, label) or "as most")]
     facts.append(("needs, as seen", first["needs"] or "not yet known"))

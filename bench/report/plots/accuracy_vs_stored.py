@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.report.analysis.statistics import intervals
-from bench.report.format import short, tick
+from bench.report.format import listed, short, tick
 from bench.report.plots.canvas import Drawn, accuracies, line, pick, seeds, some_of, upper
 
 if TYPE_CHECKING:
@@ -23,12 +23,16 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
     if not analyses:
         return None
     drawn = [{m: p for m in a.section.methods if (p := _point(a, m))} for a in analyses]
+    left_out = list(dict.fromkeys(m for a, ps in zip(analyses, drawn, strict=True) for m in _scored(a) if m not in ps))
+    if not any(drawn):
+        return None
     titles = [f"{short(a.section.dataset)} ({seeds(a.summary)})" for a in analyses]
     details = [upper([(p.mean, p.mean) for p in ps.values()], [(p.low, p.high) for p in ps.values()]) for ps in drawn]
     figure = accuracies(
         titles, details, lambda i, axis: _panel(axis, analyses[i], drawn[i], looks), "mean test top-1 (%)"
     )
-    return Drawn(figure, some_of(analyses, every, "data sets", "summary.csv"))
+    fewer = f"Left out: {listed([short(m) for m in left_out])}." if left_out else ""
+    return Drawn(figure, f"{fewer} {some_of(analyses, every, 'data sets', 'summary.csv')}".strip())
 
 
 class Point(NamedTuple):
@@ -41,16 +45,22 @@ class Point(NamedTuple):
 
 
 def _point(analysis: Analysis, method: str) -> Point | None:
-    """None where the method has no seed with all the targets that it covers."""
+    """None where the method has no seed with all the targets that any method has finished."""
     section = analysis.section
-    scores = section.scores()[:, :, section.methods.index(method)]
-    covered = ~np.isnan(scores).all(axis=0)
-    values = intervals(scores[:, covered].mean(axis=1, keepdims=True)) if covered.any() else None
-    if values is None or not values.n[0]:
+    cube = section.scores()
+    finished = ~np.isnan(cube).all(axis=(0, 2))
+    values = intervals(cube[:, finished, section.methods.index(method)].mean(axis=1, keepdims=True))
+    if not finished.any() or not values.n[0]:
         return None
     mean, low, high = (float(v[0]) for v in (values.mean, values.low, values.high))
-    label = short(method) + ("" if covered.all() else f" ({covered.sum()} of {len(covered)} targets)")
+    label = short(method) + ("" if finished.all() else f" ({finished.sum()} of {len(finished)} targets)")
     return Point(mean, *((low, high) if low == low else (mean, mean)), label)
+
+
+def _scored(analysis: Analysis) -> list[str]:
+    """The methods that have finished any run."""
+    done = set(analysis.section.done["method"])
+    return [method for method in analysis.section.methods if method in done]
 
 
 def _panel(axis: Axes, analysis: Analysis, points: dict[str, Point], looks: dict[str, Look]) -> None:

@@ -186,9 +186,9 @@ def upper(centres: Sequence[Limits], spans: Sequence[Limits]) -> Limits | None:
         chosen = chosen[: _far_above([centres[i] for i in chosen])]
     if len(chosen) == len(order):
         return None
-    low, high = min(spans[i][0] for i in chosen), max(spans[i][1] for i in chosen)
-    room = 0.06 * (high - low) or 0.5
-    return max(low - room, 0.0), min(high + room, 100.3)
+    low, high = max(min(spans[i][0] for i in chosen), 0.0), min(max(spans[i][1] for i in chosen), 100.0)
+    room = 0.06 * (high - low) or 0.5  # beyond 0 and 100 too: a marker there is whole
+    return low - room, high + room
 
 
 def _far_above(centres: Sequence[Limits]) -> int:

@@ -22,7 +22,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
 
     standing = analyses[0].standing
     result = standing.ranking
-    if result is None:
+    if result is None or np.isnan(result.p):
         return None
     order = np.argsort(result.ranks, kind="stable")
     k = len(order)

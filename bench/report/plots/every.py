@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 PICTURES = {
     "accuracy_vs_size": "Test top-1 at the end against the target's size: mean and 95% interval over seeds. Crosses, "
     "where there are any: published results for the same setting, not ours.",
-    "accuracy_vs_stored": "Test top-1, mean over targets, against the parameters that a method stores (head left out).",
-    "learning_curves": "Test top-1 during training, from step 0: mean and 95% interval (Student's t) over seeds.",
+    "accuracy_vs_stored": "Test top-1, mean over targets, against the parameters that a method stores (head left out). "
+    "Only methods that have finished all targets: others would be a mean over other sizes.",
+    "learning_curves": "Test top-1 during training, from step 0: mean and 95% interval (Student's t) over seeds. "
+    "Markers: evaluations; dotted: none for more than an epoch and a quarter of the run, "
+    "or where another curve has several.",
     "cost_split": "Cost of serving all target sizes, in FLOPs (1 MAC = 2 FLOPs), split into its parts; "
     "'+ ?': and what nobody here knows, such as an ancestor that came ready-made.",
     "break_even": "Total cost in FLOPs against the number of target sizes, and training each from scratch to the same "
@@ -27,7 +30,7 @@ PICTURES = {
     "intervals, over the sizes that both have finished; left and right on their own scales. Filled: holds at 95% "
     "(paired t-test, Holm-corrected over all pairs).",
     "critical_difference": "Average ranks over all cells. Joined: no difference shown at 95% (Friedman's test, then "
-    "Nemenyi's critical difference). Methods that serve fewer cells than others are left out.",
+    "Nemenyi's critical difference), from 10 cells on. Methods that serve fewer cells than others are left out.",
     "performance_profile": "Share of cells in which a method reaches at least a given test top-1: mean over seeds, "
     "with its 95% interval from 10 seeds on. Methods that serve fewer cells than others are left out.",
 }

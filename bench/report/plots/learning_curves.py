@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bench.report.analysis.statistics import intervals
 from bench.report.format import counts, short
@@ -11,12 +13,16 @@ from bench.report.plots.canvas import Drawn, legend, panels, percent, pick, some
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
 
+GAP = 0.25  # of a run without an evaluation: its curve is not known to be straight there
+MOST_MARKERS = 12
+MISSED = 2  # evaluations that another curve has in between: a line would look as well known as that one
 LONGER = 3  # a run that is so many times longer than the shortest bends the axis
 
 
@@ -47,6 +53,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
 
 def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, Look]) -> None:
     lengths: list[float] = []
+    grids = [rows["epoch"].unique() for _, rows in curves.groupby("method")]
     for method in methods:
         rows = curves[curves["method"] == method]
         if rows.empty:
@@ -54,19 +61,17 @@ def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, L
         table = rows.pivot_table(index="seed", columns="epoch", values="top1")
         values, look = intervals(table.to_numpy(), bootstrap=False), looks[method]
         x = table.columns.to_numpy(dtype=float)
-        sparse = max(1, len(x) // 8)
-        axis.plot(
-            x,
-            values.mean,
-            color=look.colour,
-            linestyle=look.dash,
-            marker=look.marker,
-            markevery=sparse,
-            markerfacecolor="white" if look.hollow else look.colour,
-            label=short(method),
-        )
+        face = "white" if look.hollow else look.colour
+        for part in _evaluated(x, grids):
+            axis.plot(x[part], values.mean[part], color=look.colour, linestyle=look.dash)
+            low, high = values.low[part], values.high[part]
+            axis.fill_between(x[part], low, high, color=look.colour, alpha=0.18, linewidth=0)
+        axis.plot(x, values.mean, color=look.colour, linestyle=":", linewidth=0.7)
+        shape: dict[str, Any] = {"color": look.colour, "marker": look.marker, "markerfacecolor": face}
+        every = max(1, len(x) // MOST_MARKERS)
+        axis.plot(x, values.mean, linestyle="none", markevery=every, **shape)
+        axis.plot([], [], linestyle=look.dash, label=short(method), **shape)
         lengths.append(x[-1])
-        axis.fill_between(x, values.low, values.high, color=look.colour, alpha=0.18, linewidth=0)
     axis.set_xlabel("epoch")
     axis.locator_params("x", integer=True)
     shortest, longest = min(lengths), max(lengths)
@@ -77,3 +82,13 @@ def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, L
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
         axis.set_xticks([], minor=True)
         axis.set_xlabel(f"epoch (logarithmic beyond {shortest:g})")
+
+
+def _evaluated(epochs: NDArray, grids: list[NDArray]) -> list[slice]:
+    """The stretches of a curve that are evaluated often enough to be joined by a line: by themselves, and beside the
+    epochs at which the panel's other curves are."""
+    pairs = list(zip(epochs, epochs[1:], strict=False))
+    between = [max(((low < grid) & (grid < high)).sum() for grid in grids) for low, high in pairs]
+    wide = (np.diff(epochs) > max(1.0, GAP * float(epochs[-1]))) | (np.array(between, dtype=int) >= MISSED)
+    ends = [0, *(np.flatnonzero(wide) + 1).tolist(), len(epochs)]
+    return [slice(first, last) for first, last in zip(ends, ends[1:], strict=False)]

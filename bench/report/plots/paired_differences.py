@@ -55,8 +55,7 @@ def chosen(analysis: Analysis) -> DataFrame:
     rows.loc[turn, ["method_a", "method_b"]] = rows.loc[turn, ["method_b", "method_a"]].to_numpy()
     rows.loc[turn, ["low", "high"]] = -rows.loc[turn, ["high", "low"]].to_numpy()
     rows["difference"] = rows["difference"].abs()
-    summary = analysis.summary.groupby("method")["top1_mean"].mean().dropna().sort_values(ascending=False)
-    order = summary.index.tolist()
+    order = by_accuracy(analysis.summary)
     base = reference(analysis.section)
     neighbours = set(zip(order, order[1:], strict=False))
     pairs = list(zip(rows["method_a"], rows["method_b"], strict=True))
@@ -66,6 +65,15 @@ def chosen(analysis: Analysis) -> DataFrame:
     versus = rows[["method_a", "method_b"]].eq(base).any(axis=1)
     first = rows["method_a"].map(place)
     return rows.assign(versus=versus, first=first).sort_values(["versus", "first"], ascending=[False, True])
+
+
+def by_accuracy(summary: DataFrame) -> list[str]:
+    """Return the methods from the most accurate down: by the mean difference to the methods that have finished all
+    sizes, at the sizes that a method has, so that serving easy sizes alone is no advantage."""
+    table = summary.pivot(index="target", columns="method", values="top1_mean").dropna(axis="columns", how="all")
+    complete = table.dropna(axis="columns") if table.notna().all().any() else table
+    above = table.sub(complete.mean(axis="columns"), axis="index").mean()
+    return above.sort_values(ascending=False, kind="stable").index.tolist()
 
 
 def _bend(axis: Axes, rows: DataFrame) -> str:

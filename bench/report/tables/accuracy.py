@@ -83,7 +83,8 @@ def setting(section: Section, method: str) -> str:
     """Return what a label has other than most: control, budget, head, epochs, tuning, recipe; empty for the plain
     case."""
     runs = section.runs
-    first = runs[runs["method"] == method].iloc[0]
+    of_method = runs[runs["method"] == method]
+    first = of_method.sort_values("status", key=lambda status: status != "done", kind="stable").iloc[0]
     usual = runs["epochs"].mode()
     parts = [first["control"] and f"control: {first['control']}"]
     parts.append("" if first["budget"] in ("", "epochs") else f"equal {first['budget']} budget")

@@ -104,11 +104,15 @@ def test_holm_by_hand():
 
 def test_ranking_by_hand_and_friedman_by_scipy():
     scores = np.array([[50, 70, 90, 90], [52, 71, 92, 91], [55, 80, 79, 95], [60, 60, 60, 99]])
+    scores = np.tile(scores, (3, 1))
     result = statistics.ranking(scores)
     # ranks per cell: 4 3 1.5 1.5 | 4 3 1 2 | 4 2 3 1 | 3 3 3 1
     assert result.ranks.tolist() == [3.75, 2.75, 2.125, 1.375]
     assert result.p == pytest.approx(stats.friedmanchisquare(*scores.T).pvalue)
-    assert result.cells == 4
+    assert result.cells == 12
+    few = statistics.ranking(scores[:9])  # the ranks are what they are, and no test is made of them
+    assert len(few.ranks) == 4
+    assert np.isnan([few.p, few.critical_difference]).all()
 
 
 def test_means_that_are_equal_but_for_rounding_share_their_rank():

@@ -44,7 +44,7 @@ def text(folder):
 def test_everything_is_inside_and_nothing_is_fetched(text):
     assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text) == []
     assert not re.search(r"@import|url\(", text)
-    assert len(re.findall(r'<img src="data:image/svg\+xml;base64,', text)) == 8
+    assert len(re.findall(r'<img src="data:image/svg\+xml;base64,', text)) == 7
     assert "default-src 'none'" in text
     assert text.count("<script>") == 1
 
@@ -70,7 +70,7 @@ def test_the_page_says_where_numbers_come_from(text):
     assert "1 failed" in text
     assert "results/tiny/jobs/sws-L4-d64-digits-s1/log.jsonl" in text
     assert "timm&#39;s own initialisation" in text  # the docstring of random
-    assert "published numbers" in text
+    assert "published numbers" not in text  # none is of digits
 
 
 def test_what_is_said_of_a_method_is_said_once(text, folder):
@@ -175,7 +175,7 @@ def test_the_page_fits_sorts_and_filters(folder, tmp_path, width):
     assert len(console) == 1  # the script's own line: the console is heard
     assert "heard" in console[0]
     assert all(width > 100 for width in seen["images"])
-    assert len(seen["images"]) == 8
+    assert len(seen["images"]) == 7
     assert seen["up"] == ["0", "40.0 k", "160 k", "200 k", "390 k"]
     assert seen["down"] == seen["up"][::-1]
     assert seen["names"] == sorted(seen["before"])
@@ -196,3 +196,50 @@ def test_the_page_fits_sorts_and_filters(folder, tmp_path, width):
     assert len(numbers["0-differences"]) == 7
     both = [run for run in random + sws if "-L4-" not in run]
     assert all(runs == both for runs in numbers["0-differences"][2:])
+
+
+def test_published_numbers_are_those_of_the_data_sets_that_are_here(make_frames):
+    from bench.report.analysis.section_analysis import analyse
+    from bench.report.page.sheets import published_table
+
+    for dataset, expected in (("digits", set()), ("ImageNet-1k", {"imagenet"}), ("cifar100", {"cifar100"})):
+        rows = published_table(analyse(*make_frames(datasets=(dataset,), depths=(2,)))).rows
+        assert {row[3].text for row in rows} == expected
+
+
+def test_a_method_whose_first_size_is_skipped_is_known_by_its_others(make_frames):
+    from bench.report.analysis.section_analysis import analyse
+    from bench.report.page.sheets import methods
+    from bench.report.style import looks
+
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2, 4))
+    skipped = (runs["method"] == "wave") & (runs["depth"] == 2)
+    runs.loc[skipped, ["status", "reason", "needs"]] = ["skipped", "cannot change width", ""]
+    runs.loc[skipped, ["top1", "stored_params", "stored_params_head", "epochs"]] = None
+    analyses = analyse(runs, curves)
+    entry = methods(analyses, looks(analyses[0].section.use), {})[1]
+    facts = dict(entry["facts"])
+    assert (facts["needs, as seen"], facts["stores"]) == ("ancestor", "40,000 parameters, and 650 for the head")
+
+
+def test_what_was_run_is_told(make_frames):
+    from bench.report.analysis.section_analysis import analyse
+    from bench.report.page.setup import setup
+
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2,))
+    runs.loc[runs["method"] == "random", "options"] = '{"runs": {"lr": 0.01}}'
+    facts = dict(setup(analyse(runs, curves)[0]))
+    assert facts["training images an epoch"] == "1,077"
+    assert (facts["epochs"], facts["batch size"], facts["learning rate"]) == ("5", "32", "0.001")
+    assert facts["ancestor"] == "40.0 k images seen, 4.00 TFLOPs"
+    assert facts["recipes of their own"] == 'random: {"lr": 0.01}'
+
+
+def test_what_a_method_cannot_do_is_no_warning_and_what_another_failure_skips_is(make_frames):
+    from bench.report.analysis.cautions import warnings_of
+
+    runs, _ = make_frames(methods=("random",), depths=(2, 4), seeds=6)
+    runs.loc[0, ["status", "reason"]] = ["skipped", "cannot change width"]
+    assert warnings_of(runs) == []
+    runs.loc[0, "reason"] = "learngene failed: loss is NaN"
+    assert warnings_of(runs) == ["tiny: 1 of 12 runs are not done: 1 skipped"]
