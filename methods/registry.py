@@ -40,6 +40,9 @@ METHODS = {
     "lsuv": "methods.lsuv:Lsuv",
     # controls
     "scrambled": "methods.scrambled:Scrambled",
+    "pruning": "methods.pruning:Pruning",
+    "subcloning": "methods.subcloning:Subcloning",
+    "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 
 
