@@ -16,6 +16,7 @@ METHODS = {
     "wave": "methods.wave:Wave",
     # combinations of bases, learned maps
     "tleg": "methods.tleg:LinearExpansion",
+    "fine": "methods.fine:Fine",
     "lets": "methods.lets:LearnableTransformation",
     "ligo": "methods.ligo:Ligo",
     # data-free

@@ -10,7 +10,7 @@ from methods.registry import METHODS
 
 
 def test_names_are_in_the_order_of_the_tables():
-    first = ["random", "weight_selection", "sws", "mixture_growth", "wave", "tleg", "lets", "ligo"]
+    first = ["random", "weight_selection", "sws", "mixture_growth", "wave", "tleg", "fine", "lets", "ligo"]
     data_free = ["mimetic", "impulse", "conditioned", "dct_attention", "lsuv"]
     assert methods.names() == [*first, *data_free, "scrambled"]
 
