@@ -25,6 +25,7 @@ METHODS = {
     "net2net": "methods.bert2bert:Net2Net",
     # combinations of bases, learned maps
     "tleg": "methods.tleg:LinearExpansion",
+    "fine": "methods.fine:Fine",
     "lets": "methods.lets:LearnableTransformation",
     "ligo": "methods.ligo:Ligo",
     # resampled weights

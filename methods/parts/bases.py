@@ -47,3 +47,11 @@ def fresh_bases(shapes: Mapping[str, Sequence[int]], count: int, draw: torch.Gen
             bases[key] = torch.zeros(count, *shape)
             bases[key][0] = float(key.startswith("norm") and key.endswith("weight"))
     return bases
+
+
+def combined_rank_one(coefficients: Tensor, outputs: Tensor, inputs: Tensor) -> Tensor:
+    """Matrices [L, out, in] of bases of rank one: sum_k coefficients[l, k] outputs[:, k] inputs[:, k]^T.
+
+    coefficients [L, r], outputs [out, r], inputs [in, r]; one product for all layers.
+    """
+    return (coefficients[:, None, :] * outputs) @ inputs.T
