@@ -14,6 +14,14 @@ METHODS = {
     "sws": "methods.sws:StageWiseSharing",
     "mixture_growth": "methods.mixture_growth:MixtureGrowth",
     "wave": "methods.wave:Wave",
+    # the ancestor's blocks and channels by index: depth maps, growth, selection
+    "depth_map": "methods.depth_map:DepthMap",
+    "heur_lg": "methods.layer_learngene:HeurLG",
+    "auto_lg": "methods.layer_learngene:AutoLG",
+    "hypercloning": "methods.hypercloning:HyperCloning",
+    "lemon": "methods.lemon:Lemon",
+    "bert2bert": "methods.bert2bert:Bert2Bert",
+    "net2net": "methods.bert2bert:Net2Net",
     "scrambled": "methods.scrambled:Scrambled",  # a control
     # by resampling; several ancestors
     "front": "methods.front:Front",

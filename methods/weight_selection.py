@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.parts.depth_maps import blocks
+from methods.parts.reindex import Map, head_major, select, thirds, uniform
+from methods.parts.roles import block_of, roles
 from methods.parts.weights import check_choices, generator, named_as_in
 from methods.vit import VitSpec, mismatch, spec_of
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
-
-# What each dimension of each tensor of a plain timm ViT runs over ("" is never selected from). Dimensions of one role
-# meet in the computation, so they have to be selected alike for the target to compute with matching channels.
-_NORM: dict[str, tuple[str, ...]] = {"weight": ("stream",), "bias": ("stream",)}
-_MODULES: dict[str, dict[str, tuple[str, ...]]] = {
-    "patch_embed.proj": {"weight": ("stream", "channels", "pixels", "pixels"), "bias": ("stream",)},
-    "norm1": _NORM,
-    "attn.qkv": {"weight": ("qkv", "stream"), "bias": ("qkv",)},
-    "attn.proj": {"weight": ("stream", "attention"), "bias": ("stream",)},
-    "norm2": _NORM,
-    "mlp.fc1": {"weight": ("hidden", "stream"), "bias": ("hidden",)},
-    "mlp.fc2": {"weight": ("stream", "hidden"), "bias": ("stream",)},
-    "norm": _NORM,
-    "fc_norm": _NORM,
-    "head": {"weight": ("", "stream"), "bias": ("",)},
-}
-ROLES = {f"{module}.{kind}": dims for module, kinds in _MODULES.items() for kind, dims in kinds.items()}
-ROLES |= {"cls_token": ("", "", "stream"), "pos_embed": ("", "tokens", "stream")}
-
-
-def roles(name: str) -> tuple[str, ...]:
-    """The role of each dimension of the tensor `name`. Raises ValueError for one that a plain ViT does not have."""
-    try:
-        return ROLES[re.sub(r"^blocks\.\d+\.", "", name)]
-    except KeyError:
-        raise ValueError(f"weight_selection does not know the tensor {name!r} of the ancestor") from None
-
-
-def uniform(n_from: int, n_to: int) -> Tensor:
-    """`n_to` of `n_from` indices, evenly spaced: a stride where it divides, else torch's linspace, rounded.
-
-    In float32, whose rounding decides ties such as 48 -> 23: integer arithmetic gives other indices there.
-    """
-    import torch
-
-    if n_from % n_to == 0:
-        return torch.arange(0, n_from, n_from // n_to)
-    return torch.linspace(0, n_from - 1, n_to, dtype=torch.float32).round().long()
 
 
 @dataclass
@@ -124,22 +88,18 @@ class Choice:
 
     def __init__(self, options: WeightSelection, ancestor: VitSpec, target: VitSpec, lab: Lab | None) -> None:
         self.options, self.ancestor, self.target, self.lab = options, ancestor, target, lab
+        self.sources = blocks(options.layers, ancestor.depth, target.depth)
         self.drawn = cache(self._drawn)  # a set is drawn once, whatever the lab's generators remember
 
     def source(self, name: str) -> str:
         """The ancestor's name of the target's tensor `name`: only the number of the block may differ."""
-        if self.options.layers == "first" or not name.startswith("blocks."):
-            return name
-        blocks = uniform(self.ancestor.depth, self.target.depth).tolist()
-        return re.sub(r"\d+", lambda number: str(blocks[int(number[0])]), name, count=1)
+        block, key = block_of(name)
+        return key if block is None else f"blocks.{self.sources[block]}.{key}"
 
     def select(self, name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
         """The part of shape `shape` that the target's tensor `name` takes of the ancestor's `tensor`."""
-        for dim, role in enumerate(roles(name)):
-            if role:
-                index = self.index(role, tensor.shape[dim], shape[dim], name)
-                tensor = tensor.index_select(dim, index.to(tensor.device))
-        return tensor
+        sizes = zip(roles(name), tensor.shape, shape, strict=True)
+        return select(tensor, [self.index(role, have, want, name) if role else None for role, have, want in sizes])
 
     def index(self, role: str, n_from: int, n_to: int, name: str) -> Tensor:
         """Indices [n_to] into a dimension of that role and `n_from` entries."""
@@ -148,11 +108,11 @@ class Choice:
         flat = self.options.heads == "flat"
         if role == "qkv" and not (flat and self.options.rule == "uniform"):
             channels = self.index("attention", n_from // 3, n_to // 3, name)
-            return torch.cat([channels + part * (n_from // 3) for part in range(3)])
+            return thirds(channels, channels, channels, n_from // 3)
         if role == "attention" and not flat:
             heads = self.index("heads", self.ancestor.num_heads, self.target.num_heads, name)
             within = self.index("head channels", self.ancestor.head_dim, self.target.head_dim, name)
-            return (heads[:, None] * self.ancestor.head_dim + within).flatten()
+            return head_major(Map(heads), Map(within), self.ancestor.head_dim).index
         if self.options.rule == "uniform":
             return uniform(n_from, n_to)
         if self.options.rule == "consecutive":

@@ -19,6 +19,7 @@ OPTIONS = {"wave": {"template_size": 16}}
 ANY = set(SIZES)
 DEPTH = {"equal", "shallower", "deeper"}
 SMALLER = {"equal", "shallower", "narrower"}
+LARGER = {"equal", "deeper", "wider"}
 SERVES = {
     "random": ANY,
     "weight_selection": SMALLER,
@@ -28,13 +29,31 @@ SERVES = {
     "sws": DEPTH,
     "mixture_growth": ANY,
     "wave": ANY,
+    "depth_map": DEPTH,
+    "heur_lg": DEPTH,
+    "auto_lg": DEPTH,
+    "hypercloning": LARGER,
+    "lemon": LARGER,
+    "bert2bert": LARGER,
+    "net2net": LARGER,
     "scrambled": SMALLER,
 }
 
 # Tensors that deliberately keep timm's fresh initialisation, with the default options and equal class lists; with a
 # method that is not named here none does.
 EVERYTHING = set(build_vit(SIZES["deeper"]).state_dict())
-FRESH = {"random": EVERYTHING, "weight_selection": set(HEAD), "scrambled": set(HEAD)}
+FRESH = {
+    "random": lambda depth: EVERYTHING,
+    "weight_selection": lambda depth: set(HEAD),
+    "heur_lg": lambda depth: {*HEAD, *in_blocks(range(depth - 3))},
+    "auto_lg": lambda depth: {*HEAD, *in_blocks(range(6, depth))},
+    "scrambled": lambda depth: set(HEAD),
+}
+
+
+def in_blocks(blocks):
+    """The names of the tensors in these blocks."""
+    return {n for n in EVERYTHING if n.startswith("blocks.") and int(n.split(".")[1]) in blocks}
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -45,8 +64,8 @@ def test_the_contract(name, size):
     assert (origins is not None) == (size in SERVES[name])
     if origins is not None:
         assert set(origins) == set(build_vit(SIZES[size]).state_dict())
-        fresh = FRESH.get(name, set())
-        assert {n for n, origin in origins.items() if origin == "fresh"} == fresh & set(origins)
+        fresh = FRESH[name](SIZES[size].depth) & set(origins) if name in FRESH else set()
+        assert {n for n, origin in origins.items() if origin == "fresh"} == fresh
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,11 @@ from methods.registry import METHODS
 
 
 def test_names_are_in_the_order_of_the_tables():
-    first = ["random", "weight_selection", "sws", "mixture_growth", "wave", "scrambled"]
-    assert methods.names() == [*first, "front", "bot", "merge"]
+    assert methods.names() == [
+        *("random", "weight_selection", "sws", "mixture_growth", "wave"),
+        *("depth_map", "heur_lg", "auto_lg", "hypercloning", "lemon", "bert2bert", "net2net"),
+        *("scrambled", "front", "bot", "merge"),
+    ]
 
 
 @pytest.mark.parametrize("name", methods.names())
