@@ -23,10 +23,11 @@ METHODS = {
     "bert2bert": "methods.bert2bert:Bert2Bert",
     "net2net": "methods.bert2bert:Net2Net",
     "scrambled": "methods.scrambled:Scrambled",  # a control
-    # by resampling; several ancestors
+    # by resampling; several ancestors; elastic
     "front": "methods.front:Front",
     "bot": "methods.bot:Bot",
     "merge": "methods.merge:Merge",
+    "supernet": "methods.supernet:Supernet",
 }
 
 
