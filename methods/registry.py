@@ -22,6 +22,8 @@ METHODS = {
     "lemon": "methods.lemon:Lemon",
     "bert2bert": "methods.bert2bert:Bert2Bert",
     "net2net": "methods.bert2bert:Net2Net",
+    "pruning": "methods.pruning:Pruning",
+    "subcloning": "methods.subcloning:Subcloning",
     "scrambled": "methods.scrambled:Scrambled",  # a control
     # by resampling; several ancestors; elastic
     "front": "methods.front:Front",

@@ -104,6 +104,8 @@ def stack(state: Mapping[str, Tensor], sources: Sequence[int], *, zero_copies: b
     return result
 
 
-def relayered(state: Mapping[str, Tensor], kind: str, have: int, want: int) -> dict[str, Tensor]:
+def relayered(
+    state: Mapping[str, Tensor], kind: str, have: int, want: int, draw: torch.Generator | None = None
+) -> dict[str, Tensor]:
     """`state` of `have` blocks with `want` blocks by the map `kind`; the copies that llama_pro adds are zero."""
-    return stack(state, blocks(kind, have, want), zero_copies=kind == "llama_pro")
+    return stack(state, blocks(kind, have, want, draw=draw), zero_copies=kind == "llama_pro")
