@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.base import Lab
+from methods.parts.ancestor_rule import AncestorRule, Weights
 from methods.parts.sizes import Shapes, other_than_size, shapes_of, stacked, stacked_shapes, unstacked
-from methods.parts.weights import check_choices, named_as_in
-from methods.vit import VitSpec, spec_of
+from methods.vit import VitSpec
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 MATRICES = tuple(f"blocks.{name}.weight" for name in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"))
 
 
 @dataclass
-class Bot(Initializer):
+class Bot(AncestorRule):
     """BoT, mostly declared: no code was found and no text read, only a summary; results say nothing of the paper's.
 
     The matrices qkv, proj, fc1 and fc2 of all blocks, stacked [L, out, in], get the target's size by Haar wavelets, one
@@ -38,11 +38,6 @@ class Bot(Initializer):
     become 2. The head's rule. That q, k and v are halved apart follows from their even lengths.
     """
 
-    trains: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_choices(self)
-
     def supports(self, ancestor: VitSpec, target: VitSpec) -> str | None:
         for name in ("depth", "embed_dim", "hidden_dim"):
             have, want = getattr(ancestor, name), getattr(target, name)
@@ -51,26 +46,14 @@ class Bot(Initializer):
                 return f"cannot change {name} but by a power of two: ancestor {have}, target {want}"
         return other_than_size(ancestor, target)
 
-    def condense(self, ancestor: nn.Module, lab: Lab | None) -> Learngene:
-        tensors = {name: t.detach().clone() for name, t in ancestor.state_dict().items()}
-        if self.head == "fresh":
-            tensors = {name: t for name, t in tensors.items() if name not in HEAD}
-        return Learngene(tensors, {"ancestor": asdict(spec_of(ancestor)), "classes": lab.classes if lab else None})
-
-    def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
-        spec = spec_of(target)
-        if reason := self.supports(VitSpec(**learngene.meta["ancestor"]), spec):
-            raise ValueError(f"bot {reason}")
-        head = self.head_transfers(learngene, lab)
-        tensors = learngene.tensors
-        wanted = {named_as_in(n, tensors): s for n, s in shapes_of(spec).items() if head or n not in HEAD}
-        state = resampled(tensors, wanted)
-        names = [name for name in target.state_dict() if head or name not in HEAD]
-        fill(target, {name: state[named_as_in(name, state)] for name in names}, () if head else HEAD)
+    def built(self, weights: Weights, meta: Mapping[str, Any], target: VitSpec, lab: Lab | None) -> Weights:
+        named = target.replace(global_pool=VitSpec(**meta["ancestor"]).global_pool)
+        return resampled(weights, shapes_of(named))
 
 
 def resampled(state: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:
-    """The tensors of `state` at those shapes: matrices by Haar wavelets, others by means and repetition."""
+    """The tensors of `state` at those shapes: matrices by Haar wavelets, others by means and repetition. A head is only
+    made where there is one."""
     from methods.parts.resample import by_halves
 
     source, wanted = stacked(state), stacked_shapes(shapes)
@@ -78,5 +61,6 @@ def resampled(state: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor]:
         {
             name: by_halves(source[name], shape, orthonormal=name in (*MATRICES, "head.weight"))
             for name, shape in wanted.items()
+            if name in source
         }
     )

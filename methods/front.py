@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.base import Lab
+from methods.parts.ancestor_rule import AncestorRule, Weights
 from methods.parts.sizes import common, largest, other_than_size, shapes_of, stacked, stacked_shapes, unstacked
-from methods.parts.weights import check_choices, named_as_in
 from methods.vit import VitSpec, spec_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 
 
 @dataclass
-class Front(Initializer):
+class Front(AncestorRule):
     """FRONT: targets take the low frequencies of the ancestor's weights over depth, outputs and inputs.
 
     Each tensor is normalised by its own mean and standard deviation and transformed by the DCT (matrices over both
@@ -54,11 +54,10 @@ class Front(Initializer):
     mlp: Literal["2d", "1d"] = "2d"
     box: dict[str, int | float] | None = None
 
-    trains: ClassVar[bool] = False
     at_start: ClassVar[tuple[str, ...]] = ("gain",)
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        super().__post_init__()
         if not 0 < self.keep <= 1:
             raise ValueError(f"keep must be above 0 and at most 1, found {self.keep}")
 
@@ -70,23 +69,18 @@ class Front(Initializer):
             return self
         return replace(self, box=common(ancestor, ancestor.replace(**largest(targets))))
 
-    def condense(self, ancestor: nn.Module, lab: Lab | None) -> Learngene:
+    def stored(self, ancestor: nn.Module, weights: Weights, lab: Lab | None) -> tuple[Weights, dict[str, Any]]:
         spec = spec_of(ancestor)
         box = common(spec, spec.replace(**(self.box or {})))
-        state = {n: t.detach() for n, t in ancestor.state_dict().items() if self.head == "transfer" or n not in HEAD}
-        tensors = frequencies(state, shapes_of(spec.replace(**box)), self.keep, self.mlp)
-        return Learngene(tensors, {"ancestor": asdict(spec), "classes": lab.classes if lab else None})
+        return frequencies(weights, shapes_of(spec.replace(**box)), self.keep, self.mlp), {}
 
-    def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
-        ancestor, spec = VitSpec(**learngene.meta["ancestor"]), spec_of(target)
-        if reason := self.supports(ancestor, spec):
-            raise ValueError(f"front {reason}")
-        head = self.head_transfers(learngene, lab)
-        source, tensors = shapes_of(ancestor), learngene.tensors
-        wanted = {named_as_in(n, source): s for n, s in shapes_of(spec).items() if head or n not in HEAD}
-        state = at_size(tensors, stacked_shapes(source), stacked_shapes(wanted), self.gain, self.mlp)
-        names = [name for name in target.state_dict() if head or name not in HEAD]
-        fill(target, {name: state[named_as_in(name, state)] for name in names}, () if head else HEAD)
+    def built(self, weights: Weights, meta: Mapping[str, Any], target: VitSpec, lab: Lab | None) -> Weights:
+        ancestor = VitSpec(**meta["ancestor"])
+        source, wanted = (
+            {name: shape for name, shape in stacked_shapes(shapes_of(spec)).items() if name in weights}
+            for spec in (ancestor, target.replace(global_pool=ancestor.global_pool))
+        )
+        return at_size(weights, source, wanted, self.gain, self.mlp)
 
 
 def axes(name: str, shape: Sequence[int], mlp: str) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from methods.base import Initializer, Lab, Learngene
+from methods.parts.observe import observe
 from methods.parts.weights import check_choices, fresh_vit, generator
 from methods.registry import get
 from methods.vit import VitSpec, spec_of
@@ -150,10 +151,7 @@ class Merge(Initializer):
                 if any(model.num_classes != spec.num_classes for model in models):
                     raise ValueError("merge compares accuracies with how: greedy: the ancestors need the same classes")
                 return merge.greedy(states, lambda state: self.accuracy(scratch, state, lab))
-            moments = []
-            for i, model in enumerate(models):
-                with lab.meter(f"second moments {i}"):
-                    moments.append(merge.second_moments(model, lab.batches(self.images, name="regmean")))
+            moments = [self.second_moments(model, lab) for model in models]
             with lab.meter("regression means"):
                 return merge.regression_mean(states, moments, self.a)
         rules: dict[str, merge.Rule] = {
@@ -163,6 +161,17 @@ class Merge(Initializer):
             "emr": merge.emr,
         }
         return merge.by_tensor(states, rules[self.how])
+
+    def second_moments(self, model: nn.Module, lab: Lab) -> State:
+        """Those of the inputs of every linear layer of the model."""
+        from torch.nn import Linear
+
+        from methods.parts.merge import SecondMoments
+
+        layers = [name for name, module in model.named_modules() if isinstance(module, Linear)]
+        moments = SecondMoments()
+        observe(model, lab, self.images, "regmean", layers, moments.take)
+        return moments.means()
 
     def accuracy(self, scratch: nn.Module, state: State, lab: Lab) -> float:
         """Validation accuracy of a network of `scratch`'s size with these weights."""

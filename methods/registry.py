@@ -44,6 +44,11 @@ METHODS = {
     "pruning": "methods.pruning:Pruning",
     "subcloning": "methods.subcloning:Subcloning",
     "scrambled": "methods.scrambled:Scrambled",  # a control
+    # by resampling; several ancestors; elastic
+    "front": "methods.front:Front",
+    "bot": "methods.bot:Bot",
+    "merge": "methods.merge:Merge",
+    "supernet": "methods.supernet:Supernet",
 }
 
 

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from methods.parts.roles import block_of, roles
+
 State = dict[str, Tensor]
 GAIN, ROUNDS = 1e-12, 100
-# the axis along which a tensor runs over the channels of the residual stream, by its name without the block
-STREAM = {
-    "patch_embed.proj.weight": 0,
-    "patch_embed.proj.bias": 0,
-    "cls_token": 2,
-    "pos_embed": 2,
-    "attn.qkv.weight": 1,
-    "attn.proj.weight": 0,
-    "attn.proj.bias": 0,
-    "mlp.fc1.weight": 1,
-    "mlp.fc2.weight": 0,
-    "mlp.fc2.bias": 0,
-    "head.weight": 1,
-} | {f"{norm}.{kind}": 0 for norm in ("norm1", "norm2", "norm", "fc_norm") for kind in ("weight", "bias")}
 UNITS = {"mlp.fc1.weight": 0, "mlp.fc1.bias": 0, "mlp.fc2.weight": 1}
 
 
@@ -36,15 +23,15 @@ def matched(fixed: Mapping[str, Tensor], moved: Mapping[str, Tensor], heads: int
     """
     a = {name: t.double().cpu() for name, t in fixed.items()}
     b = {name: t.double().cpu() for name, t in moved.items()}
-    blocks = sorted({int(found[1]) for name in b if (found := re.match(r"blocks\.(\d+)\.", name))})
-    stream = {name: axis for name in b if (axis := STREAM.get(re.sub(r"^blocks\.\d+\.", "", name))) is not None}
-    roles: list[Callable[[], bool]] = [lambda: match_axes(a, b, stream)]
+    blocks = sorted({block for name in b if (block := block_of(name)[0]) is not None})
+    stream = {name: roles(name).index("stream") for name in b if "stream" in roles(name)}
+    steps: list[Callable[[], bool]] = [lambda: match_axes(a, b, stream)]
     for i in blocks:
         units = {f"blocks.{i}.{key}": axis for key, axis in UNITS.items()}
-        roles.append(lambda units=units: match_axes(a, b, units))  # type: ignore[misc]
-        roles.append(lambda i=i: match_heads(a, b, f"blocks.{i}.attn", heads))  # type: ignore[misc]
+        steps.append(lambda units=units: match_axes(a, b, units))  # type: ignore[misc]
+        steps.append(lambda i=i: match_heads(a, b, f"blocks.{i}.attn", heads))  # type: ignore[misc]
     for _ in range(ROUNDS):
-        gains = [roles[i]() for i in torch.randperm(len(roles), generator=draw).tolist()]
+        gains = [steps[i]() for i in torch.randperm(len(steps), generator=draw).tolist()]
         if not any(gains):
             break
     return {name: b[name].to(t) for name, t in moved.items()}

@@ -6,11 +6,10 @@ bit: what is added to the base is made of differences from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 Rule = Callable[[Sequence[Tensor]], Tensor]
 State = dict[str, Tensor]
@@ -83,26 +82,21 @@ def emr(tensors: Sequence[Tensor]) -> Tensor:
     return tensors[0] + sign * (learned * sign).clamp(min=0).amax(0)
 
 
-def second_moments(model: nn.Module, batches: Iterable[Tensor]) -> State:
-    """X'X / rows of the inputs X of every linear layer, by its name, in float64."""
-    sums: State = {}
-    rows: dict[str, int] = {}
+class SecondMoments:
+    """X'X / rows of the inputs X of linear layers, by their names, in float64: `observe` hands over batches of X."""
 
-    def look(name: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        x = inputs[0].detach().flatten(0, -2).double()
-        sums[name] = sums.get(name, 0.0) + x.T @ x
-        rows[name] = rows.get(name, 0) + len(x)
+    def __init__(self) -> None:
+        self.sums: State = {}
+        self.rows: dict[str, int] = {}
 
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    hooks = [module.register_forward_pre_hook(partial(look, name)) for name, module in layers.items()]
-    try:
-        with torch.no_grad():
-            for images in batches:
-                model(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {name: total / rows[name] for name, total in sums.items()}
+    def take(self, inputs: Mapping[str, Tensor]) -> None:
+        for name, tensor in inputs.items():
+            x = tensor.flatten(0, -2).double()
+            self.sums[name] = self.sums.get(name, 0.0) + x.T @ x
+            self.rows[name] = self.rows.get(name, 0) + len(x)
+
+    def means(self) -> State:
+        return {name: total / self.rows[name] for name, total in self.sums.items()}
 
 
 def regression_mean(states: Sequence[Mapping[str, Tensor]], moments: Sequence[Mapping[str, Tensor]], a: float) -> State:

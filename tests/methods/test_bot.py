@@ -124,7 +124,7 @@ def test_what_is_not_served():
     assert "embed_dim" in init.supports(BASE, BASE.replace(embed_dim=12, num_heads=3))
     assert "hidden_dim" in init.supports(BASE, BASE.replace(mlp_ratio=3.0))
     assert "head_dim" in init.supports(BASE, BASE.replace(num_heads=2))
-    with pytest.raises(ValueError, match="bot cannot change depth"):
+    with pytest.raises(ValueError, match="Bot: cannot change depth"):
         init.initialize(build_vit(BASE.replace(depth=3)), init.condense(perturbed(BASE, 1), None), None)
     with pytest.raises(ValueError, match="axis 0 is 4 long and cannot become 6"):
         resample.by_halves(torch.ones(4), (6,), orthonormal=True)

@@ -26,6 +26,7 @@ SERVES = {
     "front": ANY,
     "bot": {"equal", "narrower", "wider"},  # here no other depth is a power of two away
     "merge": SMALLER,  # as what it goes on with, weight_selection
+    "supernet": SMALLER,
     "sws": DEPTH,
     "mixture_growth": ANY,
     "wave": ANY,

@@ -171,7 +171,7 @@ def test_what_is_not_served():
     init = methods.get("front")
     assert "cannot change head_dim: ancestor 4, target 6" in init.supports(SMALL, SMALL.replace(num_heads=2))
     assert "img_size" in init.supports(SMALL, SMALL.replace(img_size=16))
-    with pytest.raises(ValueError, match="front cannot change head_dim"):
+    with pytest.raises(ValueError, match="Front: cannot change head_dim"):
         init.initialize(build_vit(SMALL.replace(num_heads=2)), init.condense(perturbed(SMALL, 1), None), None)
     with pytest.raises(ValueError, match="keep must be above 0"):
         methods.get("front", keep=0.0)
