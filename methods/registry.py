@@ -23,6 +23,9 @@ METHODS = {
     "lemon": "methods.lemon:Lemon",
     "bert2bert": "methods.bert2bert:Bert2Bert",
     "net2net": "methods.bert2bert:Net2Net",
+    # selection by rank
+    "pruning": "methods.pruning:Pruning",
+    "subcloning": "methods.subcloning:Subcloning",
     # combinations of bases, learned maps
     "tleg": "methods.tleg:LinearExpansion",
     "fine": "methods.fine:Fine",
@@ -33,6 +36,7 @@ METHODS = {
     "bot": "methods.bot:Bot",
     # several ancestors, many sizes in one
     "merge": "methods.merge:Merge",
+    "supernet": "methods.supernet:Supernet",
     # without an ancestor
     "mimetic": "methods.mimetic:Mimetic",
     "impulse": "methods.impulse:Impulse",
@@ -41,14 +45,6 @@ METHODS = {
     "lsuv": "methods.lsuv:Lsuv",
     # controls
     "scrambled": "methods.scrambled:Scrambled",
-    "pruning": "methods.pruning:Pruning",
-    "subcloning": "methods.subcloning:Subcloning",
-    "scrambled": "methods.scrambled:Scrambled",  # a control
-    # by resampling; several ancestors; elastic
-    "front": "methods.front:Front",
-    "bot": "methods.bot:Bot",
-    "merge": "methods.merge:Merge",
-    "supernet": "methods.supernet:Supernet",
 }
 
 
