@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AncestorJob(JobDescription):
-    """An ancestor of size `model`. recipe: None where it is not trained here. weights: None where none are fetched."""
+    """An ancestor of size `model`. recipe: None where it is not trained here. weights: None where none are fetched.
+    start: the ancestor whose weights its training begins with."""
 
     kind = "ancestor"
 
     model: VitSpec
     recipe: Recipe | None = None
     weights: WeightsInput | None = None
+    start: str | None = None
 
     def depends_on(self) -> dict[str, Any]:
         settings: dict[str, Any] = {"model": spec_settings(self.model), "data": self.data.fingerprint}
@@ -35,10 +37,12 @@ class AncestorJob(JobDescription):
             settings |= self.weights.settings()
         if self.recipe is not None:
             settings |= {"recipe": recipe_settings(self.recipe), "seed": self.seed}
+        if self.start is not None:
+            settings["start"] = self.start
         return settings
 
     def needed_jobs(self) -> list[str | None]:
-        return []
+        return [self.start]
 
     def local_settings(self) -> dict[str, Any]:
         return self.weights.local() if self.weights is not None else {}
@@ -49,6 +53,7 @@ class AncestorJob(JobDescription):
             "model": read_spec(settings["model"]),
             "recipe": read_recipe(settings["recipe"]) if "recipe" in settings else None,
             "weights": WeightsInput.read(settings, local),
+            "start": settings.get("start"),
         }
 
     @property
@@ -91,6 +96,8 @@ class AncestorJob(JobDescription):
             model, source = fetch(context, self.weights, self.model)
         else:
             model, source = context.fresh(self.model), {}
+            if self.start is not None:
+                model.load_state_dict(context.ancestor(self.start).state_dict())
         data, device, group = context.data, context.session.device, context.session.group
         facts: dict[str, Any] = {"classes": data.class_id, **source}
         if self.recipe is not None:

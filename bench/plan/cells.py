@@ -11,6 +11,8 @@ from bench.plan.targets import Target, Targets
 from bench.recipes.recipe import Recipe
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
 
+SEED_STEP = 10_000  # between the seeds of ancestors that differ in `seed`: those of suites are smaller
+
 
 @dataclass
 class Tuning:
@@ -67,16 +69,22 @@ class Builder:
         entries, specs = members[0].ancestors, [target.spec for target in members]
         initializer = self.targets.ask(method, "resolve", members[0].base, specs)
         trained_like = entries[0] if entries else self.targets.only_ancestor(None)
-        trained_on = (entries[0].data if entries else None) or data
+        trained_on = method.condense_on or (entries[0].data if entries else None) or data
         own = (*method.position, "train")
+        trains = initializer.trains or initializer.trains_start
         try:
-            recipe = method_recipe(method, trained_like) if initializer.trains else Recipe()
+            recipe = method_recipe(method, trained_like) if trains else Recipe()
         except ValidationError as error:
             raise self.suite.source.invalid(own, error, Recipe) from None
-        if initializer.trains:
+        if trains:
             inherited = [(*trained_like.position[:-1], "train")] if trained_like else []
-            self.checks.check(recipe, trained_on, *inherited, own)
+            self.checks.check(recipe, trained_on if initializer.trains else data, *inherited, own)
         ancestors = tuple(self.ancestor(entry, data, seed) for entry in entries)
+        for place, id in enumerate(ancestors):
+            if id in ancestors[:place]:
+                alike = f"the ancestors {entries[ancestors.index(id)].name!r} and {entries[place].name!r} are one model"
+                message = f"{alike}; a key 'seed' tells apart what is made alike"
+                raise self.suite.source.error(entries[place].position, message)
         teacher = self.teacher(method, data, ancestors, seed)
         distils = method.runs.distill is not None
         run_teacher = self.run_teacher(data, seed) if distils and teacher is None else teacher
@@ -87,7 +95,7 @@ class Builder:
             members[0].family,
             ancestors=ancestors,
             data=trained_on,
-            recipe=recipe,
+            recipe=recipe if initializer.trains else Recipe(),
             teacher=teacher,
             seed=seed,
         )
@@ -154,7 +162,10 @@ class Builder:
         return self.jobs.start(family, target.spec, seed) if family.initializer.trains_start else None
 
     def ancestor(self, entry: AncestorEntry, runs_on: DataEntry, seed: int) -> str:
-        return self.jobs.ancestor(entry, self.targets.base(entry, runs_on), entry.data or runs_on, seed)
+        """The job of an ancestor, and of the one whose weights it begins with; `seed` is of those that have none."""
+        spec, data = self.targets.base(entry, runs_on), entry.data or runs_on
+        start = self.ancestor(self.suite.ancestors[entry.start], runs_on, seed) if entry.start else None
+        return self.jobs.ancestor(entry, spec, data, seed + SEED_STEP * entry.seed, start)
 
     def teacher(self, method: MethodEntry, data: DataEntry, ancestors: tuple[str, ...], seed: int) -> str | None:
         """The classifier that a method distils from: the one that the suite names, else its ancestor."""

@@ -29,8 +29,10 @@ class Jobs:
         self.computing = Computing(file.threads, file.device, file.checkpoint.seconds, file.gpus_per_run)
         self._data: dict[int, DataInput] = {}
 
-    def ancestor(self, entry: AncestorEntry, spec: VitSpec, data: DataEntry, seed: int) -> str:
-        """An ancestor that is trained, or fetched, and evaluated."""
+    def ancestor(
+        self, entry: AncestorEntry, spec: VitSpec, data: DataEntry, seed: int, start: str | None = None
+    ) -> str:
+        """An ancestor that is trained, from the weights of the job `start` where there is one, or fetched."""
         weights = WeightsInput.read(*source_settings(entry))
         architecture = weights.timm if weights and weights.timm else size_name(spec)
         job = AncestorJob(
@@ -39,6 +41,7 @@ class Jobs:
             data=self.data(data),
             recipe=entry.recipe,
             weights=weights,
+            start=start,
             seed=seed,
             computing=self.computing,
         )

@@ -54,12 +54,25 @@ class Targets:
     def _target(self, method: MethodEntry, data: DataEntry, entry: TargetEntry, size: VitSpec, name: str) -> Target:
         ancestors = self._ancestors(method, entry)
         base = self.base(ancestors[0], data) if ancestors else None
+        self._equal_sizes(method, data, ancestors)
         place = f" (target {size_name(size)} of {self.suite.source.place(entry.position)})"
         skipped = self.ask(method, "supports", base, size, place=place)
         if skipped is None:
             self.ask(method, "check", base, size, place=place)
         family = self.ask(method, "family", size, place=place)
         return Target(entry.position, size, name, tuple(ancestors), base, family, skipped)
+
+    def _equal_sizes(self, method: MethodEntry, data: DataEntry, ancestors: list[AncestorEntry]) -> None:
+        """Raise SuiteError where ancestors that become one model differ in size."""
+        for other in ancestors[1:]:
+            first, size = self.base(ancestors[0], data), self.base(other, data)
+            unequal = [name for name, value in vars(size).items() if value != getattr(first, name)]
+            if unequal:
+                pairs = ((first, ancestors[0].name), (size, other.name))
+                values = ", ".join(f"{getattr(spec, unequal[0])} of {name!r}" for spec, name in pairs)
+                wish = f"{method.label} takes ancestors of one size, found {unequal[0]} {values}"
+                message = f"{wish}; choose some with 'ancestor'"
+                raise self.suite.source.error(method.position, message)
 
     def ask(self, method: MethodEntry, question: str, *arguments: Any, place: str = "") -> Any:
         """What a method says of a size, or of all; what it raises is a problem of its entry in the suite."""
@@ -112,4 +125,7 @@ class Targets:
             if not other.is_vit:
                 trouble = f"the ancestor {other.name!r} is {other.model['timm']}, which can only be a teacher"
                 raise self.suite.source.error(method.position, f"{method.label} starts from a plain ViT; {trouble}")
+        for place, name in enumerate(method.ancestors or []):
+            if name in (method.ancestors or [])[:place]:
+                raise self.suite.source.error((*method.position, "ancestor"), f"the ancestor {name!r} is named twice")
         return chosen

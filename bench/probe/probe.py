@@ -34,7 +34,7 @@ class Probe:
         self.plan, self.folder = plan, folder
         self.device = torch.device(choose_device(plan.suite.file.device))
         self.rehearsals: dict[str, tuple[float, Any]] = {}  # by signature: seconds, and what the rehearsal made
-        entries = [*plan.suite.data, *(a.data for a in plan.suite.ancestors.values() if a.data)]
+        entries = plan.suite.all_data
         self.entries = {digest(dict(e.description.fingerprint)): e for e in entries}
         deterministic(plan.suite.file.threads)
         keep_freed()

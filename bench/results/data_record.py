@@ -18,8 +18,8 @@ FILE = "data.json"
 
 
 def entries(suite: Suite) -> list[DataEntry]:
-    """All data sets of a suite: of its runs, and of its ancestors."""
-    return [*suite.data, *(ancestor.data for ancestor in suite.ancestors.values() if ancestor.data)]
+    """All data sets of a suite: of its runs, ancestors and learngenes."""
+    return suite.all_data
 
 
 def write(suite: Suite, store: Store) -> None:

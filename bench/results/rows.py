@@ -44,7 +44,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
     train = run.get("train_cost") or {}
     teacher_params = start.get("teacher_params", 0) + (0 if cell.start else run.get("teacher_params", 0))
     other_teacher = [cell.teacher] if cell.teacher and uses_other_teacher(cell, gene, start, run) else []
-    shared = [*cell.ancestors, *other_teacher]
+    shared = with_begun([*cell.ancestors, *other_teacher], reader.plan)
     options = cell.method.options(cell.initializer) | ({"train": cell.method.train} if cell.method.train else {})
     own_runs = (suite.resolved["methods"][cell.method.label] or {}).get("runs")
     options |= {"runs": own_runs} if own_runs else {}
@@ -96,6 +96,16 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "error": reason if status == "failed" else "",
         "log": f"jobs/run/{cell.run}/{LOG}",
     }
+
+
+def with_begun(ancestors: Sequence[str], plan: Plan) -> list[str]:
+    """Ancestors, each behind those whose weights it began with: they cost, too."""
+    line: list[str] = []
+    for id in ancestors:
+        job = plan.description(id)
+        line += with_begun([job.start], plan) if isinstance(job, AncestorJob) and job.start else []
+        line.append(id)
+    return list(dict.fromkeys(line))
 
 
 def uses_other_teacher(cell: RunCell, *results: dict[str, Any]) -> bool:

@@ -18,6 +18,11 @@ def ancestor_entry(name: str, ancestor: Ancestor, data: DataEntry | None, source
     (size,) = ancestor.model.sizes
     weights, is_vit = _weights(ancestor, size, source, at)
     trained = not weights or "train" in ancestor.model_fields_set
+    idle = {"seed": not trained, "start": bool(weights)}
+    for key in ("seed", "start"):
+        if getattr(ancestor, key) and idle[key]:
+            what = "weights from elsewhere are what they are"
+            raise source.error((*at, key), f"{what}; expected an ancestor that the suite trains from its own start")
     return AncestorEntry(
         name=name,
         model=size | weights,
@@ -27,6 +32,8 @@ def ancestor_entry(name: str, ancestor: Ancestor, data: DataEntry | None, source
         convert=ancestor.convert.model_dump(exclude_none=True),
         classes=ancestor.classes,
         is_vit=is_vit,
+        seed=ancestor.seed,
+        start=ancestor.start,
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ class DataEntry:
         return {"img_size": d.img_size, "in_chans": d.in_chans, "num_classes": d.num_classes}
 
 
+# what a data set at a key of the suite consists of
+DataAt = Callable[[DataSettings, tuple[str | int, ...]], DataEntry]
+
+
 @dataclass
 class AncestorEntry:
     """An ancestor: a size to train by `recipe`, or a timm model or checkpoint."""
@@ -41,6 +46,8 @@ class AncestorEntry:
     convert: dict[str, str] = field(default_factory=dict)  # conversions of weights from elsewhere
     classes: str | None = None  # "same": its head is known to have the data set's classes
     is_vit: bool = True  # else it can be distilled from, and nothing more
+    seed: int = 0  # tells apart ancestors that are made alike
+    start: str | None = None  # name of the ancestor whose weights its training begins with
 
 
 @dataclass
@@ -63,6 +70,7 @@ class MethodEntry:
     seeds: list[int]
     source_hash: str | None
     control: str = ""
+    condense_on: DataEntry | None = None  # the data set that its learngene is made on; None: as its ancestor's
     position: tuple[str, ...] = field(default_factory=tuple)
 
     def options(self, initializer: Initializer | None = None, *, at_start: bool = True) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from bench.errors import SuiteError
 from bench.recipes.recipe import Recipe
 from bench.suite import method_entries, overrides, yaml_lines
 from bench.suite.ancestors import ancestor_entry
-from bench.suite.entries import AncestorEntry, DataEntry, TargetEntry
+from bench.suite.entries import AncestorEntry, DataAt, DataEntry, TargetEntry
 from bench.suite.paths import located
 from bench.suite.problems import KeyPath, Source, collect, nearest
 from bench.suite.recipes import merged
@@ -18,7 +18,6 @@ from bench.suite.schema import SuiteFile
 from bench.suite.suite import Suite
 
 Describe = Callable[[DataSettings], Description]
-DataAt = Callable[[DataSettings, KeyPath], DataEntry]
 
 MAX_RUNS = 1_000_000
 
@@ -51,7 +50,9 @@ def load(
     entry = method_entries.method_entry
     targets, methods = collect(
         lambda: _targets(file, source),
-        lambda: collect(*(partial(entry, label, method, file, runs, source) for label, method in described.items())),
+        lambda: collect(
+            *(partial(entry, label, method, file, runs, source, data_at) for label, method in described.items())
+        ),
     )
     n = len(datasets) * len(targets) * sum(len(method.seeds) for method in methods)
     if n > MAX_RUNS:
@@ -114,6 +115,15 @@ def _ancestors(file: SuiteFile, source: Source, data_at: DataAt) -> dict[str, An
         return ancestor_entry(name, ancestor, data, source, at)
 
     entries = collect(*(partial(entry, name) for name in ancestors))
+    for name, ancestor in ancestors.items():
+        at = source.keys(("ancestor", name, "start"))
+        if ancestor.start is not None and ancestor.start not in ancestors:
+            raise source.error(at, f"no ancestor is named {ancestor.start!r}{nearest(ancestor.start, ancestors)}")
+        line, before = [name], ancestor.start
+        while before is not None and before not in line:
+            line, before = [*line, before], ancestors[before].start
+        if before is not None:
+            raise source.error(at, f"ancestors begin with each other's weights: {' -> '.join([*line, before])}")
     if file.teacher is not None and file.teacher not in ancestors:
         raise source.error(("teacher",), f"no ancestor is named {file.teacher!r}{nearest(file.teacher, ancestors)}")
     return dict(zip(ancestors, entries, strict=True))

@@ -15,7 +15,7 @@ import methods
 from bench.identity import canonical
 from bench.recipes.named import expand
 from bench.recipes.recipe import Recipe
-from bench.suite.entries import MethodEntry
+from bench.suite.entries import DataAt, MethodEntry
 from bench.suite.problems import KeyPath, Source, collect, nearest
 from bench.suite.recipes import merged
 from bench.suite.schema import MethodKeys, Strict, SuiteFile
@@ -62,14 +62,17 @@ def _described(label: str, raw: dict[str, Any], source: Source) -> Described:
     return Described(keys, use, initializer, _source_hash(cls) if ":" in use else None)
 
 
-def method_entry(label: str, method: Described, file: SuiteFile, runs: Recipe, source: Source) -> MethodEntry:
+def method_entry(
+    label: str, method: Described, file: SuiteFile, runs: Recipe, source: Source, data_at: DataAt
+) -> MethodEntry:
     """A label with what the rest of the suite says to it; `runs` is the recipe of all runs. Raises SuiteError."""
     at, keys, ancestors = ("methods", label), method.keys, file.ancestor or {}
     wanted = [keys.ancestor] if isinstance(keys.ancestor, str) else keys.ancestor
     for name in wanted or []:
         if name not in ancestors:
             raise source.error((*at, "ancestor"), f"no ancestor is named {name!r}{nearest(name, ancestors)}")
-    if keys.train.as_mapping() and not method.initializer.trains:
+    trains = method.initializer.trains or method.initializer.trains_start
+    if keys.train.as_mapping() and not trains:
         raise source.error((*at, "train"), f"{method.use} trains nothing itself; for the recipe of its runs use 'runs'")
     if method.initializer.ancestors and not ancestors:
         raise source.error(at, f"{label} needs an ancestor; expected a top-level key 'ancestor'")
@@ -83,6 +86,7 @@ def method_entry(label: str, method: Described, file: SuiteFile, runs: Recipe, s
         seeds=file.seeds if keys.seeds is None else keys.seeds,
         source_hash=method.source_hash,
         control=keys.control,
+        condense_on=None if keys.condense_on is None else data_at(keys.condense_on, source.keys((*at, "condense_on"))),
         position=at,
     )
 

@@ -154,6 +154,8 @@ class Ancestor(Strict):
     )
     train: Train = Field(default_factory=Changes)
     dataset: Dataset | None = None
+    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="tells apart ancestors that are made alike")
+    start: str | None = Field(default=None, description="the ancestor whose weights its training begins with")
 
     @model_validator(mode="before")
     @classmethod
@@ -193,6 +195,9 @@ class MethodKeys(Strict):
     runs: Train = Field(default_factory=Changes, description="changes to the recipe of this method's runs")
     ancestor: str | list[str] | None = None
     seeds: Seeds | None = None
+    condense_on: Dataset | None = Field(
+        default=None, description="the data set that its learngene is made on; default: its ancestor's"
+    )
     control: str = Field(default="", description="what this label controls for, where it is no method to compare")
 
 

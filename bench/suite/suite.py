@@ -28,6 +28,12 @@ class Suite:
     def name(self) -> str:
         return self.file.name
 
+    @property
+    def all_data(self) -> list[DataEntry]:
+        """The data sets of its runs, ancestors and learngenes."""
+        others = [ancestor.data for ancestor in self.ancestors.values()] + [m.condense_on for m in self.methods]
+        return [*self.data, *(entry for entry in others if entry is not None)]
+
     def base_spec(self, ancestor: AncestorEntry | None, data: DataEntry) -> VitSpec:
         """The ancestor's size on a data set, or this project's default size without one."""
         image = data.image
