@@ -45,6 +45,8 @@ METHODS = {
     "lsuv": "methods.lsuv:Lsuv",
     # controls
     "scrambled": "methods.scrambled:Scrambled",
+    "pca": "methods.pca:Pca",
+    "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 
 
