@@ -24,7 +24,7 @@ STD = 0.02  # of timm's linear layers
 
 @dataclass
 class Fine(Initializer):
-    """FINE after second-hand notes, mostly declared by us: factors shared by all layers, singular values of each layer.
+    """FINE by second-hand notes, mostly declared by us: layers share singular vectors and have own values.
 
     rank:        r of the factors; default: the width d.
     kl, ce, temperature: of the distillation, as for wave.
