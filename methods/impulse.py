@@ -38,7 +38,8 @@ class Impulse(DataFree):
     then attends to against loops in float64.
     Assumed: a neighbour outside of the grid has no entry of 1000; the LayerNorm has eps 1e-6; the noise is truncated at
     +-2. The rank is at most the numerical rank of P: with fewer patches than head_dim (as in small images) the released
-    code divides by nearly 0. The position of a class token is drawn alike and left out of P.
+    code divides by nearly 0. Channels beyond that rank have keys of 0 and queries of std 0.02, which leave the product
+    as it is and can learn. The position of a class token is drawn alike and left out of P.
     """
 
     positions: float = 18.0
@@ -62,12 +63,15 @@ class Impulse(DataFree):
         positions = torch.empty(1, spec.tokens, width)
         positions = torch.nn.init.trunc_normal_(positions, std=0.02, generator=draw) * self.positions
         tensors = {"pos_embed": positions}
-        inverse = pseudo_inverse(normalised(positions[0, spec.class_token :].double()), spec.head_dim)
-        side = spec.img_size // spec.patch_size
+        basis, inverse = pseudo_inverse(normalised(positions[0, spec.class_token :].double()), spec.head_dim)
+        side, idle = spec.img_size // spec.patch_size, spec.head_dim - len(inverse)
         for block in range(spec.depth):
             maps = impulses(side, spec.num_heads, draw).double()
+            # within the basis, where the product of weights is small: what is orthogonal to it is 0 in the product
             query, key = query_key(inverse @ maps @ inverse.T, spec.head_dim)
-            query, key = (self.gain * w / torch.linalg.matrix_norm(w, keepdim=True) for w in (query, key))
+            query, key = (self.gain * (w / torch.linalg.matrix_norm(w, keepdim=True)) @ basis.T for w in (query, key))
+            rest = torch.randn(spec.num_heads, idle, width, generator=draw) * 0.02
+            query, key = torch.cat([query, rest], 1), torch.cat([key, torch.zeros_like(rest)], 1)
             z = drawn_noise(width, width, kind="uniform", draw=draw)
             value, projection = value_projection(noisy_identity(z, self.alpha_v, -self.beta_v))
             tensors[f"blocks.{block}.attn.qkv.weight"] = fused(query.to(value), key.to(value), value)
@@ -100,11 +104,14 @@ def normalised(positions: Tensor) -> Tensor:
     return torch.nn.functional.layer_norm(positions, positions.shape[-1:], eps=1e-6)
 
 
-def pseudo_inverse(matrix: Tensor, rank: int) -> Tensor:
-    """The pseudo-inverse [d, N] of a matrix [N, d] from its `rank` largest singular values, or as many as it has."""
+def pseudo_inverse(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """The pseudo-inverse of a matrix [N, d] as an orthonormal basis [d, r] times coordinates [r, N].
+
+    It is made of the `rank` largest singular values, or of as many as the matrix has.
+    """
     import torch
 
     u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
     limit = s[0] * max(matrix.shape) * torch.finfo(matrix.dtype).eps
     rank = min(rank, int((s > limit).sum()))
-    return (vh[:rank].T / s[:rank]) @ u[:, :rank].T
+    return vh[:rank].T, u[:, :rank].T / s[:rank, None]

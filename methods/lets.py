@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
 from methods.parts.distillation import check_distillation, distilling
-from methods.parts.weights import check_choices, fresh_vit, named_as_in
+from methods.parts.weights import check_choices, fresh_vit, named_as_in, under
 from methods.sws import spread, stage_of_block
 from methods.vit import VitSpec, mismatch, spec_of
 
@@ -157,15 +157,18 @@ def transformed(tensors: Mapping[str, Tensor], rows: Sequence[int]) -> dict[str,
     tensors: `gene.<part>` [L0, ...] and `gene.<name>` outside of blocks, `map.*`, `mix.<part>` [L0, 2], and for the
     head `head.gene.weight` and `head.map`.
     """
+    import torch
+
     from methods.parts.linear_maps import PARTS, fused, widened, widened_rest
 
-    gene, maps, mixtures = ({n.removeprefix(p): t for n, t in tensors.items() if n.startswith(p)} for p in OWN[:3])
+    gene, maps, mixtures = (under(tensors, prefix) for prefix in ("gene.", "map.", "mix."))
     blocks = widened({part: gene[part] for part in PARTS}, maps)
     rest = {name: t for name, t in gene.items() if name not in PARTS}
     if "head.gene.weight" in tensors:
         rest["head.weight"] = tensors["head.gene.weight"]
     outside = widened_rest(rest, maps.get("emb"), tensors.get("head.map"))
-    return fused({part: paired(stack, mixtures[part])[list(rows)] for part, stack in blocks.items()}) | outside
+    mixed = {part: paired(stack, mixtures[part]).unbind() for part, stack in blocks.items()}
+    return fused({part: torch.stack([layers[row] for row in rows]) for part, layers in mixed.items()}) | outside
 
 
 def paired(stack: Tensor, coefficients: Tensor) -> Tensor:

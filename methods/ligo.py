@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
-from methods.parts.weights import check_choices, fresh_vit, generator, named_as_in
+from methods.parts.weights import check_choices, fresh_vit, generator, named_as_in, under
 from methods.vit import VitSpec, mismatch, spec_of
 
 if TYPE_CHECKING:
@@ -117,8 +117,3 @@ def grown(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     rest = {name: t for name, t in small.items() if not name.startswith("blocks.")}
     blocks = widened(mixed(unfused(small), mixtures), maps)
     return fused(blocks) | widened_rest(rest, maps.get("emb"), maps.get("emb"))
-
-
-def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, without it."""
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
 from methods.parts.distillation import check_distillation, distilling
-from methods.parts.weights import check_choices, fresh_vit, named_as_in
+from methods.parts.weights import check_choices, fresh_vit, named_as_in, under
 from methods.vit import VitSpec, mismatch, spec_of
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class LinearExpansion(Initializer):
         return mismatch(ancestor, target)
 
     def condense(self, ancestor: nn.Module, lab: Lab | None) -> Learngene:
-        from methods.parts.bases import fresh_bases
+        from methods.parts.bases import fresh_bases, linear
         from methods.parts.by_rule import RuledVit
 
         if lab is None:
@@ -63,26 +62,28 @@ class LinearExpansion(Initializer):
         shapes = {key: tensor.shape for key, tensor in skeleton.blocks[0].state_dict().items()}
         bases = {STACK + key: base for key, base in fresh_bases(shapes, 2, lab.generator("bases")).items()}
         vectors = [STACK + key for key, shape in shapes.items() if len(shape) == 1]
-        aux = RuledVit(skeleton, bases, partial(expanded, depth=spec.depth), undecayed=vectors)
+        made_of = bases | {"line": linear(spec.depth).float()}
+        aux = RuledVit(skeleton, made_of, expanded, frozen=["line"], undecayed=vectors)
         lab.fit(aux.to(lab.device), name="aux", recipe=distilling(self), loss="kd")
         tensors = {name: t for name, t in aux.stored().items() if self.head == "transfer" or name not in HEAD}
         return Learngene(tensors, {"ancestor": asdict(spec), "classes": lab.classes})
 
     def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
+        from methods.parts.bases import linear
+
         ancestor, spec = VitSpec(**learngene.meta["ancestor"]), spec_of(target)
         if reason := self.supports(ancestor, spec):
             raise ValueError(f"tleg {reason}")
         fresh = () if self.head_transfers(learngene, lab) else HEAD
-        tensors = expanded(learngene.tensors, spec.depth)
+        tensors = expanded(learngene.tensors | {"line": linear(spec.depth)})
         for name in target.state_dict():
             if name not in tensors and name not in fresh:
                 tensors[name] = learngene.tensors[named_as_in(name, learngene.tensors)]
         fill(target, tensors, fresh)
 
 
-def expanded(tensors: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
-    """The tensors of `depth` blocks on the line of the stacks among `tensors`, by timm's names."""
-    from methods.parts.bases import combined, linear
+def expanded(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of all blocks by timm's names, from the stacks and their coefficients `line` [L, 2] in `tensors`."""
+    from methods.parts.bases import combined
 
-    stacks = {name.removeprefix(STACK): t for name, t in tensors.items() if name.startswith(STACK)}
-    return combined(linear(depth), stacks)
+    return combined(tensors["line"], under(tensors, STACK))

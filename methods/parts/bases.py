@@ -25,11 +25,6 @@ def combined(coefficients: Tensor, bases: Mapping[str, Tensor]) -> Tensors:
     }
 
 
-def one_hot(sources: Sequence[int], count: int) -> Tensor:
-    """Coefficients [L, count] under which block l is base sources[l]: layer copying, and sharing within stages."""
-    return torch.eye(count)[list(sources)]
-
-
 def linear(depth: int) -> Tensor:
     """Coefficients [depth, 2] of the linear expansion, rows 1, l / depth: a base and a slope that is never reached."""
     steps = torch.arange(depth, dtype=torch.float64)

@@ -48,6 +48,6 @@ class RuledVit(Generated):
         return super().no_weight_decay() | free
 
     def stored(self) -> Tensors:
-        """What the weights are made of and what is not made, under timm's names, for a learngene."""
-        tensors = self.tensors() | self.skeleton.state_dict()
+        """What was trained, for a learngene: what the weights are made of, and by timm's names what is not made."""
+        tensors = dict(zip(self.names, self.trained, strict=True)) | self.skeleton.state_dict()
         return {name: t.detach().cpu().clone() for name, t in tensors.items()}

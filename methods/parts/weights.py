@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from methods.base import Initializer, Lab
@@ -11,7 +11,7 @@ from methods.vit import VitSpec, build_vit
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def generator(lab: Lab | None, name: str) -> torch.Generator:
@@ -41,6 +41,11 @@ def named_as_in(name: str, names: Container[str]) -> str:
     module, _, rest = name.partition(".")
     other = {"norm": "fc_norm", "fc_norm": "norm"}.get(module)
     return f"{other}.{rest}" if other and f"{other}.{rest}" in names else name
+
+
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def check_choices(initializer: Initializer) -> None:

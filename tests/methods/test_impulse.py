@@ -85,8 +85,10 @@ def check_products(monkeypatch, spec):
             best = (u[:, :c] * s[:c]) @ vh[:c] * 49 / s[:c].sum()
             actual = product(list(zip(*query[head], strict=True)), key[head])
             assert numpy.allclose(actual, best, atol=1e-4)
-            for factor in (query[head], key[head]):
+            for factor in (query[head][: len(top)], key[head]):
                 assert sum(x * x for row in factor for x in row) == pytest.approx(49, rel=1e-5)
+            for idle_query, idle_key in zip(query[head][len(top) :], key[head][len(top) :], strict=True):
+                assert not any(idle_key) and 0.005 < numpy.std(idle_query) < 0.04
 
 
 @pytest.mark.parametrize("spec", [SPEC, LARGE, SIZES["token"]], ids=["few patches", "many patches", "token"])
@@ -95,8 +97,16 @@ def test_products(monkeypatch, spec):
 
 
 PSEUDO_INVERSE = pseudo_inverse
+
+
+def multiplied(p, rank):
+    basis, coordinates = PSEUDO_INVERSE(p, rank)
+    return basis, coordinates / coordinates.square().sum(1, keepdim=True)
+
+
 MISTAKES = {
-    "the pseudo-inverse has full rank": ("pseudo_inverse", lambda p, rank: PSEUDO_INVERSE(p, 10**6)),
+    "the pseudo-inverse misses a value": ("pseudo_inverse", lambda p, rank: PSEUDO_INVERSE(p, rank - 1)),
+    "values are multiplied, not divided": ("pseudo_inverse", lambda p, rank: multiplied(p, rank)),
     "no normalisation": ("normalised", lambda p: p),
     "heads in reading order": ("NEIGHBOURS", tuple(range(9))),
 }
@@ -136,8 +146,10 @@ def test_the_pseudo_inverse_stops_at_the_numerical_rank():
     draw = torch.Generator().manual_seed(0)
     p = torch.randn(4, 3, generator=draw, dtype=torch.float64) @ torch.randn(3, 9, generator=draw, dtype=torch.float64)
     expected = numpy.linalg.pinv(p.numpy(), rcond=1e-12)
-    assert numpy.allclose(pseudo_inverse(p, 8), expected, atol=1e-9)
-    assert torch.linalg.matrix_rank(pseudo_inverse(p, 2)) == 2
+    basis, coordinates = pseudo_inverse(p, 8)
+    assert basis.shape == (9, 3) and coordinates.shape == (3, 4)
+    assert numpy.allclose(product(basis.tolist(), coordinates.tolist()), expected, atol=1e-9)
+    assert torch.linalg.matrix_rank(torch.mm(*pseudo_inverse(p, 2))) == 2
 
 
 def test_positions_are_set_and_large():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import methods.parts.bases as bases_module
-from methods.parts.bases import combined, fresh_bases, linear, one_hot
+from methods.parts.bases import combined, fresh_bases, linear
 from methods.sws import learngene_tensors, shared_vit, stage_of_block
 from methods.testing import perturbed
 from tests.methods.tinylab import SPEC
@@ -48,6 +48,10 @@ def test_block_tensors_are_sums_of_bases(depth, count):
     for name, tensor in combined(coefficients, single).items():
         assert tensor.dtype == torch.float32
         torch.testing.assert_close(tensor.double(), expected[name], rtol=2e-6, atol=2e-6)
+
+
+def one_hot(sources, count):
+    return torch.eye(count)[list(sources)]
 
 
 def check_stages(depth, stages):

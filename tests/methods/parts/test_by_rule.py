@@ -42,5 +42,5 @@ def test_what_is_stored():
     model, tensors = made()
     stored = model.stored()
     generated = set(sums(tensors))
-    assert set(stored) == {"a", "b", "n"} | set(build_vit(SPEC).state_dict()) - generated
-    assert all(stored[name].equal(t) and stored[name] is not t for name, t in tensors.items())
+    assert set(stored) == {"a", "n"} | set(build_vit(SPEC).state_dict()) - generated
+    assert all(stored[name].equal(tensors[name]) and stored[name] is not tensors[name] for name in "an")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import methods
-from methods.parts.weights import check_choices, fresh_vit, generator, named_as_in
+from methods.parts.weights import check_choices, fresh_vit, generator, named_as_in, under
 from methods.testing import same
 from methods.vit import build_vit
 from tests.methods.tinylab import SPEC, TinyLab
@@ -47,3 +47,9 @@ def test_choices_are_checked():
     init.head = "maybe"
     with pytest.raises(ValueError, match="head must be one of transfer, fresh; found 'maybe'"):
         check_choices(init)
+
+
+def test_tensors_under_a_prefix():
+    a, b = torch.zeros(1), torch.ones(1)
+    found = under({"map.q": a, "map.map.k": b, "mapq": a, "x.map.v": b}, "map.")
+    assert found.keys() == {"q", "map.k"} and found["map.k"] is b
