@@ -28,6 +28,7 @@ METHODS = {
     # by resampling; several ancestors; elastic
     "front": "methods.front:Front",
     "bot": "methods.bot:Bot",
+    "cluster_learngene": "methods.cluster_learngene:ClusterLearngene",
     "merge": "methods.merge:Merge",
     "supernet": "methods.supernet:Supernet",
 }
