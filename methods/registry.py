@@ -35,6 +35,7 @@ METHODS = {
     "front": "methods.front:Front",
     "bot": "methods.bot:Bot",
     # several ancestors, many sizes in one
+    "cluster_learngene": "methods.cluster_learngene:ClusterLearngene",
     "merge": "methods.merge:Merge",
     "supernet": "methods.supernet:Supernet",
     # without an ancestor

@@ -30,9 +30,9 @@ class Supernet(Initializer):
 
     start:    ancestor: the net starts as the ancestor (its prefix, where the largest size is smaller); fresh: by timm's
               initialisation; it may then be larger than the ancestor, and without kl needs none.
-    sort:     none; l1: the ancestor's hidden units, heads and channels are put in order first, the heaviest first: by
-              the sum of |w| over the column of fc2, over the columns of proj, and the mean over all matrices and norm
-              weights of the stream.
+    sort:     none; l1: the ancestor's hidden units, heads and channels are put in order first, the heaviest first:
+              units by the sum of |w| over their column of fc2, the others by the mean of such sums over all that they
+              share.
     kl, ce, temperature: the loss is kl * temperature^2 * KL(teacher || sub-network) + ce * cross entropy, both averaged
               over the batch.
     per_step: how many sizes are drawn for a step, whose losses are added; sandwich: the largest, the smallest, and two
@@ -156,7 +156,7 @@ class Supernet(Initializer):
 
         state = {name: t.detach() for name, t in ancestor.state_dict().items()}
         if self.sort == "l1":
-            state = in_order_of_weight(state, spec_of(ancestor).num_heads)
+            state = in_order_of_weight(state, spec_of(ancestor))
         return prefix(state, shapes_of(size))
 
     def fit(self, model: ElasticVit, lab: Lab) -> None:

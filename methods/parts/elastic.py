@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from methods.parts.roles import block_of, roles
+from methods.parts.ranking import amounts, best_first
+from methods.parts.reindex import reindex
 from methods.parts.sizes import Shapes, shapes_of
 from methods.vit import VitSpec, build_vit
 
@@ -33,36 +35,15 @@ def _corner(tensor: Tensor, shape: Sequence[int]) -> Tensor:
     return tensor[tuple(slice(n) for n in shape)]
 
 
-def in_order_of_weight(state: Mapping[str, Tensor], heads: int) -> dict[str, Tensor]:
+def in_order_of_weight(state: Mapping[str, Tensor], spec: VitSpec) -> dict[str, Tensor]:
     """The same network with its hidden units, heads and the channels of its stream in order, the heaviest first.
 
-    Weight is the sum of |w| over what leaves a unit or head (its column of fc2, its columns of proj), and for a channel
-    the mean of the sums over all matrices and norm weights that run over it, positions left out. Equal ones keep their
-    order.
+    Weight is the sum of |w|: for a unit over its column of fc2, for a head and a channel the mean over the tensors that
+    share it. Equal ones keep their order.
     """
-    result = dict(state)
-    for name in state:
-        block, key = block_of(name)
-        if key == "mlp.fc2.weight":
-            fc1, order = f"blocks.{block}.mlp.fc1", _descending(state[name].abs().double().sum(0))
-            result |= {f"{fc1}.{kind}": state[f"{fc1}.{kind}"][order] for kind in ("weight", "bias")}
-            result[name] = state[name][:, order]
-        elif key == "attn.proj.weight":
-            qkv, each = f"blocks.{block}.attn.qkv", state[name].unflatten(1, (heads, -1))
-            order = _descending(each.abs().double().sum((0, 2)))
-            result[name] = each[:, order].flatten(1)
-            for kind in ("weight", "bias"):
-                result[f"{qkv}.{kind}"] = state[f"{qkv}.{kind}"].unflatten(0, (3, heads, -1))[:, order].flatten(0, 2)
-    axes = {name: roles(name).index("stream") for name in state if "stream" in roles(name)}
-    weighed = [name for name in axes if name.endswith(".weight")]
-    rows = [state[name].abs().double().movedim(axes[name], 0) for name in weighed]
-    sums = [tensor.reshape(len(tensor), -1).sum(1) for tensor in rows]
-    order = _descending(torch.stack(sums).mean(0))
-    return {name: t.index_select(axes[name], order) if name in axes else t for name, t in result.items()}
-
-
-def _descending(values: Tensor) -> Tensor:
-    return values.argsort(descending=True, stable=True)
+    sizes = {name: t.abs() for name, t in state.items()}
+    hidden = [sizes[f"blocks.{i}.mlp.fc2.weight"].double().sum(0) for i in range(spec.depth)]
+    return reindex(state, best_first(replace(amounts(sizes, spec), hidden=hidden), spec.head_dim))
 
 
 class ElasticVit(nn.Module):

@@ -25,6 +25,7 @@ SERVES = {
     "weight_selection": SMALLER,
     "front": ANY,
     "bot": {"equal", "narrower", "wider"},  # here no other depth is a power of two away
+    "cluster_learngene": DEPTH,
     "merge": SMALLER,  # as what it goes on with, weight_selection
     "supernet": SMALLER,
     "sws": DEPTH,

@@ -101,12 +101,14 @@ def test_what_is_chosen():
 def test_all_in_order_of_weight():
     """The function stays, and of every order the heaviest come first."""
     before, model = state(net()), build_vit(BIG).double()
-    after = in_order_of_weight(before, 3)
+    after = in_order_of_weight(before, BIG)
     model.load_state_dict(after)
     assert torch.allclose(model.eval()(IMAGES), net().eval()(IMAGES), atol=1e-9, rtol=0)
     for i in range(3):
         units = after[f"blocks.{i}.mlp.fc2.weight"].abs().sum(0).tolist()
-        heads = after[f"blocks.{i}.attn.proj.weight"].abs().sum(0).view(3, -1).sum(1).tolist()
+        proj, qkv = (after[f"blocks.{i}.attn.{name}.weight"].abs() for name in ("proj", "qkv"))
+        parts = [proj.T, *qkv.chunk(3)]
+        heads = [sum(float(part[8 * h : 8 * h + 8].sum()) for part in parts) for h in range(3)]
         assert heads == sorted(heads, reverse=True)
         old = before[f"blocks.{i}.mlp.fc2.weight"].abs().sum(0).tolist()
         assert units == pytest.approx(sorted(old, reverse=True)) and old != sorted(old, reverse=True)
