@@ -26,6 +26,7 @@ METHODS = {
     # selection by rank
     "pruning": "methods.pruning:Pruning",
     "subcloning": "methods.subcloning:Subcloning",
+    "pca": "methods.pca:Pca",
     # combinations of bases, learned maps
     "tleg": "methods.tleg:LinearExpansion",
     "fine": "methods.fine:Fine",
@@ -35,9 +36,9 @@ METHODS = {
     "front": "methods.front:Front",
     "bot": "methods.bot:Bot",
     # several ancestors, many sizes in one
-    "cluster_learngene": "methods.cluster_learngene:ClusterLearngene",
     "merge": "methods.merge:Merge",
     "supernet": "methods.supernet:Supernet",
+    "cluster_learngene": "methods.cluster_learngene:ClusterLearngene",
     # without an ancestor
     "mimetic": "methods.mimetic:Mimetic",
     "impulse": "methods.impulse:Impulse",
@@ -46,8 +47,6 @@ METHODS = {
     "lsuv": "methods.lsuv:Lsuv",
     # controls
     "scrambled": "methods.scrambled:Scrambled",
-    "pca": "methods.pca:Pca",
-    "scrambled": "methods.scrambled:Scrambled",  # a control
 }
 
 
