@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
 
     methods = command("methods", "the methods; with NAME its options and sources", suites=None)
     methods.add_argument("name", nargs="?", metavar="NAME")
+    methods.add_argument("--markdown", action="store_true", help="the table of docs/methods.md")
 
     command("schema", "print the JSON schema of suite files, for editors", suites=None)
     return top

@@ -141,9 +141,9 @@ class Initializer:
     version: ClassVar[int] = 1  # raise it when the method's results change
     ancestors: ClassVar[int | Literal["many"]] = 1  # 0: condense gets None; 1: a model; "many": a list
     trains: ClassVar[bool] = True  # False: condense never calls `lab.fit`, so no recipe is part of its identity
-    trains_start: ClassVar[bool] = (
-        False  # initialize trains, so it is a job of its own, with a recipe whatever `trains`
-    )
+    trains_start: ClassVar[bool] = False  # initialize trains: a job of its own, with a recipe whatever `trains`
+    uses: ClassVar[tuple[str, ...]] = ()  # beside its ancestors, at its defaults: of "images", "labels", "teacher"
+    mostly_declared: ClassVar[bool] = False  # ours rather than the paper's: its results say nothing of that
     at_start: ClassVar[tuple[str, ...]] = ()  # options only `initialize` reads; `condense` sees them at their defaults
 
     def condense(self, ancestor: Any, lab: Lab | None) -> Learngene:

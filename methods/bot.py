@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from methods.base import Lab
 from methods.parts.ancestor_rule import AncestorRule, Weights
@@ -37,6 +37,8 @@ class Bot(AncestorRule):
     embedding, positions) take the mean of neighbours, or repeat them: by the matrices' rule norm weights of 1 would
     become 2. The head's rule. That q, k and v are halved apart follows from their even lengths.
     """
+
+    mostly_declared: ClassVar[bool] = True
 
     def supports(self, ancestor: VitSpec, target: VitSpec) -> str | None:
         for name in ("depth", "embed_dim", "hidden_dim"):

@@ -46,6 +46,8 @@ class ClusterLearngene(AncestorRule):
     images: int = 1000
     layers: Literal["interleave", "g_stack", "first", "spaced"] = "interleave"
     at_start: ClassVar[tuple[str, ...]] = ("layers",)
+    uses: ClassVar[tuple[str, ...]] = ("images",)
+    mostly_declared: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -31,6 +31,7 @@ class Conditioned(DataFree):
     """
 
     at_start: ClassVar[tuple[str, ...]] = ("head",)
+    mostly_declared: ClassVar[bool] = True
 
     def starts(self, fresh: dict[str, Tensor], spec: VitSpec, lab: Lab | None) -> dict[str, Tensor]:
         import torch

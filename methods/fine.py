@@ -64,6 +64,8 @@ class Fine(Initializer):
 
     trains_start: ClassVar[bool] = True
     at_start: ClassVar[tuple[str, ...]] = ("head", "start", "steps", "sigma_lr")
+    uses: ClassVar[tuple[str, ...]] = ("images", "labels", "teacher")
+    mostly_declared: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -58,6 +58,7 @@ class LearnableTransformation(Initializer):
     temperature: float = 1.0
 
     at_start: ClassVar[tuple[str, ...]] = ("head",)
+    uses: ClassVar[tuple[str, ...]] = ("images", "teacher")
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -50,6 +50,7 @@ class Ligo(Initializer):
     trains: ClassVar[bool] = False
     trains_start: ClassVar[bool] = True
     at_start: ClassVar[tuple[str, ...]] = ("head", "depth", "noise", "steps")
+    uses: ClassVar[tuple[str, ...]] = ("images", "labels")
 
     def __post_init__(self) -> None:
         check_choices(self)

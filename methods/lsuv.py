@@ -39,6 +39,7 @@ class Lsuv(DataFree):
     center: bool = False
 
     at_start: ClassVar[tuple[str, ...]] = ("head", "images", "center")
+    uses: ClassVar[tuple[str, ...]] = ("images",)
 
     def __post_init__(self) -> None:
         if self.images < 2:

@@ -77,6 +77,7 @@ class MixtureGrowth(Initializer):
     version: ClassVar[int] = 2  # 2: the skeleton and the coefficients of a seed are drawn apart
     ancestors: ClassVar[int] = 0
     at_start: ClassVar[tuple[str, ...]] = ("head", "coefficients", "noise_scale", "norm")
+    uses: ClassVar[tuple[str, ...]] = ("images", "labels")
 
     def __post_init__(self) -> None:
         check_choices(self)

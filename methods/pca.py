@@ -50,6 +50,7 @@ class Pca(Ranked):
     images: int = 1024
     layers: Down = "spaced"
     at_start: ClassVar[tuple[str, ...]] = ("layers",)
+    uses: ClassVar[tuple[str, ...]] = ("images",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -46,6 +46,7 @@ class Subcloning(Ranked):
     scale: bool = True
     layers: Down = "symmetric"
     at_start: ClassVar[tuple[str, ...]] = ("scale", "layers")
+    uses: ClassVar[tuple[str, ...]] = ("images",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -66,6 +66,7 @@ class Supernet(Initializer):
     sizes: list[dict[str, int | float]] | None = None
 
     ancestors: ClassVar[int | Literal["many"]] = 1  # but none where nothing of it is used, see below
+    uses: ClassVar[tuple[str, ...]] = ("images", "labels")
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -100,6 +100,7 @@ class StageWiseSharing(Initializer):
     aux_heads: int | None = None
 
     at_start: ClassVar[tuple[str, ...]] = ("head",)  # with and without it: one learngene
+    uses: ClassVar[tuple[str, ...]] = ("images", "teacher")
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -43,6 +43,7 @@ class LinearExpansion(Initializer):
     temperature: float = 1.0
 
     at_start: ClassVar[tuple[str, ...]] = ("head",)
+    uses: ClassVar[tuple[str, ...]] = ("images", "teacher")
 
     def __post_init__(self) -> None:
         check_choices(self)

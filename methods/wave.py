@@ -81,6 +81,7 @@ class Wave(Initializer):
     widths: Literal["auto", "one", "many"] = "auto"
 
     trains_start: ClassVar[bool] = True
+    uses: ClassVar[tuple[str, ...]] = ("images", "labels", "teacher")
     at_start: ClassVar[tuple[str, ...]] = (
         *("head", "scaler_steps", "scaler_fraction", "scaler_lr", "scaler_kl", "scaler_noise"),
     )

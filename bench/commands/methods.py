@@ -8,15 +8,23 @@ from typing import Any
 import methods
 from bench.errors import UsageError
 from methods import Initializer
+from methods.vit import VitSpec
 
+OTHER_SIZES = {  # than the ancestor's
+    "D-": {"depth": 4},
+    "D+": {"depth": 16},
+    "W-": {"embed_dim": 32, "num_heads": 2},
+    "W+": {"embed_dim": 128, "num_heads": 8},
+}
 ANCESTORS = {0: "none", 1: "one", "many": "all that the suite names"}
 
 
 def main(options: argparse.Namespace) -> int:
     if options.name is None:
-        for name in methods.names():
-            print(f"{name:<20}{(inspect.getdoc(methods.method_class(name)) or '').splitlines()[0]}")
-        print("\nbench methods NAME: its options, its sources, and what about it was verified or assumed")
+        if options.markdown:
+            print(markdown())
+        else:
+            show()
         return 0
     try:
         cls = methods.method_class(options.name)
@@ -34,6 +42,46 @@ def main(options: argparse.Namespace) -> int:
     print(f"\nIn a suite:  methods: {{my_label: {{{_example(options.name, cls)}}}}}")
     print("Every method also takes ancestor, seeds, and runs (changes to the recipe of its runs).")
     return 0
+
+
+def serves(cls: type[Initializer]) -> dict[str, bool]:
+    """Which targets it serves at its defaults, other than of its ancestor's size: narrower, wider, of fewer or more
+    blocks. Asked of `supports` with sizes that are twice or half the ancestor's."""
+    base = VitSpec(64, depth=8, num_heads=4, patch_size=4, img_size=16, num_classes=10)
+    ancestor, method = None if cls.ancestors == 0 else base, cls()
+    return {name: method.supports(ancestor, base.replace(**size)) is None for name, size in OTHER_SIZES.items()}
+
+
+def facts(name: str) -> list[str]:
+    """Its row of the table."""
+    cls = methods.method_class(name)
+    marks = ["x" if served else "" for served in serves(cls).values()]
+    ancestors = [] if cls.ancestors == 0 else ["ancestors" if cls.ancestors == "many" else "ancestor"]
+    trains = " + ".join(["once"] * cls.trains + ["each start"] * cls.trains_start)
+    return [name, *marks, ", ".join([*ancestors, *cls.uses]), trains, "mostly declared" if cls.mostly_declared else ""]
+
+
+def markdown() -> str:
+    """The table of docs/methods.md."""
+    titles = ["method", *OTHER_SIZES, "needs", "trains", "fidelity"]
+    rule = ["---", *[":-:"] * len(OTHER_SIZES), "---", "---", "---"]
+    return "\n".join(
+        f"| {' | '.join(row)} |".replace("  ", " ") for row in [titles, rule, *map(facts, methods.names())]
+    )
+
+
+def show() -> None:
+    """Print the methods: a line of facts and one of what each is."""
+    for name in methods.names():
+        _, *marks, needs, trains, fidelity = facts(name)
+        sizes = " ".join(size if mark else "  " for size, mark in zip(OTHER_SIZES, marks, strict=True))
+        told = [f"needs {needs}" if needs else "needs nothing", f"trains {trains}" if trains else "trains nothing"]
+        print(f"{name:<18} {sizes}  {'; '.join(told)}" + (f"; {fidelity.upper()}" if fidelity else ""))
+        print(f"{'':<18} {(inspect.getdoc(methods.method_class(name)) or '').splitlines()[0]}")
+    print(
+        "\nD depth, W width, - smaller and + larger than the ancestor, at its defaults; needs images, labels, a teacher"
+    )
+    print("bench methods NAME: its options, its sources, and what about it was verified or assumed")
 
 
 def _traits(cls: type[Initializer]) -> str:

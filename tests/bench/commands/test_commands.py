@@ -1,12 +1,14 @@
 """`plan`, `status` and `methods` as a user reads them."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import methods
+from bench.commands.methods import serves
 from bench.commands.plan import duration
 from bench.suite.yaml_lines import dump, parse
 from tests.bench.tiny import SUITE, bench, write
@@ -135,8 +137,8 @@ def test_what_is_kept_is_read_as_it_was(data):
 
 def test_methods(capsys):
     text = said(capsys, "methods")
-    assert [line.split()[0] for line in text.splitlines() if line][:-1] == methods.names()
-    assert all(len(line) < 130 for line in text.splitlines())
+    assert [line.split()[0] for line in text.splitlines() if line and line[0] != " "][:-2] == methods.names()
+    assert all(len(line) < 140 for line in text.splitlines())
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -167,3 +169,32 @@ def test_no_such_method(capsys):
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_the_table_of_the_docs_is_the_command_s(capsys):
+    page = (Path(__file__).parents[3] / "docs" / "methods.md").read_text()
+    table = page.split("--markdown -->\n")[1].split("\n<!-- end -->")[0]
+    assert table == said(capsys, "methods", "--markdown").strip(), "python -m bench methods --markdown"
+
+
+@pytest.mark.parametrize(
+    ("name", "served"),
+    [
+        ("random", "D- D+ W- W+"),
+        ("weight_selection", "D- W-"),
+        ("sws", "D- D+"),
+        ("lemon", "D+ W+"),
+        ("ligo", "D- D+ W+"),
+    ],
+)
+def test_what_a_method_serves_is_what_it_supports(name, served):
+    marks = serves(methods.method_class(name))
+    assert " ".join(size for size, mark in marks.items() if mark) == served
+
+
+def test_what_is_mostly_declared_says_so_where_it_is_listed(capsys):
+    lines = said(capsys, "methods").splitlines()
+    marked = {line.split()[0] for line in lines if line.endswith("MOSTLY DECLARED")}
+    assert marked == {"fine", "bot", "conditioned", "cluster_learngene"}
+    for name in marked:
+        assert "mostly declared" in methods.method_class(name).__doc__.splitlines()[0].lower()
