@@ -22,7 +22,8 @@ from tests.suites.standin import write_data
 
 GOLDEN = Path(__file__).parent / "golden" / "identities.json"
 DEFAULT = "digits_variable_depth"  # every job of it is written, of the others a hash
-ALL = sorted(path.stem for path in SUITES.glob("*.yaml"))
+# but those on glyphs, whose pixels hang on the versions of Pillow and FreeType
+ALL = sorted(path.stem for path in SUITES.glob("*.yaml") if not path.stem.startswith("atlas"))
 
 
 def plan_of(suite: str, data: Path) -> Plan:

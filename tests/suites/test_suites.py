@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 
+import methods
 from bench.plan import make_plan
 from bench.suite import load
 from tests.bench.tiny import bench
@@ -25,7 +26,13 @@ def plan_of(name, data):
 
 
 def test_every_suite_for_images_is_tested():
-    assert {path.stem for path in SUITES.glob("*.yaml") if not path.stem.startswith("digits")} == set(NAMES)
+    built_in = ("digits", "atlas")
+    assert {path.stem for path in SUITES.glob("*.yaml") if not path.stem.startswith(built_in)} == set(NAMES)
+
+
+def test_every_method_has_a_line_in_a_suite_of_the_atlas():
+    used = {cell.method.use for path in SUITES.glob("atlas_*.yaml") for cell in make_plan(load(path)).cells}
+    assert used == set(methods.names())
 
 
 @pytest.mark.parametrize("name", NAMES)
