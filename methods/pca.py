@@ -25,7 +25,7 @@ READERS = {"norm1": "attn.qkv", "norm2": "mlp.fc1", "norm": "head", "fc_norm": "
 
 @dataclass
 class Pca(Ranked):
-    """A method of ours, after SliceGPT: the target's stream is the ancestor's in its directions of largest variance.
+    """Ours, after SliceGPT: the target's stream is the ancestor's in its directions of largest variance.
 
     Norms are folded into what reads them. The stream is projected onto the complement of (1, ..., 1), which takes its
     means out; there LayerNorm only divides. In it the stream is rotated onto the eigenvectors of the second moment of
