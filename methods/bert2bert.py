@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Bert2Bert(AncestorRule):
-    """bert2BERT: a wider net of old channels and random copies of them, whose added units may be the next block's.
+    """bert2BERT: a wider net of old channels and random copies of them; added units may be the next block's.
 
     New channels of the stream, heads and hidden units are the old ones, then old ones drawn at random: one draw for the
     stream, one of heads and one of units for each block. Where columns are summed over, those of the copies are divided

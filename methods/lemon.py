@@ -24,7 +24,7 @@ Draw = Callable[[str], "torch.Generator"]  # the generator of a tensor
 
 @dataclass
 class Lemon(AncestorRule):
-    """LEMON: lossless growth to any larger width and up to twice the depth: the target's logits are the ancestor's.
+    """LEMON: lossless growth to any larger width and up to twice the depth: the logits are the ancestor's.
 
     With d channels, d' in the target, q = floor(d' / d), r = d' mod d and s = sqrt(q d / d'): what writes the residual
     stream gives [x repeated q times, r times the mean of x] / s; norms have weights s [gamma repeated, r arbitrary

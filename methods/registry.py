@@ -24,6 +24,7 @@ METHODS = {
     "net2net": "methods.bert2bert:Net2Net",
     "pruning": "methods.pruning:Pruning",
     "subcloning": "methods.subcloning:Subcloning",
+    "pca": "methods.pca:Pca",
     "scrambled": "methods.scrambled:Scrambled",  # a control
     # by resampling; several ancestors; elastic
     "front": "methods.front:Front",

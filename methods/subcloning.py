@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Subcloning(Ranked):
-    """Weight subcloning: the target keeps the most active units of the ancestor, with weights scaled to the new width.
+    """Weight subcloning: the target keeps the most active units of the ancestor, weights scaled to its width.
 
     Activity: of a channel of the stream the mean of |x| over images and tokens, added up over what enters each block
     and what leaves the last; of a head that of its outputs; of a hidden unit that of its activations.

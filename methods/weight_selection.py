@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from methods.base import HEAD, Initializer, Lab, Learngene, fill
 from methods.parts.depth_maps import blocks
-from methods.parts.reindex import Map, head_major, select, thirds, uniform
+from methods.parts.reindex import Map, head_major, thirds, uniform
 from methods.parts.roles import block_of, roles
 from methods.parts.weights import check_choices, generator, named_as_in
 from methods.vit import VitSpec, mismatch, spec_of
@@ -98,8 +98,11 @@ class Choice:
 
     def select(self, name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
         """The part of shape `shape` that the target's tensor `name` takes of the ancestor's `tensor`."""
-        sizes = zip(roles(name), tensor.shape, shape, strict=True)
-        return select(tensor, [self.index(role, have, want, name) if role else None for role, have, want in sizes])
+        for dim, role in enumerate(roles(name)):
+            if role:
+                index = self.index(role, tensor.shape[dim], shape[dim], name)
+                tensor = tensor.index_select(dim, index.to(tensor.device))
+        return tensor
 
     def index(self, role: str, n_from: int, n_to: int, name: str) -> Tensor:
         """Indices [n_to] into a dimension of that role and `n_from` entries."""

@@ -123,14 +123,6 @@ def thirds(q: Tensor, k: Tensor, v: Tensor, width: int) -> Tensor:
     return torch.cat([q, k + width, v + 2 * width])
 
 
-def select(tensor: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
-    """The sub-tensor with these indices in each dimension; None leaves a dimension as it is."""
-    for dim, index in enumerate(indices):
-        if index is not None:
-            tensor = tensor.index_select(dim, index.to(tensor.device))
-    return tensor
-
-
 def scaled(tensor: Tensor, factor: Tensor | float, dim: int) -> Tensor:
     """`tensor` times one number, or times [n] numbers along `dim`, in its own type."""
     import torch

@@ -13,7 +13,7 @@ ANCESTOR = SPEC.replace(depth=6)
 SIZES = sizes_around(ANCESTOR)
 
 # Options where the defaults do not fit so small a model; a method that is not named here runs with its defaults.
-OPTIONS = {"wave": {"template_size": 16}, "subcloning": {"images": 20}}
+OPTIONS = {"wave": {"template_size": 16}, "subcloning": {"images": 20}, "pca": {"images": 20}}
 
 # The sizes that a method serves, with the default options: no method stops serving one unnoticed.
 ANY = set(SIZES)
@@ -40,6 +40,7 @@ SERVES = {
     "net2net": LARGER,
     "pruning": SMALLER,
     "subcloning": SMALLER,
+    "pca": SMALLER,
     "scrambled": SMALLER,
 }
 

@@ -109,3 +109,9 @@ def test_the_contract_with_other_options():
     target = PLAIN.replace(embed_dim=16, num_heads=1, depth=2, mlp_ratio=3.0)
     init = methods.get("subcloning", images=20, scale=False, layers="last", head="fresh")
     check_initializer(init, PLAIN, target, TinyLab)
+
+
+def test_what_is_stored_is_the_ancestor():
+    learngene = methods.get("subcloning", images=20).condense(model_of(lively(SPEC), SPEC), Images())
+    assert learngene.stored_params == sum(t.numel() for n, t in lively(SPEC).items() if "head" not in n)
+    assert learngene.stored_params_head == 5 * 12 + 5
