@@ -13,7 +13,7 @@ def test_names_are_in_the_order_of_the_tables():
     assert methods.names() == [
         *("random", "weight_selection", "sws", "mixture_growth", "wave"),
         *("depth_map", "heur_lg", "auto_lg", "hypercloning", "lemon", "bert2bert", "net2net"),
-        *("pruning", "subcloning", "scrambled"),
+        *("pruning", "subcloning", "pca", "scrambled"),
         *("front", "bot", "cluster_learngene", "merge", "supernet"),
     ]
 
