@@ -19,7 +19,9 @@ MATRICES = tuple(f"blocks.{name}.weight" for name in ("attn.qkv", "attn.proj", "
 
 @dataclass
 class Bot(AncestorRule):
-    """BoT, mostly declared: no code was found and no text read, only a summary; results say nothing of the paper's.
+    """BoT, mostly declared (no code, a summary of the paper alone): matrices resized by Haar wavelets.
+
+    Results say nothing of the paper's.
 
     The matrices qkv, proj, fc1 and fc2 of all blocks, stacked [L, out, in], get the target's size by Haar wavelets, one
     level for a factor of 2: down by the low-pass (a + b) / sqrt(2) of neighbours along an axis, up by its inverse with

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class ClusterLearngene(AncestorRule):
-    """Cluster-Learngene, mostly declared: an adaptation of its released code, whose results are not to be compared.
+    """Cluster-Learngene, mostly declared, after its code: heads that look equally far are stored once.
+
+    An adaptation: results are not to be compared with the paper's.
 
     In each block the heads are clustered by their mean attention distance, the sum over keys of attention times the
     distance of query and key in patches, averaged over queries and images. Of each cluster the head nearest its mean is

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Merge(Initializer):
-    """Several ancestors of one size are merged into one network, from which another method goes on (`then`).
+    """Several ancestors of one size become one network, from which another method (`then`) goes on.
 
     how:     soup: the mean of all weights, or their sum by `weights`; greedy: by accuracy on the validation part, the
              best first, each is kept if the mean's accuracy rises; stock: Model Stock, between the first ancestor and

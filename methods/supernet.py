@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Supernet(Initializer):
-    """One net of the largest size is trained by sampling its smaller sizes, which are prefixes of it; targets are cut.
+    """One large net is trained by sampling its smaller sizes, its prefixes; targets are cut out of it.
 
     A smaller size has the first channels of the stream, heads (q, k, v apart), hidden units and blocks. Before each
     step one of `sizes` is drawn, all alike, and it alone is trained in that step.

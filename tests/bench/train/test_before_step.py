@@ -105,3 +105,13 @@ def test_with_every_loss_of_the_lab(loss, tmp_path):
     expected = sum(models.train_flops(SIZES[key]) * 50 for (key,) in chooses.keys)
     expected += 4 * 50 * models.forward_flops(SPEC) if loss == "kd" else 0
     assert session.costs["fit"].flops == expected and len(chooses.keys) == 4
+
+
+def test_an_elastic_net_has_no_stochastic_depth(tmp_path):
+    """Its sub-networks are not registered, so a recipe's drop_path finds no blocks: the same whatever it says."""
+    trained = []
+    for rate in (0.0, 0.9):
+        chooses = Chooses()
+        chooses.fit(tmp_path / str(rate), drop_path=rate).run()
+        trained.append(weights(chooses.module))
+    assert trained[0].equal(trained[1])
