@@ -85,8 +85,9 @@ def show() -> None:
 
 
 def _traits(cls: type[Initializer]) -> str:
-    trains = "trains to make its learngene" if cls.trains else "trains nothing itself"
-    return f"ancestors: {ANCESTORS[cls.ancestors]}; {trains}" + ("; trains to initialise" if cls.trains_start else "")
+    trained = ["to make its learngene"] * cls.trains + ["to initialise"] * cls.trains_start
+    trains = f"trains {' and '.join(trained)}" if trained else "trains nothing itself"
+    return f"ancestors: {ANCESTORS[cls.ancestors]}; {trains}"
 
 
 def _example(name: str, cls: type[Initializer]) -> str:

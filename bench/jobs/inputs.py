@@ -63,7 +63,7 @@ class MethodInput:
 
     @property
     def trains(self) -> bool:
-        return methods.method_class(self.use).trains
+        return self.initializer().trains  # not of the class: a merge trains where what follows it does
 
     def initializer(self) -> Initializer:
         return methods.get(self.use, **self.options)

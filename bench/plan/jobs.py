@@ -27,6 +27,7 @@ class Jobs:
         self.suite = suite
         self.all: dict[str, Job] = {}
         self.computing = Computing(file.threads, file.device, file.checkpoint.seconds, file.gpus_per_run)
+        self._skipped: dict[str, str] = {}  # names of runs that will not be -> the label that has it
         self._data: dict[int, DataInput] = {}
 
     def ancestor(
@@ -133,7 +134,10 @@ class Jobs:
         used = method_input(method, method.initializer)
         name = run_name(used, target, data, seed)
         job = RunJob(name=name, target=target, data=self.data(data), recipe=method.runs, method=used, seed=seed)
-        return f"{name}-{digest(job.depends_on())}"
+        id = f"{name}-{digest(job.depends_on())}"
+        if self._skipped.setdefault(id, method.label) != method.label:  # they differ in what is trained before a run
+            id = f"{name}-{digest([job.depends_on(), method.label])}"
+        return id
 
     def data(self, entry: DataEntry) -> DataInput:
         if id(entry) not in self._data:  # an ancestor's may have the name of another one
