@@ -8,6 +8,7 @@ from torch import nn
 from bench.jobs.inputs import MethodInput
 from bench.jobs.parts.artifacts import START_FILE
 from bench.jobs.parts.context import Context
+from bench.jobs.parts.watch import same_code
 from methods.vit import VitSpec
 
 
@@ -20,7 +21,8 @@ def initialised(
     """
     gene, target = context.learngene(learngene), context.fresh(spec)
     lab = context.lab(no_fit=no_fit)
-    context.timed("initialize", lambda: method.initializer().initialize(target, gene, lab))
+    with same_code(method, "initialize"):
+        context.timed("initialize", lambda: method.initializer().initialize(target, gene, lab))
     teacher = lab.teacher() if "teacher" in context.session.seen else None
     target.to(context.session.device).requires_grad_(True)
     return target, {"teacher_params": sum(p.numel() for p in teacher.parameters()) if teacher else 0}
