@@ -86,6 +86,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "method_seed": cell.seed if suite.file.replicate == "all" else 0,
         "version": cell.initializer.version,
         "head": cell.initializer.head,
+        "head_used": run.get("head_used"),
         "replicate": suite.file.replicate,
         "budget": suite.file.budget,
         "control": cell.method.control,
