@@ -77,7 +77,7 @@ class JobLab:
         self.session.seen |= (
             {"images"} if loss == "kd" and not (merged.distill and merged.distill.ce) else {"images", "labels"}
         )
-        return Fit(
+        fit = Fit(
             self.session,
             self.data,
             module,
@@ -90,13 +90,16 @@ class JobLab:
             fraction=fraction,
             before_step=before_step,
             evaluate=evaluate,
-        ).run()
+        )
+        with self.session.forwards.paused():
+            return fit.run()
 
     def batches(self, n: int, *, name: str, labels: bool = False) -> Iterator[Any]:
         """`n` training images (all, if there are fewer), drawn without replacement, without augmentation."""
         self.session.seen |= {"images", "labels"} if labels else {"images"}
         chosen = torch.randperm(self.data.train.n, generator=self.generator("batches " + name))[:n]
         cost = self.session.costs.setdefault(f"batches {name}", Cost())  # a second time adds up
+        self.session.forwards.images_drawn()
         batches = self.data.train.batches(list(chosen.split(BATCH)), epoch=0, seed=self.seed, augment=None)
         while True:
             with self.session.clock.stage("batches") as reading:

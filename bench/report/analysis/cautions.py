@@ -61,6 +61,10 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
             f"{unmet} runs have a fresh head although head: transfer was wished for: the classes of what they start "
             "from are others, or not known to be theirs (`classes: same` of an ancestor says so)"
         )
+    uncounted = done[done["unmetered"].fillna(0) > 0]
+    if len(uncounted):
+        labels = _some(list(dict.fromkeys(uncounted["method"])))
+        cautions.append(f"{labels}: some forward passes were on no meter; their FLOPs are missing in the costs")
     unnamed = done[(done["tune"] != "") & (done["tuning"] == "")]
     if len(unnamed):
         cautions.append(f"{len(unnamed)} runs have a tuned learning rate but do not say by which runs: cost unknown")
