@@ -79,9 +79,12 @@ BeforeStep = Callable[[int, "torch.Generator"], Hashable]  # (step, generator of
 class Lab(Protocol):
     """What a method may ask of the harness. Whatever costs goes through it, and is charged."""
 
-    targets: Sequence[VitSpec]  # the sizes that this learngene has to serve; see `resolve`
     classes: str | None  # identity of the ordered class list of the data set at hand; None: the head has others
     device: torch.device
+
+    @property
+    def targets(self) -> Sequence[VitSpec]:
+        """The sizes that this learngene has to serve; see `resolve` and `sees_targets`."""
 
     def fit(
         self,
@@ -144,6 +147,9 @@ class Initializer:
     trains_start: ClassVar[bool] = False  # initialize trains: a job of its own, with a recipe whatever `trains`
     uses: ClassVar[tuple[str, ...]] = ()  # beside its ancestors, at its defaults: of "images", "labels", "teacher"
     mostly_declared: ClassVar[bool] = False  # ours rather than the paper's: its results say nothing of that
+    # of a method from outside this package, which the harness watches (docs/methods.md):
+    files: ClassVar[Sequence[str]] = ()  # what it reads, beside its module: part of its identity, as its modules are
+    sees_targets: ClassVar[bool] = False  # condense reads `lab.targets`: one learngene for each set of targets
     at_start: ClassVar[tuple[str, ...]] = ()  # options only `initialize` reads; `condense` sees them at their defaults
 
     def condense(self, ancestor: Any, lab: Lab | None) -> Learngene:
@@ -171,7 +177,7 @@ class Initializer:
         """This initializer with every option that is derived from the family's targets filled in.
 
         The harness calls it before `condense`, so that what is derived is shown and is part of the identity. The list
-        `lab.targets` is not: what a learngene takes from it has to be said here, or by `family`.
+        `lab.targets` is not, unless `sees_targets`: what a learngene takes from it has to be said here, or by `family`.
         """
         return self
 

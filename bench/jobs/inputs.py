@@ -45,16 +45,27 @@ class DataInput:
 
 @dataclass(frozen=True)
 class MethodInput:
-    """A method: which code, and the options that differ from their defaults. source: hash of a file from outside."""
+    """A method: which code, and the options that differ from their defaults.
+
+    source: hash of the code of one from outside. code: hashes of its modules and files by name; no part of identities.
+    """
 
     use: str
     version: int
     options: dict[str, Any]
     source: str | None = None
+    code: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
         code = {"use": self.use, "version": self.version} | ({"source": self.source} if self.source else {})
         return code | {"options": self.options}
+
+    def local(self) -> dict[str, Any]:
+        return {"code": self.code} if self.code else {}
+
+    @classmethod
+    def read(cls, settings: dict[str, Any], local: dict[str, Any]) -> Self:
+        return cls(**settings["method"], code=local.get("code", {}))
 
     @property
     def name(self) -> str:
@@ -64,6 +75,12 @@ class MethodInput:
     @property
     def trains(self) -> bool:
         return self.initializer().trains  # not of the class: a merge trains where what follows it does
+
+    @property
+    def project_modules(self) -> set[str]:
+        """Names of the project's modules that the method's class is derived from."""
+        classes = methods.method_class(self.use).__mro__
+        return {cls.__module__ for cls in classes if cls.__module__.partition(".")[0] == "methods"}
 
     def initializer(self) -> Initializer:
         return methods.get(self.use, **self.options)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from bench.jobs.parts.context import Context
     from bench.train.lab import JobLab
 
+NO_TARGETS = (
+    "condense read lab.targets, on which the learngene's identity does not depend; say what it takes from them by "
+    "`family` or `resolve`, or say `sees_targets = True`: then there is a learngene for each set of targets"
+)
 NO_FIT = "condense called lab.fit; a method that trains something itself says so: trains = True"
 
 
@@ -23,7 +27,7 @@ NO_FIT = "condense called lab.fit; a method that trains something itself says so
 class LearngeneJob(JobDescription):
     """What a method makes of `ancestors` for the targets of a family. recipe: of what it trains, if it does.
 
-    looks_at_targets: whether the method, of a file from outside, may make another one for other targets.
+    looks_at_targets: whether the method, one from outside, says that it makes another one for other targets.
     """
 
     kind = "learngene"
@@ -54,12 +58,13 @@ class LearngeneJob(JobDescription):
         return [*self.ancestors, self.teacher]
 
     def local_settings(self) -> dict[str, Any]:
-        return {"targets": [dict(vars(spec)) for spec in self.served], "teacher": self.teacher}
+        targets = [dict(vars(spec)) for spec in self.served]
+        return {"targets": targets, "teacher": self.teacher} | self.method.local()
 
     @classmethod
     def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
         return {
-            "method": MethodInput(**settings["method"]),
+            "method": MethodInput.read(settings, local),
             "family": settings["family"],
             "ancestors": tuple(settings["ancestors"]),
             "served": tuple(read_spec(target) for target in local["targets"]),
@@ -93,6 +98,8 @@ class LearngeneJob(JobDescription):
 
         lab = context.lab(no_fit="" if self.method.trains else NO_FIT)
         lab.classes = self.known_classes(context)
+        if self.method.source and not self.looks_at_targets:
+            lab.hide_targets(NO_TARGETS, self.method.project_modules)
         gene = self.condense(context, lab)
         if not isinstance(gene, Learngene):
             raise TypeError(f"condense returned {type(gene).__name__}; expected a methods.Learngene")
@@ -104,11 +111,12 @@ class LearngeneJob(JobDescription):
         return self.condense(context, context.lab())
 
     def condense(self, context: Context, lab: JobLab) -> Learngene:
-        from bench.jobs.parts.watch import watched  # not above: as in work
+        from bench.jobs.parts.watch import same_code, watched  # not above: as in work
 
-        initializer, seen = self.method.initializer(), context.session.seen
-        ancestors = [watched(context.ancestor(id), lambda: seen.add("ancestor")) for id in self.ancestors]
-        return context.timed("condense", lambda: initializer.condense(as_taken(initializer, ancestors), lab))
+        with same_code(self.method, "condense"):
+            initializer, seen = self.method.initializer(), context.session.seen
+            ancestors = [watched(context.ancestor(id), lambda: seen.add("ancestor")) for id in self.ancestors]
+            return context.timed("condense", lambda: initializer.condense(as_taken(initializer, ancestors), lab))
 
     def known_classes(self, context: Context) -> str | None:
         """Identity of the classes of what is learned here: the data set's, unless an ancestor or teacher has others."""

@@ -72,7 +72,8 @@ class RunJob(JobDescription):
         return [self.start or self.learngene, self.teacher, *trials]
 
     def local_settings(self) -> dict[str, Any]:
-        return super().local_settings() | {"keep_weights": self.keep_weights}
+        method = self.method.local() if self.method is not None else {}
+        return super().local_settings() | {"keep_weights": self.keep_weights} | method
 
     @classmethod
     def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class RunJob(JobDescription):
         return {
             "target": read_spec(settings["target"]),
             "recipe": read_recipe(settings["recipe"]),
-            "method": MethodInput(**settings["method"]) if "method" in settings else None,
+            "method": MethodInput.read(settings, local) if "method" in settings else None,
             "learngene": settings.get("learngene"),
             "start": settings.get("start"),
             "paid_learngene": budget.get("learngene"),

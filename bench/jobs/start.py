@@ -43,10 +43,13 @@ class StartJob(JobDescription):
     def needed_jobs(self) -> list[str | None]:
         return [self.learngene, self.teacher]
 
+    def local_settings(self) -> dict[str, Any]:
+        return super().local_settings() | self.method.local()
+
     @classmethod
     def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
         return {
-            "method": MethodInput(**settings["method"]),
+            "method": MethodInput.read(settings, local),
             "learngene": settings["learngene"],
             "target": read_spec(settings["target"]),
             "recipe": read_recipe(settings["recipe"]),

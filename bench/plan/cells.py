@@ -1,9 +1,11 @@
 """The runs of a suite and the jobs that each takes: targets by family, what a family shares, then the cells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from bench.plan.head_checks import unknown_head
 from bench.plan.jobs import Jobs, method_recipe
 from bench.plan.model import Family, RunCell
 from bench.plan.recipe_checks import RecipeChecks
@@ -79,6 +81,7 @@ class Builder:
         if trains:
             inherited = [(*trained_like.position[:-1], "train")] if trained_like else []
             self.checks.check(recipe, trained_on if initializer.trains else data, *inherited, own)
+        self.check_heads(method, entries, data)
         ancestors = tuple(self.ancestor(entry, data, seed) for entry in entries)
         for place, id in enumerate(ancestors):
             if id in ancestors[:place]:
@@ -173,6 +176,15 @@ class Builder:
         if name is not None and method.initializer.ancestors:
             return self.ancestor(self.suite.ancestors[name], data, seed)
         return ancestors[0] if ancestors else None
+
+    def check_heads(self, method: MethodEntry, entries: Sequence[AncestorEntry], data: DataEntry) -> None:
+        """Warn where a head that shall transfer will not, of an ancestor or of the teacher that goes into it."""
+        if method.initializer.head != "transfer" or not entries:
+            return
+        teacher = self.suite.file.teacher
+        for entry in [*entries, *([self.suite.ancestors[teacher]] if teacher else [])]:
+            if warning := unknown_head(self.suite, entry, data):
+                self.checks.warnings[warning] = None
 
     def run_teacher(self, data: DataEntry, seed: int) -> str:
         """The teacher of a run that distils although its method has no ancestor."""

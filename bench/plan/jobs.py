@@ -73,7 +73,7 @@ class Jobs:
             recipe=recipe,
             teacher=teacher,
             seed=seed,
-            looks_at_targets=method.may_look_at_targets,
+            looks_at_targets=method.sees_targets,
             computing=self.computing,
         )
         return self.add(job)
@@ -159,7 +159,8 @@ def method_recipe(method: MethodEntry, ancestor: AncestorEntry | None) -> Recipe
 
 def method_input(method: MethodEntry, initializer: Initializer, *, at_start: bool = True) -> MethodInput:
     """The method as a job depends on it, with the options of `initializer`; see MethodEntry.options."""
-    return MethodInput(**method.identity(), options=method.options(initializer, at_start=at_start))
+    code = method.code.local() if method.code else {}
+    return MethodInput(**method.identity(), options=method.options(initializer, at_start=at_start), code=code)
 
 
 def run_name(method: MethodInput, target: VitSpec, data: DataEntry, seed: int) -> str:

@@ -91,7 +91,9 @@ EXTRA: list[Column] = _columns("""
     method_use              | text  |        | registered name of the method behind the label
     method_seed             | int   |        | seed that the ancestor and the learngene were made with
     version                 | int   |        | version of the method
-    head                    | text  |        | whether the classifier transfers: transfer or fresh
+    head                    | text  |        | whether the classifier shall transfer: transfer or fresh
+    head_used               | text  |        | what became of it: transfer or fresh; empty in results of old versions
+    unmetered               | int   | passes | forward passes of the method on no meter: their FLOPs are in no column
     replicate               | text  |        | run: one learngene for all seeds; all: made anew per seed
     budget                  | text  |        | what is equal between methods: epochs or total
     control                 | text  |        | which control this label is, empty for a method itself

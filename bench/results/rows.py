@@ -77,6 +77,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         **stage("tuning", cell.trials, reader),
         **part("init", init, start if cell.start else run),
         **part("train", train, run),
+        "unmetered": unmetered(gene, start, run) if run else None,
         "energy_joules": train.get("energy_joules"),
         "tuning": " ".join(cell.trials),
         "eval_seconds": train.get("eval_seconds"),
@@ -86,6 +87,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "method_seed": cell.seed if suite.file.replicate == "all" else 0,
         "version": cell.initializer.version,
         "head": cell.initializer.head,
+        "head_used": run.get("head_used"),
         "replicate": suite.file.replicate,
         "budget": suite.file.budget,
         "control": cell.method.control,
@@ -154,6 +156,12 @@ def part(name: str, cost: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]
     """Columns of a part of the cost that `job` did."""
     columns = {f"{name}_{what}": cost.get(what) for what in ("images", "flops", "seconds", "energy_joules")}
     return columns | {f"{name}_workers": job.get("workers_on_device"), f"{name}_devices": job.get("devices")}
+
+
+def unmetered(*results: dict[str, Any]) -> int | None:
+    """Forward passes whose FLOPs nobody was charged for; None where no version counted them."""
+    passes = [result["unmetered"] for result in results if "unmetered" in result]
+    return sum(passes) if passes else None
 
 
 def needs(*results: dict[str, Any]) -> str:

@@ -1,14 +1,13 @@
 """The entries of a suite, validated and resolved: data sets, ancestors, targets and methods."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench.data import DataSettings, Description
 from bench.recipes.recipe import Recipe
+from bench.suite.outside import Code
 from methods import Initializer
 
 
@@ -68,7 +67,7 @@ class MethodEntry:
     runs: Recipe
     ancestors: list[str] | None
     seeds: list[int]
-    source_hash: str | None
+    code: Code | None  # of a method from outside
     control: str = ""
     condense_on: DataEntry | None = None  # the data set that its learngene is made on; None: as its ancestor's
     position: tuple[str, ...] = field(default_factory=tuple)
@@ -81,16 +80,16 @@ class MethodEntry:
     def identity(self) -> dict[str, Any]:
         """Which code this is."""
         out = {"use": self.use, "version": self.initializer.version}
-        return out | ({"source": self.source_hash} if self.source_hash else {})
+        return out | ({"source": self.code.hash} if self.code else {})
 
     @property
-    def may_look_at_targets(self) -> bool:
-        """Whether a class from outside may make another learngene for other targets without saying so.
+    def sees_targets(self) -> bool:
+        """Whether a class from outside may make another learngene for other targets.
 
-        Those of the project say by `family` and `resolve` what they depend on, which a test asserts.
+        Those of the project say by `family` and `resolve` what they depend on, which a test asserts; of others a worker
+        sees whether they keep to what they say.
         """
-        path = inspect.getsourcefile(type(self.initializer)) if self.source_hash else None
-        return path is not None and ".targets" in Path(path).read_text()
+        return self.code is not None and self.initializer.sees_targets
 
 
 def non_default(initializer: Initializer, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:

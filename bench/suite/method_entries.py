@@ -1,12 +1,10 @@
 """From `label: options` in a suite to initializers."""
 
 import dataclasses
-import hashlib
 import inspect
 import sys
 import typing
 from functools import cache, partial
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model
@@ -16,6 +14,7 @@ from bench.identity import canonical
 from bench.recipes.named import expand
 from bench.recipes.recipe import Recipe
 from bench.suite.entries import DataAt, MethodEntry
+from bench.suite.outside import Code, code_of
 from bench.suite.problems import KeyPath, Source, collect, nearest
 from bench.suite.recipes import merged
 from bench.suite.schema import MethodKeys, Strict, SuiteFile
@@ -28,7 +27,7 @@ class Described(NamedTuple):
     keys: MethodKeys
     use: str
     initializer: Initializer
-    source_hash: str | None
+    code: Code | None  # of a method from outside
 
 
 class Options(Strict):
@@ -59,7 +58,11 @@ def _described(label: str, raw: dict[str, Any], source: Source) -> Described:
         initializer = cls(**_options(cls, raw, source, at), train=expand(keys.train.as_mapping()))
     except (ValueError, TypeError) as error:
         raise source.error(at, str(error)) from None
-    return Described(keys, use, initializer, _source_hash(cls) if ":" in use else None)
+    try:
+        code = code_of(cls, use.partition(":")[0]) if ":" in use else None
+    except (ValueError, TypeError) as error:
+        raise source.error((*at, "use"), str(error)) from None
+    return Described(keys, use, initializer, code)
 
 
 def method_entry(
@@ -84,7 +87,7 @@ def method_entry(
         runs=merged(runs, keys.runs, source, (*at, "runs")),
         ancestors=wanted,
         seeds=file.seeds if keys.seeds is None else keys.seeds,
-        source_hash=method.source_hash,
+        code=method.code,
         control=keys.control,
         condense_on=None if keys.condense_on is None else data_at(keys.condense_on, source.keys((*at, "condense_on"))),
         position=at,
@@ -152,9 +155,3 @@ def _plain(cls: type[Initializer], value: Any) -> Any:
     except TypeError:
         raise ValueError(f"{cls.__name__} reads it as {type(value).__name__}; options must be plain values") from None
     return value
-
-
-def _source_hash(cls: type) -> str:
-    """Hash of the file that defines a class from outside the project."""
-    path = inspect.getsourcefile(cls)
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else "unknown"

@@ -1,6 +1,7 @@
 """The Lab: what a method may ask of the harness, and where all that it costs is charged."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,11 +39,24 @@ class JobLab:
     ) -> None:
         """no_fit: why this job may not train; a call of `fit` raises TypeError with it."""
         self.session, self.data, self.seed, self.recipe, self.no_fit = session, data, seed, recipe, no_fit
-        self.targets: Sequence[VitSpec] = targets
+        self._targets = targets
+        self._hidden: tuple[str, Collection[str]] = "", ()
         self.classes: str | None = data.class_id
         self.device = session.device
         self._load_teacher = load_teacher
         self._teacher: nn.Module | None = None
+
+    @property
+    def targets(self) -> Sequence[VitSpec]:
+        """See `methods.base.Lab.targets`. Raises TypeError where they are hidden from the code that asks."""
+        reason, readers = self._hidden
+        if reason and sys._getframe(1).f_globals.get("__name__") not in readers:
+            raise TypeError(reason)
+        return self._targets
+
+    def hide_targets(self, reason: str, readers: Collection[str]) -> None:
+        """Make reading `targets` an error, with that reason, for all code but that of the modules `readers`."""
+        self._hidden = reason, readers
 
     def fit(
         self,
@@ -63,7 +77,7 @@ class JobLab:
         self.session.seen |= (
             {"images"} if loss == "kd" and not (merged.distill and merged.distill.ce) else {"images", "labels"}
         )
-        return Fit(
+        fit = Fit(
             self.session,
             self.data,
             module,
@@ -76,13 +90,16 @@ class JobLab:
             fraction=fraction,
             before_step=before_step,
             evaluate=evaluate,
-        ).run()
+        )
+        with self.session.forwards.paused():
+            return fit.run()
 
     def batches(self, n: int, *, name: str, labels: bool = False) -> Iterator[Any]:
         """`n` training images (all, if there are fewer), drawn without replacement, without augmentation."""
         self.session.seen |= {"images", "labels"} if labels else {"images"}
         chosen = torch.randperm(self.data.train.n, generator=self.generator("batches " + name))[:n]
         cost = self.session.costs.setdefault(f"batches {name}", Cost())  # a second time adds up
+        self.session.forwards.images_drawn()
         batches = self.data.train.batches(list(chosen.split(BATCH)), epoch=0, seed=self.seed, augment=None)
         while True:
             with self.session.clock.stage("batches") as reading:

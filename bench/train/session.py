@@ -12,6 +12,7 @@ from bench.store.job_dir import JobDir
 from bench.train import checkpoint
 from bench.train.clock import Clock
 from bench.train.cost import Cost
+from bench.train.forwards import Forwards
 from bench.train.group import Group
 
 COMPILED = "TORCHINDUCTOR_CACHE_DIR"
@@ -39,6 +40,7 @@ class Session:
     ) -> None:  # fmt: skip
         self.folder, self.device, self.progress, self.group = folder, device, progress, group or Group()
         self.clock = Clock(device, self.group)
+        self.forwards = Forwards(self.clock)
         self.checkpoint_seconds = checkpoint_seconds
         self.stop = False  # set from a signal handler
         self.costs: dict[str, Cost] = {}  # by name; what is replayed replaces its entry
@@ -89,10 +91,15 @@ class Session:
 
     def found(self) -> dict[str, Any]:
         """What a result says of warm-ups: how many parts batches were computed in where memory asked for it, by fit,
-        and the seconds that compiling took."""
+        and the seconds that compiling took; and how many forward passes of a method nobody was charged for."""
         parts = {fit: notes["accumulate"] for fit, notes in self.notes.items() if "accumulate" in notes}
         seconds = [notes["compile_seconds"] for notes in self.notes.values() if "compile_seconds" in notes]
-        return ({"accumulate": parts} if parts else {}) | ({"compile_seconds": sum(seconds)} if seconds else {})
+        unmetered = self.forwards.unmetered
+        return (
+            ({"accumulate": parts} if parts else {})
+            | ({"compile_seconds": sum(seconds)} if seconds else {})
+            | ({} if unmetered is None else {"unmetered": unmetered})
+        )
 
     def close(self) -> None:
         """Forget the checkpoint: the job is done."""

@@ -95,11 +95,15 @@ class Context:
 
     def timed(self, name: str, work: Callable[[], Any]) -> Any:
         """Run a method's function; the seconds and joules that no fit or meter of it accounts for are charged under
-        its name."""
-        with self.session.clock.stage(name) as stage:
+        its name. FLOPs are not: a pass of images that is on no meter is warned of."""
+        session = self.session
+        with session.clock.stage(name) as stage, session.forwards.watched(name):
             value = work()
-        cost = self.session.costs[name] = Cost()
+        cost = session.costs[name] = Cost()
         stage.charge(cost)
+        if session.forwards.unmetered:
+            passes = f"{session.forwards.unmetered} forward passes of {name} were in no `with lab.meter(name):`"
+            session.log("warning", message=f"{passes}; their FLOPs are not counted")
         return value
 
     def close(self) -> None:

@@ -1,8 +1,14 @@
-"""Seeing whether a method uses its ancestor."""
+"""Seeing whether a method uses its ancestor, and whether it is the code that was planned."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from torch import nn
+
+import methods
+from bench.jobs.inputs import MethodInput
+from bench.suite.outside import file_of, files_of, hash_of
 
 
 def watched(model: nn.Module, used: Callable[[], object]) -> nn.Module:
@@ -18,3 +24,31 @@ def watched(model: nn.Module, used: Callable[[], object]) -> nn.Module:
         plain.__name__, (plain,), {"__getattribute__": __getattribute__, "__module__": plain.__module__}
     )
     return model
+
+
+@contextmanager
+def same_code(method: MethodInput, function: str) -> Iterator[None]:
+    """Watch a method from outside while its `function` is called.
+
+    Raises ValueError where modules that it imported first in here, or files that it declares, are not those that its
+    identity was planned with. Modules that were imported before are those of the plan, whatever their files say now.
+    """
+    before = set(sys.modules)
+    yield
+    if not method.code:
+        return
+    planned, files = method.code["modules"], method.code["files"]
+    for name in sorted(sys.modules.keys() - before):
+        file = file_of(name)
+        if file is None or not file.stat().st_size:
+            continue
+        if name not in planned:
+            way_out = "import it by an import statement, or by import_module of its name as a literal"
+            raise ValueError(f"{function} imported {name} ({file}), which is no part of the identity; {way_out}")
+        if hash_of(file) != planned[name]:
+            raise ValueError(f"{name} ({file}) has changed since this job was planned; run the suite again")
+    for name, planned_hash in files.items():
+        if files_of(methods.method_class(method.use))[name] != planned_hash:
+            raise ValueError(
+                f"the file {name} of {method.use} has changed since this job was planned; run the suite again"
+            )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bench.report.analysis.statistics import ENOUGH, FEW
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 # column -> what it means for the numbers when it differs between the runs of one suite
 MIXTURES = {
@@ -56,6 +56,16 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
         cautions.append(
             "ancestor and learngenes were made once: intervals are over training seeds, given one learngene"
         )
+    unmet = int(heads_left_behind(done).sum())
+    if unmet:
+        cautions.append(
+            f"{unmet} runs have a fresh head although head: transfer was wished for: the classes of what they start "
+            "from are others, or not known to be theirs (`classes: same` of an ancestor says so)"
+        )
+    uncounted = done[done["unmetered"].fillna(0) > 0]
+    if len(uncounted):
+        labels = _some(list(dict.fromkeys(uncounted["method"])))
+        cautions.append(f"{labels}: some forward passes were on no meter; their FLOPs are missing in the costs")
     unnamed = done[(done["tune"] != "") & (done["tuning"] == "")]
     if len(unnamed):
         cautions.append(f"{len(unnamed)} runs have a tuned learning rate but do not say by which runs: cost unknown")
@@ -65,6 +75,12 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
             f"{len(free)} runs have an ancestor from elsewhere, of unknown cost: totals are without it, '+ ?'"
         )
     return [f"{suite}: {text}" for text in cautions]
+
+
+def heads_left_behind(runs: DataFrame) -> Series:
+    """Return for each run whether its head stayed fresh although it was stored, and wished to transfer."""
+    stored = runs["stored_params_head"].fillna(0) > 0
+    return (runs["head"] == "transfer") & (runs["head_used"] == "fresh") & stored
 
 
 def _states(runs: DataFrame) -> list[str]:

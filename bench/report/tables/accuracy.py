@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.report.analysis.cautions import heads_left_behind
 from bench.report.analysis.comparisons import COMPARED
 from bench.report.analysis.cost import OWN, PARTS, SHARED
 from bench.report.analysis.sections import Section, own_recipe
@@ -83,12 +84,12 @@ def setting(section: Section, method: str) -> str:
     """Return what a label has other than most: control, budget, head, epochs, tuning, recipe; empty for the plain
     case."""
     runs = section.runs
-    of_method = runs[runs["method"] == method]
-    first = of_method.sort_values("status", key=lambda status: status != "done", kind="stable").iloc[0]
+    runs_of_it = runs[runs["method"] == method]
+    first = runs_of_it.sort_values("status", key=lambda status: status != "done", kind="stable").iloc[0]
     usual = runs["epochs"].mode()
     parts = [first["control"] and f"control: {first['control']}"]
     parts.append("" if first["budget"] in ("", "epochs") else f"equal {first['budget']} budget")
-    parts.append("fresh head" if first["head"] == "fresh" else "")
+    parts.append("fresh head" if first["head"] == "fresh" or heads_left_behind(runs_of_it).any() else "")
     parts.append(
         "" if first["epochs"] != first["epochs"] or first["epochs"] in usual.tolist() else f"{first['epochs']:g} epochs"
     )

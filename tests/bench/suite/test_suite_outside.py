@@ -87,7 +87,7 @@ def test_a_method_that_cannot_answer_is_a_message(suite, capsys, body, message, 
     assert message in error and of in error and "Traceback" not in error
 
 
-@pytest.mark.parametrize(("body", "same"), [("def condense(self, a, lab): lab.targets", False), ("pass", True)])
+@pytest.mark.parametrize(("body", "same"), [("sees_targets = True", False), ("x = '.targets'", True), ("pass", True)])
 def test_a_learngene_that_may_depend_on_the_targets_is_another_for_others(suite, body, same):
     path = suite(CLASS.format(body=body))
     few, many = (make_plan(load(path, [f"targets.0.depth={depths}"])) for depths in ("[1]", "[1, 3]"))

@@ -13,12 +13,13 @@ import methods
 from bench import provenance
 from bench.plan import Plan
 from bench.store import Store
+from bench.suite.outside import file_of
 
 SKIPPED = ("__pycache__", ".git")
 
 
 def snapshot(plan: Plan, store: Store) -> Path:
-    """Copy `bench`, `methods` and the suite's modules from outside to `<results>/code/<content hash>`, once."""
+    """Copy `bench`, `methods` and what the suite takes from outside to `<results>/code/<content hash>`, once."""
     sources = code_files(plan)
     digest = hashlib.sha256()
     for name, path in sorted(sources.items()):
@@ -53,6 +54,18 @@ def code_files(plan: Plan) -> dict[str, Path]:
     for root in roots:
         files = [root] if root.is_file() else [p for p in root.rglob("*") if p.is_file()]
         found |= {str(p.relative_to(root.parent)): p for p in files if not set(SKIPPED) & set(p.parts)}
+    return declared(plan) | found
+
+
+def declared(plan: Plan) -> dict[str, Path]:
+    """Name in the snapshot -> file, of what methods from outside declare: as far from their modules as it was."""
+    found: dict[str, Path] = {}
+    for method in plan.suite.methods:
+        module = type(method.initializer).__module__
+        own = file_of(module)
+        if method.code and own:
+            above = Path(*module.split(".")[:-1])
+            found |= {str(above / name): own.parent / name for name in method.code.files}
     return found
 
 
