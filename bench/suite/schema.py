@@ -149,8 +149,10 @@ class Ancestor(Strict):
     checkpoint: str | None = Field(default=None, description="a file of weights")
     model: AncestorModel
     convert: Convert = Field(default_factory=Convert)
-    classes: Literal["same"] | None = Field(
-        default=None, description="its head has the data set's classes in the data set's order, though names differ"
+    classes: Literal["same", "other"] | None = Field(
+        default=None,
+        description="same: its head has the data set's classes in the data set's order, though names differ; "
+        "other: it has other classes, and a fresh head takes its place",
     )
     train: Train = Field(default_factory=Changes)
     dataset: Dataset | None = None

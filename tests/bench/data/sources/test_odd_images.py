@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from bench.data import DataError, describe, load
-from bench.data.images import decode
+from bench.data.decode import decode
 from tests.bench.data.small_folder import settings
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
