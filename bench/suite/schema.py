@@ -131,7 +131,7 @@ class Convert(Strict):
     )
 
 
-SHORT = ("timm", "pretrained", "checkpoint")
+SHORT = ("timm", "pretrained", "checkpoint", "num_heads")
 
 
 def _model_or_short(schema: dict[str, Any]) -> None:
@@ -147,6 +147,7 @@ class Ancestor(Strict):
     timm: str | None = Field(default=None, description="a model of timm with its pretrained weights")
     pretrained: bool = Field(default=True, description="timm: false takes its architecture alone")
     checkpoint: str | None = Field(default=None, description="a file of weights")
+    num_heads: Count | None = Field(default=None, description="checkpoint: its heads, which the file does not tell")
     model: AncestorModel
     convert: Convert = Field(default_factory=Convert)
     classes: Literal["same", "other"] | None = Field(

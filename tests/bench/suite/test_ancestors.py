@@ -138,6 +138,7 @@ TIMM = "{model: {timm: deit_tiny_patch16_224}"
         ("{model: {timm: deit_tiny_patch16_224, depth: 3}}", "ancestor.model.depth: timm says the size"),
         ("{model: {checkpoint: nowhere.pth}}", "ancestor.model.checkpoint: 'nowhere.pth' is no file"),
         ("{timm: deit_tinny_patch16_224}", "ancestor.timm: timm has no model 'deit_tinny_patch16_224'; did you"),
+        ("{model: {checkpoint: FILE}, num_heads: 4}", "ancestor: model and num_heads are both there"),
         ("{timm: 3}", "ancestor.timm: expected a string, found 3"),
         ("{checkpoint: nowhere.pth}", "ancestor.checkpoint: 'nowhere.pth' is no file"),
         ("{big: {timm: x}}", "ancestor.big.timm: timm has no model 'x'"),
@@ -204,7 +205,7 @@ def test_a_plan_needs_neither_torch_nor_timm(tmp_path, images):
 def test_the_size_of_a_checkpoint_is_read_from_it(form, tmp_path, images):
     """With its class token, by the one key that the message of the next test names."""
     file = saved(tmp_path / form, TOKEN.replace(embed_dim=128, depth=3, mlp_ratio=3.0))
-    made = plan(tmp_path, images, f"{{model: {{checkpoint: {file}, num_heads: 4}}}}", "targets=[{depth: 2}]")
+    made = plan(tmp_path, images, f"{{checkpoint: {file}, num_heads: 4}}", "targets=[{depth: 2}]")
     assert [cell.spec for cell in made.cells] == [TOKEN.replace(embed_dim=128, depth=2, num_heads=4, mlp_ratio=3.0)]
     assert ancestor_job(made).settings["model"] == {
         "embed_dim": 128, "depth": 3, "num_heads": 4, "num_classes": 2, "mlp_ratio": 3.0, "class_token": True,
