@@ -14,6 +14,7 @@ A suite file becomes a table in one direction. The folders, in the order of that
     results/    states of jobs, rows of runs.csv
     report/     from runs.csv to tables, pictures and the page; imports nothing that computes
     commands/   one module for each command; doctor/ and probe/ look at the machine
+    api.py      the Lab as a library, over images in memory
 
 Below all of them: errors, identity (hashes), files (atomic, with checksums), models (sizes and their counts),
 provenance. A package imports only what stands below it in pyproject.toml's list; import-linter checks that.

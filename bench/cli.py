@@ -64,6 +64,13 @@ def parser() -> argparse.ArgumentParser:
     doctor = command("doctor", "what this machine can do; with SUITE what it would need", suites="maybe")
     launcher(doctor)
 
+    new = command("new", "write a suite for a folder of images", suites=None)
+    kinds = new.add_subparsers(dest="kind", required=True, metavar="KIND")
+    made = kinds.add_parser("suite", help="look at a folder of images and write a suite that runs on it",
+                            epilog=EPILOG, allow_abbrev=False)  # fmt: skip
+    made.add_argument("folder", type=Path, metavar="FOLDER", help="class/image or part/class/image")
+    made.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.yaml, after the folder")
+
     command("status", "the state of every job")
     command("cancel", "slurm: stop what is queued and running; bench run goes on from there")
 

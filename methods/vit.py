@@ -98,7 +98,7 @@ def spec_of(model: nn.Module) -> VitSpec:
             img_size=embed.img_size[0],
             in_chans=embed.proj.in_channels,
             num_classes=vit.num_classes,
-            mlp_ratio=_ratio(block.mlp.fc1.out_features, vit.embed_dim),
+            mlp_ratio=mlp_ratio_of(block.mlp.fc1.out_features, vit.embed_dim),
             class_token=vit.cls_token is not None,
             global_pool=vit.global_pool,
         )
@@ -107,7 +107,7 @@ def spec_of(model: nn.Module) -> VitSpec:
     return spec
 
 
-def _ratio(hidden: int, width: int) -> float:
+def mlp_ratio_of(hidden: int, width: int) -> float:
     """The ratio from which `VitSpec.hidden_dim` finds `hidden` again: a quotient may be rounded just below it."""
     ratio = hidden / width
     return ratio if int(width * ratio) == hidden else math.nextafter(ratio, math.inf)

@@ -56,7 +56,7 @@ def _one(name: str, given: list[dict[str, Any]]) -> DataSettings:
     asked = [DataSettings.model_validate_json(text) for text in distinct]
     first = max(asked, key=short_side)
     for other in asked:
-        for key in ("source", "root", "splits", "class_map", "image_column", "label_column"):
+        for key in ("source", "root", "splits", "split", "class_map", "image_column", "label_column"):
             if getattr(other, key) != getattr(first, key):
                 both = f"{key}: {getattr(first, key)} and {getattr(other, key)}"
                 raise UsageError(f"two data sets are named {name} ({both}); give one of them another name, with `base`")

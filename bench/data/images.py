@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.data.settings import DataError
+from bench.data.decode import decode
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -117,16 +117,3 @@ class ChosenImages:
 
     def _of(self, index: int) -> Images:
         return self.images[int(self.piece[index])]
-
-
-def decode(source: Callable[[], Any], name: str, mode: str) -> Image.Image:
-    """Open what `source` gives (a path, a file or an image) and convert it. Raises DataError with `name`."""
-    from PIL import Image
-
-    try:
-        file = source()
-        with file if isinstance(file, Image.Image) else Image.open(file) as image:
-            image.load()
-            return image if image.mode == mode else image.convert(mode)  # which would copy it
-    except Exception as error:  # PIL raises OSError, SyntaxError, ValueError, ... for what it cannot decode
-        raise DataError(f"{name}: not a readable image ({type(error).__name__}: {error})") from None

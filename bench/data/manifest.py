@@ -16,7 +16,8 @@ CHECKSUM = 32  # bytes at the end
 
 def settings_key(settings: DataSettings) -> str:
     """What of the settings says which images are meant, in one text."""
-    return canonical(settings.model_dump(mode="json", exclude={"workers", "download"}))
+    unset = set() if settings.split else {"split"}  # so that records of before there was this key stay valid
+    return canonical(settings.model_dump(mode="json", exclude={"workers", "download", *unset}))
 
 
 def manifest_name(suite: str, settings: DataSettings) -> str:

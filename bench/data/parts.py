@@ -21,7 +21,8 @@ def choose_parts(settings: DataSettings, found: Collection[str], expected: str) 
         names = {part: next((n for n in usual if n in found), None) for part, usual in USUAL.items()}
         if not names["test"]:
             names = {"train": names["train"], "test": names["val"]}
-    missing = [part for part in ("train", "test") if not names.get(part)]
+    needed = ("train",) if settings.split else ("train", "test")
+    missing = [part for part in needed if not names.get(part)]
     missing += [name for name in names.values() if name and name not in found]
     if missing:
         raise DataMissing(

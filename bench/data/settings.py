@@ -19,6 +19,7 @@ Source = Literal["builtin", "folder", "torch", "hfds", "wds"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 FIELDS_OF_SOURCE = {
     "splits": ("folder", "hfds", "wds"),
+    "split": ("folder",),
     "class_map": ("folder", "wds"),
     "image_column": ("hfds",),
     "label_column": ("hfds",),
@@ -41,6 +42,23 @@ class Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Cut(Frozen):
+    """The parts that a folder of images does not have, as fractions of each class's images, drawn by the seed and the
+    names of the images below their class alone. Without `val` it is cut from train as of any other data set."""
+
+    test: float = Field(gt=0, lt=1)
+    val: float | None = Field(default=None, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> Cut:
+        if self.test + (self.val or 0) >= 1:
+            raise ValueError(
+                f"val and test are {self.test + (self.val or 0):g} of the images; nothing is left to train on"
+            )
+        return self
+
+
 class DataSettings(Frozen):
     """A data set. A known name alone will do: `digits`, `cifar10`, ...; its defaults can be overridden."""
 
@@ -49,6 +67,9 @@ class DataSettings(Frozen):
     source: Source = Field(default="folder", description="hfds: Hugging Face, saved to disk; wds: WebDataset shards")
     root: str | None = Field(default=None, description="where it is; $VARIABLES are filled in when it is read")
     splits: dict[Part, str] | None = Field(default=None, description="part -> its name at the source")
+    split: Cut | None = Field(
+        default=None, description="folder: parts are cut from one, from root/CLASS or from the train of `splits`"
+    )
     class_map: str | None = Field(
         default=None, description="folder, wds: file of class names in label order, a line each"
     )
@@ -132,9 +153,18 @@ class DataSettings(Frozen):
         for name, sources in FIELDS_OF_SOURCE.items():
             if name in changed and self.source not in sources:
                 raise ValueError(f"{name} is for source {' and '.join(sources)}, not for {self.source}")
-        if self.splits is not None and not {"train", "test"} <= self.splits.keys():
-            raise ValueError("splits must name at least train and test")
+        self._check_parts()
         return self
+
+    def _check_parts(self) -> None:
+        """Every part comes from one place."""
+        needed = {"train"} if self.split else {"train", "test"}
+        if self.splits is not None and not needed <= self.splits.keys():
+            raise ValueError(f"splits must name at least {' and '.join(sorted(needed, reverse=True))}")
+        cut = {"test", "val"} if self.split and self.split.val else {"test"} if self.split else set()
+        twice = sorted(cut & (self.splits or {}).keys())
+        if twice:
+            raise ValueError(f"{' and '.join(twice)}: named by splits and cut by split; expected one of them")
 
     @property
     def known(self) -> str:

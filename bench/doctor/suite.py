@@ -13,6 +13,7 @@ from bench.data.description import describe_survey
 from bench.data.known import DEFAULTS, SIZES, TORCH_SETS
 from bench.data.survey import Survey
 from bench.doctor.finding import Finding
+from bench.doctor.images import one_of_each_class
 from bench.doctor.machine import has_compiler
 from bench.doctor.scheduler import partitions
 from bench.doctor.weights import weights
@@ -50,6 +51,8 @@ class DataSets:
         how = "decoded from the originals by every run; bench prepare makes that cheaper" if decoded else ""
         self.findings.append(Finding("data", what, "ok", how))
         self.findings += incomplete(settings, found)
+        if settings.stored_as_files:
+            self.findings += one_of_each_class(used)
         return found
 
 

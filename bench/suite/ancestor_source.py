@@ -24,7 +24,7 @@ def source_settings(entry: AncestorEntry) -> tuple[dict[str, Any], dict[str, Any
         local["weights"] = str(path)
     if entry.convert:
         settings["convert"] = entry.convert
-    if entry.classes:
+    if entry.classes == "same":
         settings["same_classes"] = True
     return settings, local
 

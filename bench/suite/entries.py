@@ -43,7 +43,7 @@ class AncestorEntry:
     data: DataEntry | None  # None: the data set of the runs
     position: tuple[str | int, ...]
     convert: dict[str, str] = field(default_factory=dict)  # conversions of weights from elsewhere
-    classes: str | None = None  # "same": its head is known to have the data set's classes
+    classes: str | None = None  # "same": its head is known to have the data set's classes; "other": to have others
     is_vit: bool = True  # else it can be distilled from, and nothing more
     seed: int = 0  # tells apart ancestors that are made alike
     start: str | None = None  # name of the ancestor whose weights its training begins with

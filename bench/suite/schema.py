@@ -131,7 +131,7 @@ class Convert(Strict):
     )
 
 
-SHORT = ("timm", "pretrained", "checkpoint")
+SHORT = ("timm", "pretrained", "checkpoint", "num_heads")
 
 
 def _model_or_short(schema: dict[str, Any]) -> None:
@@ -147,10 +147,13 @@ class Ancestor(Strict):
     timm: str | None = Field(default=None, description="a model of timm with its pretrained weights")
     pretrained: bool = Field(default=True, description="timm: false takes its architecture alone")
     checkpoint: str | None = Field(default=None, description="a file of weights")
+    num_heads: Count | None = Field(default=None, description="checkpoint: its heads, which the file does not tell")
     model: AncestorModel
     convert: Convert = Field(default_factory=Convert)
-    classes: Literal["same"] | None = Field(
-        default=None, description="its head has the data set's classes in the data set's order, though names differ"
+    classes: Literal["same", "other"] | None = Field(
+        default=None,
+        description="same: its head has the data set's classes in the data set's order, though names differ; "
+        "other: it has other classes, and a fresh head takes its place",
     )
     train: Train = Field(default_factory=Changes)
     dataset: Dataset | None = None

@@ -249,6 +249,14 @@ def test_a_class_from_outside_passes(cls):
     check_initializer(cls(), ANCESTOR, TARGET, TinyLab)
 
 
+def test_the_stub_is_what_it_is_tried_with_unless_said_otherwise():
+    origins = check_initializer(Copy())
+    assert origins["pos_embed"] == origins["blocks.1.attn.qkv.weight"] == "given"
+    assert not any(name.startswith("blocks.2.") for name in origins)  # half as deep
+    with pytest.raises(AssertionError, match="condensing twice"):
+        check_initializer(UnseededCondense())
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

@@ -216,6 +216,7 @@ def _finish(
         **({"content": plan["content"]} if "content" in plan else {}),
         "classes": list(survey.classes),
         "parts": dict(settings.splits or {}),
+        **({"split": settings.split.model_dump()} if settings.split else {}),
         "splits": splits,
         "broken": [name for shards in done.values() for shard in shards for name in shard["broken"]],
         "plan": plan,

@@ -1,4 +1,4 @@
-"""Image folders: part/class/image, as torchvision and timm read them.
+"""Image folders: part/class/image, as torchvision and timm read them; or class/image, of which `split` makes parts.
 
 A part is counted with one directory listing per class and no look at the files themselves, so that a plan can count
 ImageNet. timm's own folder reader is not used: it needs torch, and its data set replaces an image that cannot be
@@ -7,6 +7,7 @@ decoded by the next one.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,21 +15,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.parts import choose_parts
-from bench.data.settings import DataError, DataMissing, DataSettings
+from bench.data.settings import Cut, DataError, DataMissing, DataSettings
+from bench.data.stratify import shares
 from bench.data.survey import File, Survey, some
 
 if TYPE_CHECKING:
     from bench.data.images import FileImages
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
+Listed = dict[str, list[str]]  # class -> image files, as paths below the class folder
 LAYOUT = "expected part/class/image, such as train/cat/1.jpg and val/cat/2.jpg, with parts train, val and test"
+DEEPEST = 16  # folders below that of a class
+UNDIVIDED = "expected class/image, such as cat/1.jpg"
+EITHER = f"{LAYOUT}, or class/image with split: {{val: 0.1, test: 0.2}}"
 
 
 def survey(settings: DataSettings) -> Survey:
     """Raises DataMissing saying what was expected and what was found."""
     parts = _parts(settings)
-    listed = {part: _list_part(folder) for part, folder in parts.items()}
+    listed = {part: list_classes(folder, UNDIVIDED if settings.split else LAYOUT) for part, folder in parts.items()}
     classes = _classes(settings, listed["train"])
+    if settings.split:
+        cut = _cut(settings, settings.split, {c: listed["train"][c] for c in classes})
+        listed, parts = listed | cut, parts | dict.fromkeys(cut, parts["train"])
     for part, images in listed.items():
         unknown = sorted(set(images) - set(classes))
         if unknown and part != "train" and not settings.class_map:
@@ -45,8 +54,9 @@ def survey(settings: DataSettings) -> Survey:
 def files(settings: DataSettings, survey: Survey) -> list[File]:
     """Every image, in the order in which parts have them."""
     folders, listed = survey.found
+    below = {part: "" if folder == settings.path else folder.name for part, folder in folders.items()}
     return [
-        File(os.path.join(folder, c, name), os.path.join(folder.name, c, name), part, label)
+        File(os.path.join(folder, c, name), os.path.join(below[part], c, name), part, label)
         for part, folder in folders.items()
         for label, c in enumerate(survey.classes)
         for name in sorted(listed[part].get(c, ()))
@@ -67,23 +77,50 @@ def _parts(settings: DataSettings) -> dict[str, Path]:
     root = settings.path
     if not root.is_dir():
         raise DataMissing(f"{settings.name}: {root} is not a folder; {LAYOUT}")
+    if settings.split and not settings.splits:
+        return {"train": root}
     found = [entry.name for entry in os.scandir(root) if entry.is_dir()]
-    return {part: root / name for part, name in choose_parts(settings, found, LAYOUT).items()}
+    return {part: root / name for part, name in choose_parts(settings, found, EITHER).items()}
 
 
-def _list_part(folder: Path) -> dict[str, list[str]]:
-    """class -> image files (paths below the class folder)."""
+def _cut(settings: DataSettings, cut: Cut, images: Listed) -> dict[str, Listed]:
+    """The parts of a folder that has only one: each class has its share in each of them."""
+    counts = [len(names) for names in images.values()]
+    test = shares(counts, cut.test)
+    val = shares(counts, cut.val) if cut.val else [0] * len(counts)
+    parts: dict[str, Listed] = {"train": {}, "val": {}, "test": {}}
+    for (c, names), n_test, n_val in zip(images.items(), test, val, strict=True):
+        if n_test + n_val >= len(names):
+            wanted = "train, val and test" if cut.val else "train and test"
+            raise DataError(
+                f"{settings.name}: {len(names)} image{'s' * (len(names) > 1)} of {c} cannot be split into {wanted}; "
+                f"expected at least {3 if cut.val else 2}"
+            )
+        drawn = sorted(names, key=lambda name: hashlib.sha256(os.fsencode(f"{cut.seed}/{c}/{name}")).digest())
+        ends = n_test, n_test + n_val
+        parts["test"][c], parts["val"][c], parts["train"][c] = (
+            drawn[: ends[0]],
+            drawn[ends[0] : ends[1]],
+            drawn[ends[1] :],
+        )
+    return parts if cut.val else {part: parts[part] for part in ("train", "test")}
+
+
+def list_classes(folder: Path, layout: str = UNDIVIDED) -> Listed:
+    """The images of every class folder. Raises DataMissing where there is no such folder, or one without images."""
     classes = [entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
     listed = {c: list(_images(os.path.join(folder, c))) for c in classes}
     empty = sorted(c for c, files in listed.items() if not files)
     if empty or not listed:
         what = f"no image in {some(empty)}" if empty else "no class folder"
-        raise DataMissing(f"{folder}: {what}; {LAYOUT} (images: {' '.join(EXTENSIONS)})")
+        raise DataMissing(f"{folder}: {what}; {layout} (images: {' '.join(EXTENSIONS)})")
     return listed
 
 
 def _images(folder: str, below: str = "") -> Iterator[str]:
     """Names of the images in a class folder and the folders below it, but for hidden ones."""
+    if below.count(os.sep) > DEEPEST:
+        raise DataError(f"{os.path.join(folder, below)}: nested more than {DEEPEST} deep; does a link lead back?")
     with os.scandir(os.path.join(folder, below)) as entries:
         for entry in entries:
             if entry.name.startswith("."):

@@ -37,6 +37,8 @@ def survey(settings: DataSettings) -> Survey:
         raise DataError(f"{settings.name}: class_map is not in the order that {root} was prepared in; prepare it anew")
     if settings.splits and info["parts"] and dict(settings.splits) != info["parts"]:
         raise DataError(f"{settings.name}: {root} was prepared from {info['parts']}, not from {dict(settings.splits)}")
+    if settings.split and settings.split.model_dump() != info.get("split"):
+        raise DataError(f"{settings.name}: {root} was prepared with split {info.get('split')}; prepare it anew")
     for split in info["splits"].values():
         for name, size in zip(split["filenames"], split["bytes"], strict=True):
             check_size(root / name, size)

@@ -52,7 +52,7 @@ def test_forms_of_a_checkpoint(form, tmp_path, images):
 
 def test_another_class_count_gets_a_fresh_head(tmp_path, images):
     model, file = saved(tmp_path, "test_vit", **BARE_OPTIONS | {"num_classes": 7})
-    code, results = run(tmp_path, images, BARE.replace("FILE", str(file)))
+    code, results = run(tmp_path, images, BARE.replace("FILE", str(file))[:-1] + ", classes: other}")
     result, _ = made(results)
     assert code == 0 and result["head"] == "fresh" and result["classes"] is None
     got = model_of(results)
@@ -76,7 +76,7 @@ def test_a_head_transfers_where_its_classes_are_known(said, tmp_path, images):
 def test_classes_cannot_be_the_same_where_their_number_is_not(tmp_path, images, capsys):
     _, file = saved(tmp_path, "test_vit", **BARE_OPTIONS | {"num_classes": 7})
     code, _ = run(tmp_path, images, BARE.replace("FILE", str(file))[:-1] + ", classes: same}")
-    assert code == 1 and "the head has 7 classes, the data 3" in capsys.readouterr().out
+    assert code == 2 and "has 7 classes, the data 3" in capsys.readouterr().err
 
 
 def test_fine_tuned_on_the_data_first(tmp_path, images):
@@ -102,7 +102,7 @@ def test_weights_of_this_project_are_an_ancestor_by_themselves(kind, tmp_path, i
     assert {k: after[k] for k in same} == {k: before[k] for k in same} and after["head"] == "kept"
 
 
-MODELS = {"other": {"class_token": True}, "wide": {"embed_dim": 32}}
+MODELS = {"wide": {"embed_dim": 32}}
 
 
 class Unwanted:
@@ -117,9 +117,8 @@ class Unwanted:
         (b"nothing", "cannot be read as weights"),
         ({}, "holds no weights"),
         ({"model": {"a": 1}}, "holds no weights"),
-        ({"patch_embed.proj.weight": torch.zeros(24, 3, 8, 8)}, "neither given nor fresh"),
-        ("other", "hold what a plain ViT has not: cls_token"),
-        ("wide", "do not fit a ViT of the size given"),
+        ({"patch_embed.proj.weight": torch.zeros(24, 3, 8, 8)}, "is no ViT as timm has it"),
+        ("wide", "has embed_dim 32, the suite says 24"),
     ],
 )
 def test_what_is_wrong_with_a_checkpoint_is_told(content, message, tmp_path, images, capsys):
@@ -131,8 +130,19 @@ def test_what_is_wrong_with_a_checkpoint_is_told(content, message, tmp_path, ima
     else:
         torch.save(content, file)
     code, _ = run(tmp_path, images, BARE.replace("FILE", str(file)))
-    said = capsys.readouterr().out
-    assert code == 1 and message in said and "executed" not in said
+    out, said = capsys.readouterr()
+    assert code == 2 and message in said and "executed" not in out + said and not (tmp_path / "r").exists()
+
+
+def test_a_class_token_of_a_file_is_kept(tmp_path, images):
+    """A checkpoint as timm makes them, by the one key that the message of `plan` names."""
+    options = BARE_OPTIONS | {"class_token": True, "global_pool": "token"}
+    model, file = saved(tmp_path, "test_vit", **options)
+    code, results = run(tmp_path, images, f"{{model: {{checkpoint: {file}, num_heads: 2}}}}")
+    x = torch.randn(2, 3, 32, 32)
+    assert code == 0 and torch.equal(model_of(results)(x), model(x))
+    spec = made(results)[0]["spec"]
+    assert spec["class_token"] and spec["global_pool"] == "token"
 
 
 def test_a_checkpoint_that_changes_is_another_ancestor(tmp_path, images):

@@ -1,11 +1,13 @@
 """What every initializer has to keep, as plain assertions: run `check_initializer` on a class of your own.
 
-    from methods.testing import check_initializer
+    from methods.testing import check_initializer, check_size, sizes_around
+    check_initializer(Halved())
     for size, target_spec in sizes_around(ancestor_spec).items():
-        check_size(Halved(), ancestor_spec, target_spec, make_lab)
+        check_size(Halved(), ancestor_spec, target_spec)
 
 A size that the method serves has to pass `check_initializer`; one that it does not serve has to be refused with a
-reason. `make_lab(targets=[VitSpec], teacher=module or None, classes=str, seed=int)` gives a `Lab` whose fits are short.
+reason. `make_lab(targets=[VitSpec], teacher=module or None, classes=str, seed=int)` gives a `Lab` whose fits are short;
+by default it is the stub.
 Nothing here needs pytest; a method that breaks the contract raises AssertionError saying how.
 """
 
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.base import Initializer, Lab, Learngene
+from methods.testing.stub import SPEC, StubLab
 from methods.vit import VitSpec, build_vit
 
 if TYPE_CHECKING:
@@ -136,7 +139,7 @@ def sizes_around(ancestor: VitSpec) -> dict[str, VitSpec]:
 
 
 def check_size(
-    initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab
+    initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab = StubLab
 ) -> dict[str, str] | None:
     """`check_initializer` for a size that the method serves, `check_refusal` and None for one that it does not."""
     if initializer.supports(ancestor_spec if initializer.ancestors else None, target_spec) is None:
@@ -145,7 +148,9 @@ def check_size(
     return None
 
 
-def check_refusal(initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab) -> None:
+def check_refusal(
+    initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab = StubLab
+) -> None:
     """A size that is not served has a reason, and filling it all the same raises ValueError with that reason."""
     ancestor = ancestor_spec if initializer.ancestors else None
     reason = initializer.supports(ancestor, target_spec)
@@ -162,12 +167,18 @@ def check_refusal(initializer: Initializer, ancestor_spec: VitSpec, target_spec:
 
 
 def check_initializer(
-    initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab
+    initializer: Initializer,
+    ancestor_spec: VitSpec = SPEC,
+    target_spec: VitSpec | None = None,
+    make_lab: MakeLab = StubLab,
 ) -> dict[str, str]:
     """All checks of one initializer on one pair of sizes, with the options as given.
 
+    target_spec: default: half as deep as the ancestor.
+
     Returns where each tensor of the target comes from, see `origin`. Raises AssertionError.
     """
+    target_spec = target_spec or ancestor_spec.replace(depth=max(1, ancestor_spec.depth // 2))
     check_options(initializer)
     ancestor = ancestor_spec if initializer.ancestors else None
     assert initializer.supports(ancestor, target_spec) is None, initializer.supports(ancestor, target_spec)

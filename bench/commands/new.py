@@ -1,0 +1,234 @@
+"""`bench new suite`: looks at a folder of images and writes a suite that runs on it."""
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data import DataSettings
+from bench.data.known import DEFAULTS
+from bench.data.parts import USUAL
+from bench.data.settings import Cut
+from bench.data.sources import folder
+from bench.data.survey import some
+from bench.doctor.images import Look, look
+from bench.errors import UsageError
+from bench.suite.values import RESERVED_NAMES
+
+MOST = 5000  # images that are opened
+USUAL_SIZE = 224  # pixels; larger images are scaled down to it
+SMALL = 96  # pixels; images up to it are held in memory, at small models
+MEMORY = 5e8  # bytes
+CUT = Cut(val=0.1, test=0.2)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What models see of the images. whole: nothing is cropped or scaled."""
+
+    img_size: int
+    patch_size: int
+    whole: bool
+
+
+def main(options: argparse.Namespace) -> int:
+    root = options.folder.expanduser()
+    name = name_for(root)
+    out = options.out or Path(f"{name}.yaml")
+    if out.exists():
+        raise UsageError(f"{out} is there already; expected another --out, or remove it first")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"{out.absolute().parent} is no folder; expected one for the suite, see --out")
+    layout = layout_of(root)
+    settings = DataSettings.model_validate({"name": name, "source": "folder", "root": str(root), **layout})
+    try:
+        survey = folder.survey(settings)
+        files = folder.files(settings, survey)
+    except (ValueError, OSError) as error:
+        raise UsageError(str(error)) from None
+    chosen = files[:: -(-len(files) // MOST)]
+    found = look([file.path for file in chosen])
+    if found.troubles:
+        n = f"{len(found.troubles)} of {len(chosen)} images cannot be read"
+        raise UsageError(f"{n}: {some(found.troubles)}; repair or remove them")
+    trained_on = look([file.path for file in chosen if file.part == "train"])
+    about = facts(found, survey.classes, [len(survey.found[1]["train"][c]) for c in survey.classes], len(files))
+    text = suite_text(name, root, out, layout, survey.sizes, len(survey.classes), found, trained_on, about)
+    with out.open("x", encoding="utf-8") as file:
+        file.write(text)
+    print("\n".join(about))
+    print(f"\nwritten: {out}\n")
+    for command, purpose in (("doctor", "whether all is there"), ("plan", "what it would do and cost"), ("run", "go")):
+        print(f"  python -m bench {command} {out}".ljust(50) + f" # {purpose}")
+    return 0
+
+
+def name_for(root: Path) -> str:
+    """The folder's name as a suite's, and as that of a data set which is not one of those known."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", root.absolute().name).strip("_") or "images"
+    return f"my_{name}" if name in DEFAULTS or name in RESERVED_NAMES else name
+
+
+def layout_of(root: Path) -> dict[str, dict[str, object]]:
+    """`splits` and `split` for what a folder consists of. Raises UsageError for what holds no class folders."""
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder; {folder.EITHER}")
+    if "$" in str(root):
+        raise UsageError(f"{root}: a suite takes what follows a $ for a variable; expected a path without it")
+    inside = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    if not inside:
+        raise UsageError(f"{root} has no folders; {folder.EITHER}")
+    parts = {
+        part: next((n for n in names if n in inside and has_classes(root / n)), None) for part, names in USUAL.items()
+    }
+    cut = CUT.model_dump()
+    if parts["train"] is None:
+        return {"split": cut}
+    if parts["test"] is None and parts["val"] is None:
+        return {"splits": {"train": parts["train"]}, "split": cut}
+    if parts["test"] is None:
+        return {"splits": {"train": parts["train"], "test": parts["val"]}}
+    return {"splits": {part: name for part, name in parts.items() if name}}
+
+
+def has_classes(path: Path) -> bool:
+    """Whether a folder is a part, with folders of classes in it, and not a class that is called like one."""
+    entries = [entry for entry in os.scandir(path) if not entry.name.startswith(".")]
+    images = any(entry.name.lower().endswith(folder.EXTENSIONS) for entry in entries)
+    return not images and any(entry.is_dir() for entry in entries)
+
+
+def facts(found: Look, classes: Sequence[str], counts: Sequence[int], n: int) -> list[str]:
+    """What was found, a line each."""
+    seen = sum(found.sizes.values())
+    looked = f"{n:,} images of {len(classes)} classes" + (f"; {seen:,} of them were opened" if seen < n else "")
+    widths, heights = zip(*found.sizes, strict=True)
+    (width, height), most = found.sizes.most_common(1)[0]
+    sizes = f"all {width}x{height} pixels"
+    if len(found.sizes) > 1:
+        sizes = f"{min(widths)}x{min(heights)} to {max(widths)}x{max(heights)} pixels; {most:,} are {width}x{height}"
+    kinds = ", ".join(f"{n:,} {mode}" for mode, n in found.modes.most_common())
+    lines = [
+        looked,
+        f"for training {min(counts)} to {max(counts)} of a class: {some(list(classes), 5)}",
+        f"{sizes}, {'grey' if found.grey else 'in colour'} (as stored: {kinds})",
+    ]
+    if found.animated:
+        lines.append(f"{found.animated:,} have several frames: the first counts")
+    return lines
+
+
+def shape_of(sizes: Sequence[tuple[int, int]]) -> Shape:
+    """The size that models see, and a patch size that divides it into some 7 to 14 patches a side.
+
+    sizes: width and height of each image.
+    """
+    short = sorted(min(size) for size in sizes)
+    side = short[len(short) // 2]
+    size = min(side, USUAL_SIZE)
+    patch = patch_for(size)
+    while patch is None:  # prime, or nearly
+        size -= 1
+        patch = patch_for(size)
+    return Shape(size, patch, whole=set(sizes) == {(size, size)})
+
+
+def patch_for(size: int) -> int | None:
+    """The smallest patch that makes 2 to 8 patches a side, 14 where images are large; None where there is none."""
+    most, fewest = (14, 7) if size > SMALL else (8, min(4, size))
+    return next((p for p in range(1, size + 1) if size % p == 0 and fewest <= size // p <= most), None)
+
+
+def suite_text(
+    name: str,
+    root: Path,
+    out: Path,
+    layout: dict[str, dict[str, object]],
+    counts: Mapping[str, int],
+    classes: int,
+    found: Look,
+    trained_on: Look,
+    about: Sequence[str],
+) -> str:
+    """The suite, with a comment for whatever may be otherwise."""
+    sizes = list(found.sizes.elements())
+    shape = shape_of(sizes)
+    mean, std = trained_on.statistics()
+    mean, std = (mean * 3, std * 3) if len(mean) == 1 and not found.grey else (mean, std)
+    channels = 1 if found.grey else 3
+    small = shape.img_size <= SMALL
+    in_memory = small and sum(counts.values()) * channels * shape.img_size**2 <= MEMORY
+    kept = (
+        "as the images are"
+        if shape.whole
+        else "what images are scaled and cropped to; " + f"they are {about[2].split(' (')[0]}"
+    )
+    lines = [
+        f"# python -m bench run {out.name}",
+        "#",
+        f"# Made by bench new suite {root}:",
+        *(f"#   {line}" for line in about),
+        "# Every value here may be changed; docs/data.md and docs/suites.md say what else there is.",
+        f"name: {name}",
+        "dataset:",
+        f"  name: {name}",
+        "  source: folder",
+        f"  root: {quoted(relative(root, out))}",
+    ]
+    if "splits" in layout:
+        lines.append(f"  splits: {flow(layout['splits'])}")
+    if "split" in layout:
+        lines.append(f"  split: {flow(layout['split'])} # of each class; the seed and the names of images draw them")
+    elif "val" not in layout["splits"]:
+        lines.append("  val_fraction: 0.1 # of train, for validation")
+    lines += [
+        f"  img_size: {shape.img_size} # {kept}",
+        f"  in_chans: {channels} # {'grey' if channels == 1 else 'colour'}",
+        f"  num_classes: {classes}",
+        f"  mean: {flow(mean)} # measured on {sum(trained_on.sizes.values()):,} training images, of values in 0..1",
+        f"  std: {flow(std)}",
+    ]
+    if shape.whole or small:
+        lines.append("  crop_pct: 1.0 # the whole image is seen")
+    if in_memory:
+        lines.append("  in_memory: true # decoded once")
+    width, heads, depth = (64, 2, 6) if small else (192, 3, 12)
+    batch = 32 if counts["train"] < 5000 else 128
+    lines += [
+        "ancestor: # trained here; docs/checkpoints.md says how to bring your own",
+        f"  model: {{embed_dim: {width}, depth: {depth}, num_heads: {heads}, patch_size: {shape.patch_size}}}",
+        f"  train: {{epochs: 20, batch_size: {batch}, lr: 1.0e-3, warmup_epochs: 2}}",
+        "targets: # every list is an axis",
+        f"  - {{embed_dim: {width}, num_heads: {heads}, depth: {[depth // 3, depth * 2 // 3]}}}",
+        "methods: # python -m bench methods lists them",
+        "  random: {}",
+        "  weight_selection: {}",
+        "  sws: {stages: 4}",
+        "  mixture_growth: {templates: 4}",
+        "  wave: {templates: 4, template_size: 32}",
+        f"train: {{epochs: 5, batch_size: {batch}, lr: 1.0e-3}} # the runs",
+        "seeds: 3",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def relative(root: Path, out: Path) -> str:
+    """The folder as the suite names it: relative to its file where it lies beside or below it."""
+    absolute, start = Path(os.path.abspath(root)), Path(os.path.abspath(out)).parent
+    return str(absolute.relative_to(start)) if absolute.is_relative_to(start) and absolute != start else str(absolute)
+
+
+def quoted(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z_./][A-Za-z0-9_./-]*", text) else json.dumps(text, ensure_ascii=False)
+
+
+def flow(value: object) -> str:
+    """A mapping or list in one line of YAML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {flow(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    return quoted(value) if isinstance(value, str) else str(value)
