@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import Dataset
 
-from bench.data.images import Stored
+from bench.data.images import Stored, open_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,7 +47,7 @@ def encode(content: bytes | Image.Image, form: Form) -> tuple[str, bytes]:
     """
     from PIL import Image
 
-    file = Image.open(BytesIO(content)) if isinstance(content, bytes) else content
+    file = open_image(BytesIO(content)) if isinstance(content, bytes) else content
     with file as image:
         image.load()
         short, (width, height) = form.short_side, image.size
