@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,21 @@ END = 100  # bytes at the end of a JSON file, with its checksum
 def cache_folder() -> Path:
     """Where this user keeps what can be made again: `~/.cache/learngene-bench`, or below XDG_CACHE_HOME."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "learngene-bench"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder for what is executed, with those above it: nobody but its owner can write into it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def is_private(folder: Path) -> bool:
+    """Tell whether a folder is this user's own and nobody else can write into it; a link is not."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -78,14 +78,25 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
     kept = _read_kept(kept_file)
     changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite)
     note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
-    beside = Path(kept["source"]) if suite.resolve() == kept_file.resolve() else suite
-    last = load(kept_file, folder=beside.parent, look_at=data_record.recorded(kept_file.parent))
+    itself = suite.resolve() == kept_file.resolve()
+    beside, imports = (Path(kept["source"]), None) if itself else (suite, methods_from_outside(suite))
+    last = load(kept_file, folder=beside.parent, look_at=data_record.recorded(kept_file.parent), imports=imports)
     notes = [note] if changed else []
     own = [entry.name for entry in data_record.entries(last) if entry.settings.source != "builtin"]
     if own and not (kept_file.parent / data_record.FILE).exists():
         names = ", ".join(dict.fromkeys(own))
         notes.append(f"note: made by an earlier version, whose identities did not contain the images of {names}")
     return make_plan(last, options.only or kept["only"]), store, "\n".join(notes) or None
+
+
+def methods_from_outside(suite: Path) -> set[str]:
+    """Those that a suite file names, as far as it can be read: `module:Class`. What a shared results folder names is
+    others' code, which is run only where the suite on the command line names it too."""
+    data, _ = yaml_lines.load(suite)
+    methods = data.get("methods") if isinstance(data, dict) else None
+    entries = methods.values() if isinstance(methods, dict) else ()
+    uses = {entry.get("use") for entry in entries if isinstance(entry, dict)}
+    return {use for use in uses if isinstance(use, str) and ":" in use}
 
 
 def last_data(suite: Path, store: Store) -> Callable[[DataSettings], Description]:

@@ -11,13 +11,24 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+# of the files that sources list, and that other sources may hold; PIL would start Ghostscript for an EPS file
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM", "TIFF")
+
+
+def open_image(file: Any) -> Image.Image:
+    """Open a path or a file, by content, as one of FORMATS. Raises what PIL raises for anything else."""
+    from PIL import Image
+
+    return Image.open(file, formats=FORMATS)
+
+
 def decode(source: Callable[[], Any], name: str, mode: str) -> Image.Image:
     """Open what `source` gives (a path, a file or an image) and convert it. Raises DataError with `name`."""
     from PIL import Image
 
     try:
         file = source()
-        with file if isinstance(file, Image.Image) else Image.open(file) as image:
+        with file if isinstance(file, Image.Image) else open_image(file) as image:
             image.load()
             image = eight_bits(image)
             return image if image.mode == mode else image.convert(mode)  # which would copy it

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.data import DataError, DataSettings
-from bench.data.decode import decode
+from bench.data.decode import decode, open_image
 from bench.data.description import source_module
 from bench.data.survey import some
 from bench.doctor.finding import Finding
@@ -73,13 +73,12 @@ def look(paths: Sequence[str]) -> Look:
 def see(path: str) -> Seen | str:
     """What an image is, or why it cannot be decoded."""
     import numpy as np
-    from PIL import Image
 
     try:
         pixels = np.asarray(decode(lambda: path, path, "RGB"), dtype=np.float64) / 255
     except DataError as error:
         return str(error)
-    with Image.open(path) as image:
+    with open_image(path) as image:
         size, mode, frames = image.size, image.mode, getattr(image, "n_frames", 1)
     grey = mode in GREY or bool((pixels == pixels[..., :1]).all())
     return Seen(size, mode, frames, grey, pixels.mean((0, 1)), (pixels**2).mean((0, 1)))

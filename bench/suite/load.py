@@ -1,6 +1,6 @@
 """Reads a suite file: validates it whole and resolves it; any problem is a SuiteError, before anything starts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,24 @@ MAX_RUNS = 1_000_000
 
 
 def load(
-    path: Path, settings: list[str] | None = None, folder: Path | None = None, look_at: Describe = describe
+    path: Path,
+    settings: list[str] | None = None,
+    folder: Path | None = None,
+    look_at: Describe = describe,
+    imports: Collection[str] | None = None,
 ) -> Suite:
     """Read the suite at `path` with `--set` settings applied. Raises SuiteError or UsageError.
 
     folder: where its methods from outside may lie; default: beside it.
     look_at: tells what a data set consists of.
+    imports: methods from outside that may be imported, where not all: others are a SuiteError.
     """
     data, lines = yaml_lines.load(path)
     if not isinstance(data, dict):
         expected = "a mapping with keys such as name, dataset, targets, methods"
         raise SuiteError([f"{path}:1: expected {expected}, found {_kind(data)}"])
     origin = overrides.apply(data, settings or [])
-    source = Source(path, lines, origin, data, folder)
+    source = Source(path, lines, origin, data, folder, imports)
     file, described = collect(
         lambda: source.checked(SuiteFile, data), lambda: method_entries.described(data.get("methods"), source)
     )

@@ -97,6 +97,10 @@ def method_entry(
 def _class(use: str, source: Source, at: KeyPath) -> type[Initializer]:
     """The class named by `use`; modules beside the suite file count too."""
     folder = str(source.folder.resolve())
+    if ":" in use and source.imports is not None and use not in source.imports:
+        how = "run the suite again, or give the --set that names it, or this file itself as the suite"
+        message = f"not imported: {use} is from outside, and the suite on the command line does not name it; {how}"
+        raise source.error(at, message)
     if ":" in use and folder not in sys.path:
         sys.path.append(folder)
     try:

@@ -3,7 +3,7 @@
 import difflib
 import re
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,22 @@ Model = typing.TypeVar("Model", bound=BaseModel)
 class Source:
     """Where the values of a suite come from: lines of its file, or `--set` options.
 
-    data:   the values, `--set` applied.
-    folder: where modules with methods from outside may lie.
+    data:    the values, `--set` applied.
+    folder:  where modules with methods from outside may lie.
+    imports: which of these methods (`module:Class`) may be imported; None: all.
     """
 
     def __init__(
-        self, path: Path, lines: dict[KeyPath, int], origin: dict[KeyPath, str], data: Any, folder: Path | None = None
+        self,
+        path: Path,
+        lines: dict[KeyPath, int],
+        origin: dict[KeyPath, str],
+        data: Any,
+        folder: Path | None = None,
+        imports: Collection[str] | None = None,
     ) -> None:
         self.path, self.lines, self.origin, self.data = path, lines, origin, data
-        self.folder = folder or path.parent
+        self.folder, self.imports = folder or path.parent, imports
 
     def __contains__(self, at: KeyPath) -> bool:
         """Whether the suite says something at a key."""

@@ -1,5 +1,6 @@
 """One job while it runs: its folder, its clock, its wish to stop, its checkpoint."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 
+from bench.files import cache_folder, is_private, make_private
 from bench.store.job_dir import JobDir
 from bench.train import checkpoint
 from bench.train.clock import Clock
@@ -107,11 +109,15 @@ class Session:
 
 
 def share_compiled(root: Path) -> None:
-    """What torch.compile makes goes to the results directory, where all runs find it, on whichever machine.
+    """What torch.compile makes goes to the results directory, where all runs of this user find it, on whichever
+    machine; to the user's own cache where the folder there is another's, who could put there what is then run.
 
     Unless the user has named a folder in the environment: `torchinductor_USER` is what torch writes there on its own,
     a folder of one machine, as soon as it is imported.
     """
     named = Path(os.environ.get(COMPILED, "torchinductor_"))
     if named.name.startswith("torchinductor_") or named.parts[-2:] == ("cache", "inductor"):
-        os.environ[COMPILED] = str(root.absolute() / "cache" / "inductor")
+        shared = root.absolute() / "cache" / "inductor"
+        with contextlib.suppress(OSError):
+            make_private(shared)
+        os.environ[COMPILED] = str(shared if is_private(shared) else cache_folder() / "inductor")

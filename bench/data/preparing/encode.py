@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import Dataset
 
+from bench.data.decode import open_image
 from bench.data.images import Stored
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def encode(content: bytes | Image.Image, form: Form) -> tuple[str, bytes]:
     """
     from PIL import Image
 
-    file = Image.open(BytesIO(content)) if isinstance(content, bytes) else content
+    file = open_image(BytesIO(content)) if isinstance(content, bytes) else content
     with file as image:
         image.load()
         short, (width, height) = form.short_side, image.size

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bench.suite.ancestor_source import META_KEY
+from bench.suite.timm_models import lookup
 from methods.vit import VitSpec, build_vit
 
 ANCESTOR_FILE = "weights.safetensors"
@@ -32,10 +33,11 @@ def save_model(model: nn.Module, path: Path, facts: dict[str, Any] | None = None
 
 
 def load_model(path: Path, result: dict[str, Any]) -> nn.Module:
-    """The model that an ancestor's result describes, in evaluation mode."""
+    """The model that an ancestor's result describes, in evaluation mode. ValueError where timm has none of its name."""
     if "timm_model" in result:
         import timm
 
+        lookup(result["timm_model"])  # a name of timm's own: of a hub's models it would fetch the code that builds them
         model = timm.create_model(result["timm_model"], num_classes=result["num_classes"], in_chans=result["in_chans"])
         model.pretrained_cfg = model.pretrained_cfg | result["normalise"]  # read by what distils from it
     else:

@@ -73,7 +73,7 @@ def read(path: str, hash: str) -> dict[str, Tensor]:
     if content_hash(Path(path), Path(path).stat().st_mtime_ns) != hash:
         raise ValueError(f"{path} has changed since this job was planned; run the suite again")
     try:
-        state = load_state_dict(path, use_ema=False)
+        state = load_state_dict(path, use_ema=False, weights_only=True)  # older timm: False
     except (UnpicklingError, RuntimeError, KeyError, EOFError, OSError) as error:
         raise ValueError(f"{path} cannot be read as weights: {type(error).__name__}: {first_line(error)}") from None
     if not state or not all(isinstance(t, Tensor) for t in state.values()):

@@ -31,8 +31,9 @@ def launch(request: Request) -> bool:
     todo = {id: e.job for id, e in schedule.entries.items() if e.state == "pending" and id not in queued}
     if todo:
         arrays = make_arrays(todo, section(plan), queued, squeue.max_array_size())
-        code, beside = snapshot(plan, store), folders_beside(plan)
-        submission = Submission.new(plan, store, arrays, code, beside, schedule.fail_fast)
+        code, digest = snapshot(plan, store)
+        beside = folders_beside(plan)
+        submission = Submission.new(plan, store, arrays, code, digest, beside, schedule.fail_fast)
         count = submit(arrays, submission)
         progress.say(f"submitted {len(todo)} jobs as {count} allocations in {len(arrays)} arrays ({submission.folder})")
     if queued:

@@ -3,6 +3,7 @@
 import contextlib
 
 from bench.errors import BenchError
+from bench.files import make_private
 from bench.launch.slurm.payload import ElementWork
 from bench.launch.slurm.scripts.script import executor
 from bench.launch.slurm.submission.groups import Array
@@ -16,7 +17,7 @@ def submit(arrays: list[Array], submission: Submission) -> int:
     """
     from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
 
-    (submission.folder / "logs").mkdir(parents=True, exist_ok=True)
+    make_private(submission.folder / "logs")  # the scripts look for that: submitit's pickles are in it
     ids: list[str | None] = []
     count = 0
     for number, array in enumerate(arrays):

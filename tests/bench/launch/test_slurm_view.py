@@ -26,7 +26,7 @@ class Cluster:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.plan, self.store = Planner(folder)(only=["random-L1-*-s0"]), Store(folder / "r")
         arrays = make_arrays(self.plan.jobs, Slurm(), {}, 1000)
-        self.submission = Submission.new(self.plan, self.store, arrays, folder / "code", [])
+        self.submission = Submission.new(self.plan, self.store, arrays, folder / "code", "DIGEST", [])
         self.submission.submitted(0, "1")
         self.submission.submitted(1, "2")
         self.gene, self.run = (job.id for job in self.plan.jobs.values())

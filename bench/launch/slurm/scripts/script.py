@@ -54,13 +54,28 @@ def executor(submission: Submission, number: int, array: Array, slurm_ids: list[
         "dependency": dependency(array, slurm_ids, submission) or None,
         "stderr_to_stdout": True,
         "wckey": None,
-        "setup": [*wishes.setup, f"export PYTHONPATH={shlex.quote(':'.join([code, *submission.data['beside']]))}"],
+        "setup": [*wishes.setup, *_setup(submission)],
         "teardown": _teardown(python, submission.folder, number),
         "srun_args": [f"--cpus-per-task={cpus}", *together],  # the first is not taken from sbatch since Slurm 22.05
         "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes", "chdir": code, **extras(wishes)},
     }
     made.update_parameters(**settings)
     return made
+
+
+def _setup(submission: Submission) -> list[str]:
+    """Before anything of the results directory is run: the code is what was submitted, and what submitit unpickles is
+    in a folder of this user's that nobody else can write into. Slurm keeps the script where nobody can change it."""
+    code, logs = shlex.quote(submission.data["code"]), shlex.quote(str(submission.folder / "logs"))
+    listed = "find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1"
+    whole = f'[ "$(cd {code} && ! find . -type l | grep -q . && {listed})" = {submission.data["code_digest"]} ]'
+    private = f'[ -n "$(find {logs} -maxdepth 0 -type d -user $(id -u) ! -perm /022)" ]'
+    return [
+        f"{whole} || {{ echo {code} is not the code that was submitted; exit 1; }}",
+        f"{private} || {{ echo {logs} can be written by others; exit 1; }}",
+        "export PYTHONDONTWRITEBYTECODE=1",
+        f"export PYTHONPATH={shlex.quote(':'.join([submission.data['code'], *submission.data['beside']]))}",
+    ]
 
 
 def _teardown(python: str, folder: Path, number: int) -> list[str]:

@@ -20,7 +20,7 @@ def scripts(plan: Plan, store: Store) -> list[str]:
     todo = {id: job for id, job in plan.jobs.items() if not store.job(job).done()}
     arrays = make_arrays(todo, section(plan), {}, squeue.max_array_size())
     code = store.root.absolute() / "code" / "SNAPSHOT"
-    submission = Submission.planned(plan, store, arrays, code, folders_beside(plan))
+    submission = Submission.planned(plan, store, arrays, code, "DIGEST", folders_beside(plan))
     names: list[str | None] = [f"JOB{number}" for number in range(len(arrays))]
     lines = []
     for number, array in enumerate(arrays):

@@ -36,7 +36,14 @@ class Submission:
 
     @classmethod
     def planned(
-        cls, plan: Plan, store: Store, arrays: list[Array], code: Path, beside: list[str], fail_fast: bool = False
+        cls,
+        plan: Plan,
+        store: Store,
+        arrays: list[Array],
+        code: Path,
+        digest: str,
+        beside: list[str],
+        fail_fast: bool = False,
     ) -> "Submission":
         """What `new` would write; `TOKEN` stands for its name."""
         kept = {
@@ -47,6 +54,7 @@ class Submission:
             "host": socket.gethostname(),
             "root": str(store.root.absolute()),
             "code": str(code),
+            "code_digest": digest,
             "beside": beside,
             "fail_fast": fail_fast,
             "arrays": [_kept(array) for array in arrays],
@@ -55,11 +63,18 @@ class Submission:
 
     @classmethod
     def new(
-        cls, plan: Plan, store: Store, arrays: list[Array], code: Path, beside: list[str], fail_fast: bool = False
+        cls,
+        plan: Plan,
+        store: Store,
+        arrays: list[Array],
+        code: Path,
+        digest: str,
+        beside: list[str],
+        fail_fast: bool = False,
     ) -> "Submission":
-        """Write down what is about to be submitted. code: the snapshot; beside: further folders to import from;
-        fail_fast: the first failure ends all of it."""
-        new = cls.planned(plan, store, arrays, code, beside, fail_fast)
+        """Write down what is about to be submitted. code: the snapshot, and the digest of what is in it;
+        beside: further folders to import from; fail_fast: the first failure ends all of it."""
+        new = cls.planned(plan, store, arrays, code, digest, beside, fail_fast)
         token = new.data["token"] = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         new.folder = new.folder.with_name(token)
         for i, array in enumerate(arrays):

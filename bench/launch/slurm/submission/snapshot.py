@@ -10,7 +10,8 @@ from pathlib import Path
 
 import bench
 import methods
-from bench import provenance
+from bench import files, provenance
+from bench.files import make_private
 from bench.plan import Plan
 from bench.store import Store
 from bench.suite.outside import file_of
@@ -18,30 +19,53 @@ from bench.suite.outside import file_of
 SKIPPED = ("__pycache__", ".git")
 
 
-def snapshot(plan: Plan, store: Store) -> Path:
-    """Copy `bench`, `methods` and what the suite takes from outside to `<results>/code/<content hash>`, once."""
+def snapshot(plan: Plan, store: Store) -> tuple[Path, str]:
+    """Copy `bench`, `methods` and what the suite takes from outside to `<results>/code/<content hash>`, once.
+
+    Returns the folder and the digest of all that is in it. One that holds anything else than that code is not used.
+    """
     sources = code_files(plan)
     digest = hashlib.sha256()
     for name, path in sorted(sources.items()):
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     digest.update(str(provenance.code()["git_sha"]).encode())
     folder = (store.root / "code" / digest.hexdigest()[:16]).absolute()
-    if folder.is_dir():
-        return folder
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    make_private(temporary)
     for name, path in sources.items():
         (temporary / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, temporary / name)
     (temporary / provenance.SNAPSHOT).write_text(json.dumps(provenance.code()))
     if diff := provenance.diff():
         (temporary / "dirty.diff").write_text(diff)
+    for path in temporary.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    temporary.chmod(0o755)
+    whole = listing_digest(temporary)
+
+    def usable(place: Path) -> bool:
+        return not os.path.lexists(place) or (files.is_private(place) and listing_digest(place) == whole)
+
+    places = folder, folder.with_name(f"{folder.name}-{os.geteuid()}")  # the first may be another user's
+    folder = next(filter(usable, places), files.unused(folder, "anew"))
     try:
         os.rename(temporary, folder)
     except OSError:  # another submitter was first
         shutil.rmtree(temporary)
         if not folder.is_dir():
             raise
-    return folder
+    return folder, whole
+
+
+def listing_digest(folder: Path) -> str:
+    """Digest of what `sha256sum` says of each file in a folder, by name; scripts compute it in the same way. Empty
+    where there are links, which may lead to something else later."""
+    paths = list(folder.rglob("*"))
+    if any(path.is_symlink() for path in paths):
+        return ""
+    names = sorted(os.fsencode(path.relative_to(folder)) for path in paths if path.is_file())
+    lines = [f"{files.sha256(folder / os.fsdecode(name))}  ./".encode() + name + b"\n" for name in names]
+    return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
 def code_files(plan: Plan) -> dict[str, Path]:
@@ -52,8 +76,8 @@ def code_files(plan: Plan) -> dict[str, Path]:
         roots.append(file.parent if file.name == "__init__.py" else file)
     found: dict[str, Path] = {}
     for root in roots:
-        files = [root] if root.is_file() else [p for p in root.rglob("*") if p.is_file()]
-        found |= {str(p.relative_to(root.parent)): p for p in files if not set(SKIPPED) & set(p.parts)}
+        paths = [root] if root.is_file() else [p for p in root.rglob("*") if p.is_file()]
+        found |= {str(p.relative_to(root.parent)): p for p in paths if not set(SKIPPED) & set(p.parts)}
     return declared(plan) | found
 
 
