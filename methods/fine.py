@@ -27,7 +27,9 @@ class Fine(Initializer):
     """FINE after second-hand notes, mostly declared by us: factors shared by all layers, singular values of each layer.
 
     rank:        r of the factors; default: the width d.
-    kl, ce, temperature: of the distillation, as for wave.
+    kl:          weight of the KL divergence to the teacher, times temperature^2;
+    ce:          that of cross entropy beside it.
+    temperature: of the distillation.
     start:       a target's values before their training: random (normal, so that weights have std 0.02), identical (the
                  mean of the auxiliary layers), linear (the line of least squares over l / (L - 1) through them), or aux
                  (interpolated between them over l / (L - 1)).
