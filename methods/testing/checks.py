@@ -50,10 +50,10 @@ class Bench:
     def __post_init__(self) -> None:
         seeds = {0: (1,), 1: (1,), "many": (1, 2)}[self.initializer.ancestors]
         self.ancestors = [perturbed(self.ancestor_spec, seed) for seed in seeds]
+        self.teacher = copy.deepcopy(self.ancestors[0]) if self.initializer.ancestors else None
 
     def lab(self, classes: str = "same", *more: VitSpec) -> Lab:
-        teacher = copy.deepcopy(self.ancestors[0]) if self.initializer.ancestors else None
-        return self.make_lab(targets=[self.target_spec, *more], teacher=teacher, classes=classes, seed=0)
+        return self.make_lab(targets=[self.target_spec, *more], teacher=self.teacher, classes=classes, seed=0)
 
     def condense(self, *more: VitSpec) -> Learngene:
         """`more`: further targets that the learngene has to serve."""
@@ -190,7 +190,7 @@ def check_initializer(
     check_targets(bench, learngene)
     origins = check_initialize(bench, learngene)
     check_file(bench, learngene)
-    check_head(bench)
+    check_head(bench, learngene)
     check_trains(bench, learngene)
     return origins
 
@@ -270,11 +270,11 @@ def check_file(bench: Bench, learngene: Learngene) -> None:
     assert same(one[1], two[1]), "the loaded learngene gives another target"
 
 
-def check_head(bench: Bench) -> None:
+def check_head(bench: Bench, condensed: Learngene) -> None:
     """The head transfers only where `head: transfer` asks for it, between equal class lists, and is stored."""
     for wish in ("transfer", "fresh"):
         asked = dataclasses.replace(bench, initializer=dataclasses.replace(bench.initializer, head=wish))
-        learngene = asked.condense()
+        learngene = condensed if asked.initializer == bench.initializer else asked.condense()
         if not learngene.tensors:
             continue  # nothing is stored, so nothing can transfer
         for classes in ("same", "other"):

@@ -8,7 +8,7 @@ import pytest
 
 import bench as bench_package
 import methods
-from tests.bench.tiny import bench, process, write
+from tests.bench.tiny import bench, fresh_process, write
 
 
 def python(code: str, *arguments: object) -> subprocess.CompletedProcess:
@@ -83,7 +83,7 @@ def test_a_whole_process(tmp_path):
     """What a user sees of a wrong suite: one line on standard error, exit code 2."""
     path = tmp_path / "suite.yaml"
     path.write_text("name: x\ndataset: digits\ntargets: [{depth: 2}]\nmethods: {wavee: {}}\n")
-    started = process("run", path, "--results", tmp_path / "r")
+    started = fresh_process("run", path, "--results", tmp_path / "r")
     out, _ = started.communicate(timeout=60)
     assert started.returncode == 2
     assert out.splitlines() == [

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.cli import main
+from tests.bench.warm import Command
 
 SUITE = """
 name: tiny
@@ -42,8 +43,13 @@ def bench(*arguments: object) -> int:
     return main([str(a) for a in arguments])
 
 
-def process(*arguments: object, **options: object) -> subprocess.Popen:
-    """Start a command in a process group of its own."""
+def process(*arguments: object) -> Command:
+    """Start a command in a process of its own, which leads its group, forked from a warm one."""
+    return Command(*arguments)
+
+
+def fresh_process(*arguments: object) -> subprocess.Popen:
+    """Start a command as a user does, in a process group of its own."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "bench", *map(str, arguments)],
@@ -52,7 +58,6 @@ def process(*arguments: object, **options: object) -> subprocess.Popen:
         text=True,
         start_new_session=True,
         env=environment,
-        **options,
     )
 
 

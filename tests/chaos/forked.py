@@ -70,23 +70,28 @@ class Forked:
 
 def bench(*arguments: object, log: Path) -> Forked:
     """A command in a session of its own. Its warm process is forked too."""
+    return Forked(lambda: command(*arguments), log=log)
 
-    def command() -> int:
-        from bench.cli import main
-        from bench.launch import local, pool
 
-        class Popen(Forked):
-            def __init__(self, command: list[str], **_: Any) -> None:
-                super().__init__(lambda: pool.main(int(command[-1])), keep=int(command[-1]))
+def command(*arguments: object) -> int:
+    """Run a command in this process, which was forked for it; its warm process is forked from this one."""
+    from bench.cli import main
+    from bench.launch import local, pool
 
-        class Patched:
-            def __getattr__(self, name: str) -> Any:
-                return Popen if name == "Popen" else getattr(subprocess, name)
+    class Popen(Forked):
+        def __init__(self, command: list[str], *, env: dict[str, str], **_: Any) -> None:
+            def serve() -> int:
+                os.environ.update(env)
+                return pool.main(int(command[-1]))
 
-        local.subprocess = Patched()  # type: ignore[assignment]
-        return main([str(a) for a in arguments])
+            super().__init__(serve, keep=int(command[-1]))
 
-    return Forked(command, log=log)
+    class Patched:
+        def __getattr__(self, name: str) -> Any:
+            return Popen if name == "Popen" else getattr(subprocess, name)
+
+    local.subprocess = Patched()  # type: ignore[assignment]
+    return main([str(a) for a in arguments])
 
 
 def family(launcher: Forked) -> tuple[list[psutil.Process], list[psutil.Process]]:

@@ -22,15 +22,15 @@ name: tiny
 dataset: digits
 ancestor:
   model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}
-  train: {epochs: 3, batch_size: 32, augment: {shift: 1}}
+  train: {steps: 30, eval_every: 10, batch_size: 32, augment: {shift: 1}}
 targets:
   - {embed_dim: 16, num_heads: 2, depth: 1}
 methods:
   random: {}
   sws: {stages: 2}
   wave: {templates: 2, template_size: 8, scaler_steps: 5}
-train: {epochs: 3, batch_size: 32}
-checkpoint: {seconds: 0.05}
+train: {steps: 30, eval_every: 10, batch_size: 32}
+checkpoint: {seconds: 0.02}
 device: cpu
 """
 RERUNS = 4

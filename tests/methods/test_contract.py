@@ -31,6 +31,15 @@ SERVES = {
     "sws": DEPTH,
     "mixture_growth": ANY,
     "wave": ANY,
+    "tleg": DEPTH,
+    "fine": DEPTH,
+    "lets": {*DEPTH, "narrower"},  # up to the gene's width
+    "ligo": LARGER | DEPTH,
+    "mimetic": ANY,
+    "impulse": ANY,
+    "conditioned": ANY,
+    "dct_attention": ANY,
+    "lsuv": ANY,
     "depth_map": DEPTH,
     "heur_lg": DEPTH,
     "auto_lg": DEPTH,
@@ -53,7 +62,17 @@ FRESH = {
     "heur_lg": lambda depth: {*HEAD, *in_blocks(range(depth - 3))},
     "auto_lg": lambda depth: {*HEAD, *in_blocks(range(6, depth))},
     "scrambled": lambda depth: set(HEAD),
+    "mimetic": lambda depth: all_but("attn.qkv.weight", "attn.proj.weight"),
+    "impulse": lambda depth: all_but("attn.qkv.weight", "attn.proj.weight", "pos_embed"),
+    "conditioned": lambda depth: all_but("attn.qkv.weight"),
+    "dct_attention": lambda depth: all_but("attn.qkv.weight"),
+    "lsuv": lambda depth: set(HEAD),
 }
+
+
+def all_but(*ends):
+    """The names of the tensors that do not end so."""
+    return {n for n in EVERYTHING if not n.endswith(ends)}
 
 
 def in_blocks(blocks):

@@ -13,7 +13,7 @@ from timm.data import create_transform
 
 from bench.data.settings import INFO
 from tests.bench.jpegs import write_images
-from tests.bench.tiny import bench, numbers, process, write
+from tests.bench.tiny import bench, fresh_process, numbers, write
 
 CLASSES = ["ant", "bee", "cat"]
 SUITE = """
@@ -78,7 +78,7 @@ def test_killed_it_goes_on_to_the_same_bytes(tmp_path):
     file = suite(tmp_path, data)
     assert bench("prepare", file, "--out", tmp_path / "whole", "--jobs", 1) == 0
     out = tmp_path / "killed"
-    child = process("prepare", file, "--out", out, "--jobs", 1)
+    child = fresh_process("prepare", file, "--out", out, "--jobs", 1)
     while not list(out.glob("photos/train-?????.json")):  # a shard is there
         assert child.poll() is None, child.communicate()[0]
         time.sleep(0.002)

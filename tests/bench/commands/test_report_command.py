@@ -16,7 +16,8 @@ seeds: 2
 
 def test_the_last_runs_settings_are_said(tmp_path, capsys):
     suite, results = tiny.write(tmp_path, SUITE), tmp_path / "results"
-    assert tiny.bench("run", suite, "--results", results, "--set", "seeds=1", "--only", "random*") == 0
+    words = ("--set", "seeds=1", "--only", "random*")
+    assert tiny.bench("run", suite, "--launcher", "inline", "--results", results, *words) == 0
     capsys.readouterr()
     assert tiny.bench("report", suite, "--results", results) == 0
     words = "this describes its last run, which had --set seeds=1 --only 'random*'"
@@ -31,7 +32,7 @@ def test_a_run_of_another_file_of_the_same_name_is_said(tmp_path, capsys):
     suite, results = tiny.write(tmp_path, SUITE), tmp_path / "results"
     other = tmp_path / "other.yaml"
     other.write_text(SUITE.replace("seeds: 2", "seeds: 1"))
-    assert tiny.bench("run", other, "--results", results, "--only", "random*") == 0
+    assert tiny.bench("run", other, "--launcher", "inline", "--results", results, "--only", "random*") == 0
     capsys.readouterr()
     assert tiny.bench("report", suite, "--results", results) == 0
     assert f"the last run of this name was of another file, {other}" in capsys.readouterr().out

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bench.store.log import read
-from tests.bench.tiny import SUITE, numbers, process, rows, write
+from tests.bench.tiny import SUITE, fresh_process, numbers, process, rows, write
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def finish(started):
 
 
 def test_two_workers_and_one_process_agree(suite, tmp_path, tiny_results):
-    finish(process("run", suite, "--jobs", 2, "--results", tmp_path / "r"))
+    finish(fresh_process("run", suite, "--jobs", 2, "--results", tmp_path / "r"))
     assert numbers(tmp_path / "r") == numbers(tiny_results)
 
 

@@ -1,0 +1,62 @@
+"""What holds for the whole test session: a cache of its own, and the order in which files are run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+CACHE = "XDG_CACHE_HOME"
+
+# Files that take or wait long, the longest first. Each worker begins with its share of them, so that none is left alone
+# with one at the end.
+LONG = (
+    "tests/slurm/test_preemption.py",
+    "tests/slurm/test_failures.py",
+    "tests/slurm/test_nodes.py",
+    "tests/slurm/test_accounting.py",
+    "tests/bench/launch/test_chaos_sample.py",
+    "tests/slurm/test_timeout.py",
+    "tests/slurm/test_cluster.py",
+    "tests/slurm/test_queue.py",
+    "tests/bench/launch/test_faults.py",
+    "tests/bench/worker/test_out_of_memory.py",
+    "tests/bench/store/test_hosts.py",
+    "tests/bench/report/page/test_page.py",
+    "tests/suites/test_suites.py",
+    "tests/bench/launch/test_ranks.py",
+    "tests/bench/train/test_group.py",
+    "tests/bench/jobs/test_fairness.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this session, its workers and what they start a cache of their own: the user's is not touched."""
+    if not hasattr(config, "workerinput"):
+        os.environ[CACHE] = tempfile.mkdtemp(prefix="bench-tests-cache-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[CACHE], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the long files out to the workers, of which each is first sent as many tests as the others, in order."""
+    workers = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    files = [str(item.path.relative_to(Path(__file__).parents[1])) for item in items]
+    hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for number, long in enumerate(file for file in LONG if file in files):
+        hands[number % workers] += [item for item, file in zip(items, files, strict=True) if file == long]
+    others = [item for item, file in zip(items, files, strict=True) if file not in LONG]
+    left = len(items)
+    for number, hand in enumerate(hands):
+        share = left // (workers - number)
+        missing = max(0, share - len(hand))
+        hand += others[:missing]
+        others = others[missing:]
+        left -= share
+    items[:] = [item for hand in hands for item in hand] + others
