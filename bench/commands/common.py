@@ -3,6 +3,8 @@
 import argparse
 import hashlib
 import json
+import os
+import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data import DataSettings, Description, describe
 from bench.errors import UsageError
 from bench.files import write_bytes
-from bench.plan import Plan, make_plan
+from bench.plan import Plan, each_kind, make_plan
 from bench.results import data_record
 from bench.store import Store
 from bench.suite import load, overrides, yaml_lines
@@ -58,9 +60,14 @@ def prepared_folder(options: argparse.Namespace) -> str | None:
 
 def keep_suite(plan: Plan, store: Store, options: argparse.Namespace) -> None:
     """Write the resolved suite beside its results, and what was found of its data, so that `status` and `report`
-    describe exactly this run, and workers find the same images."""
+    describe exactly this run, and workers find the same images. Warns where another suite's lie there."""
+    if other := _other_suite(options.suite, store.suite(plan.suite.name) / "suite.yaml"):
+        replaced = f"{store.suite(plan.suite.name)} has the tables of another suite of that name, {other}"
+        way_out = "they are replaced now. Give one of them another name"
+        print(f"warning: {options.suite}: name: {replaced}; {way_out}", file=sys.stderr)
     data_record.write(plan.suite, store)
-    kept = {"source": str(options.suite), "sha256": _hash(options.suite), "set": options.settings, "only": options.only}
+    source = os.path.abspath(options.suite)  # it is read again from other folders
+    kept = {"source": source, "sha256": _hash(options.suite), "set": options.settings, "only": options.only}
     text = f"{KEPT}{json.dumps(kept)}\n{yaml_lines.dump(plan.suite.resolved)}"
     write_bytes(store.suite(plan.suite.name) / "suite.yaml", text.encode())
 
@@ -76,7 +83,8 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
         given = load(suite, options.settings, look_at=last_data(suite, store))
         return make_plan(given, options.only), store, None
     kept = _read_kept(kept_file)
-    changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite)
+    other = _other_suite(suite, kept_file)
+    changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite) and not other
     note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
     itself = suite.resolve() == kept_file.resolve()
     beside, imports = (Path(kept["source"]), None) if itself else (suite, methods_from_outside(suite))
@@ -97,6 +105,44 @@ def methods_from_outside(suite: Path) -> set[str]:
     entries = methods.values() if isinstance(methods, dict) else ()
     uses = {entry.get("use") for entry in entries if isinstance(entry, dict)}
     return {use for use in uses if isinstance(use, str) and ":" in use}
+
+
+def of_last_run(suite: Path, plan: Plan, options: argparse.Namespace) -> str:
+    """Return what differs between the suite as it was given here and its last run, if `last_plan` gave that."""
+    if not plan.suite.path.read_text().startswith(KEPT):
+        return ""  # the suite as given: it never ran, or `--set` says what is meant
+    run = _read_kept(plan.suite.path)
+    words = [word for setting in run["set"] for word in ("--set", setting)]
+    words += [word for label in ([] if options.only else run["only"]) for word in ("--only", label)]
+    remarks = [f"this describes its last run, which had {shlex.join(words)}"] if words else []
+    if other := _other_suite(suite, plan.suite.path):
+        remarks.append(f"the last run of this name was of another file, {other}, and this describes that one")
+    return "; ".join(remarks)
+
+
+def nothing_there(plan: Plan, store: Store) -> str:
+    """Return what to say where the results folder has nothing of a suite, as a wrong `--results` has; else nothing."""
+    begun = {kind: store.ids(kind) for kind, _ in each_kind(plan)}
+    if (store.suite(plan.suite.name) / "suite.yaml").is_file() or any(
+        job.id in begun[job.kind] for job in plan.jobs.values()
+    ):
+        return ""
+    if not store.root.is_dir():
+        return f"there is no results folder {store.root}; expected the --results of bench run, if it ran"
+    return f"the results folder {store.root} has no job of {plan.suite.name}; expected the --results of bench run"
+
+
+def _other_suite(suite: Path, kept_file: Path) -> str:
+    """The suite file whose last run a kept file describes, where that is another one, no copy, and still there."""
+    if not kept_file.is_file() or suite.resolve() == kept_file.resolve():
+        return ""
+    try:
+        kept = _read_kept(kept_file)
+    except UsageError:
+        return ""
+    source = Path(kept["source"])
+    same = kept["sha256"] == _hash(suite) or source.resolve() == suite.resolve()
+    return str(source) if source.is_file() and not same else ""
 
 
 def last_data(suite: Path, store: Store) -> Callable[[DataSettings], Description]:

@@ -8,7 +8,7 @@ from bench import models
 from bench.commands.common import plan_of, require_device
 from bench.jobs import Job
 from bench.plan import Plan, each_kind
-from bench.results import data_record, earlier
+from bench.results import data_record, earlier, weights
 from bench.results.rows import Reader
 
 MANY = 30  # sizes, or reasons, beyond which a list is cut
@@ -26,8 +26,9 @@ def main(options: argparse.Namespace) -> int:
     done = {id for id in plan.jobs if reader.result(id)}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
     _data(plan)
-    if said := earlier.note(plan, store):
-        print(f"{said}\n")
+    for said in (earlier.note(plan, store), weights.note(plan, store)):
+        if said:
+            print(f"{said}\n")
     _sizes(plan)
     _runs(plan, done)
     _jobs(plan, done, reader)
@@ -85,16 +86,17 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
         if not jobs:
             continue
         todo = [job for job in jobs if job.id not in done]
-        flops = sum(plan.description(job.id).flops for job in todo)
-        print(f"{kind:<24}{len(jobs):>8}{len(jobs) - len(todo):>8}{len(todo):>8}{'':8}   {flops:.1e} FLOPs")
+        flops = sum(plan.description(job.id).flops for job in todo if plan.description(job.id).images)
+        cost = f"{flops:.1e} FLOPs" if flops else "no training" if todo else "-"
+        print(f"{kind:<24}{len(jobs):>8}{len(jobs) - len(todo):>8}{len(todo):>8}{'':8}   {cost}")
         left += flops
         for job in jobs:
-            if job.id in done and plan.description(job.id).flops > 1:  # what trains nothing tells no speed
+            if job.id in done and plan.description(job.id).images:  # what trains nothing tells no speed
                 spent += plan.description(job.id).flops
                 seconds += reader.result(job.id).get("cost", {}).get("seconds", 0.0)
     if left and seconds:
         print(f"about {duration(left * seconds / spent)} on one worker, at the speed of the jobs that are done")
-    if not left:
+    if len(done) == len(plan.jobs):
         print("all done: bench run would train nothing")
 
 

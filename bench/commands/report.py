@@ -2,13 +2,12 @@
 
 import argparse
 import inspect
-import json
 import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.commands.common import KEPT, console, frames, last_plan
+from bench.commands.common import console, frames, last_plan, nothing_there, of_last_run
 from bench.errors import UsageError
 from bench.plan import Plan
 from bench.suite import yaml_lines
@@ -41,10 +40,12 @@ def main(options: argparse.Namespace) -> int:
         if several := [name for name, n in Counter(plan.suite.name for plan, _, _ in plans).items() if n > 1]:
             raise UsageError(f"report: expected suites of different names, found several named {', '.join(several)}")
         remarks: dict[str, str] = {}
-        for suite, (plan, _, note) in zip(options.suite, plans, strict=True):
+        for suite, (plan, store, note) in zip(options.suite, plans, strict=True):
             if note:
                 print(note)
-            if remark := _last_run(suite, plan, options):
+            if missing := nothing_there(plan, store):
+                print(f"note: {missing}")
+            if remark := of_last_run(suite, plan, options):
                 print(f"note: {plan.suite.name}: {remark}")
                 remarks[f"last run of {plan.suite.name}"] = remark
         parts = [frames(plan, store) for plan, store, _ in plans]
@@ -87,20 +88,6 @@ def _setup(plans: list[Plan]) -> dict[str, str]:
         resolved = {key: plan.suite.resolved[key] for key in keys if key in plan.suite.resolved}
         parts[f"{plan.suite.name}: recipe, ancestor and targets as the suite has them"] = yaml_lines.dump(resolved)
     return parts
-
-
-def _last_run(suite: Path, plan: Plan, options: argparse.Namespace) -> str:
-    """Return what differs between the suite as it was given here and its last run, which the report describes."""
-    first = plan.suite.path.read_text().partition("\n")[0]
-    if not first.startswith(KEPT):
-        return ""  # the suite as given: it never ran, or `--set` says what is meant
-    run = json.loads(first.removeprefix(KEPT))
-    words = [word for setting in run["set"] for word in ("--set", setting)]
-    words += [word for label in ([] if options.only else run["only"]) for word in ("--only", label)]
-    remarks = [f"this describes its last run, which had {shlex.join(words)}"] if words else []
-    if suite.resolve() not in (Path(run["source"]).resolve(), plan.suite.path.resolve()):
-        remarks.append(f"the last run of this name was of another file, {run['source']}, and this describes that one")
-    return "; ".join(remarks)
 
 
 def _writable(out: Path) -> None:

@@ -10,7 +10,7 @@ from bench.launch.launchers import LAUNCHERS, Request, launch
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.plan import Plan
-from bench.results import earlier
+from bench.results import earlier, weights
 from bench.store import Store
 
 
@@ -30,6 +30,8 @@ def main(options: argparse.Namespace) -> int:
         print(f"{jobs} jobs of earlier versions are taken for those of these images, as --vouch-for-data says")
     elif said := earlier.note(plan, store):
         print(said)
+    if said := weights.note(plan, store):
+        print(said)
     schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)
     provenance.keep_diff(store.root / "code")
     interrupted = False
@@ -46,12 +48,13 @@ def main(options: argparse.Namespace) -> int:
         progress.close()
         if options.detach:
             return 0
-    write_tables(plan, store)
+    write_tables(plan, store, interrupted=interrupted)
     return finish(plan, store, schedule, interrupted, began)
 
 
-def write_tables(plan: Plan, store: Store) -> None:
-    """runs.csv and curves.csv of the suite, and the table on the terminal."""
+def write_tables(plan: Plan, store: Store, *, interrupted: bool) -> None:
+    """runs.csv and curves.csv of the suite, and the table on the terminal; none of an early Ctrl-C, which would be
+    empty."""
 
     from bench.report import print_table, write_curves, write_runs
 
@@ -59,7 +62,10 @@ def write_tables(plan: Plan, store: Store) -> None:
     folder = store.suite(plan.suite.name)
     write_runs(runs, folder / "runs.csv")
     write_curves(curves, folder / "curves.csv")
-    print_table(runs, console())
+    if interrupted and not (runs["status"] == "done").any():
+        print("no run is done yet: there is no table")
+    else:
+        print_table(runs, console())
 
 
 def finish(plan: Plan, store: Store, schedule: Schedule, interrupted: bool, began: float) -> int:

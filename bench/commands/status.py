@@ -4,7 +4,7 @@ import argparse
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from bench.commands.common import last_plan
+from bench.commands.common import last_plan, nothing_there, of_last_run
 from bench.jobs.model import STATES
 from bench.plan import Plan, each_kind
 from bench.results.states import Reader, Standing
@@ -18,6 +18,9 @@ def main(options: argparse.Namespace) -> int:
     plan, store, note = last_plan(options.suite, options)
     if note:
         print(note)
+    for remark in (of_last_run(options.suite, plan, options), nothing_there(plan, store)):
+        if remark:
+            print(f"note: {remark}")
     view = slurm_view(plan, store)
     reader = Reader(plan, store, view)
     standings = {id: reader.standing(id) for id in plan.jobs}

@@ -17,7 +17,7 @@ MIXTURES = {
     "timm": "versions of timm",
     "python": "versions of Python",
     "device": "kinds of device",
-    "device_name": "device models (compare FLOPs, not times)",
+    "device_name": "device models (accuracies may differ by more than their intervals; compare FLOPs, not times)",
     "host": "machines",
     "precision": "precisions",
     "threads": "numbers of threads (compare FLOPs, not times)",

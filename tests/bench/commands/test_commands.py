@@ -80,12 +80,17 @@ def ran(tmp_path, capsys):
 
 def test_status_describes_the_last_run(ran, capsys):
     text = said(capsys, "status", ran, "--results", ran.parent / "r")
-    assert text.startswith("tiny: 3 runs, 5 jobs") and "note" not in text
+    changes = "--set train.epochs=0 --set 'methods.tab={use: random, scheme: jax}'"
+    only = "--only 'random-L1-*' --only 'tab-L1-*-s0'"
+    assert text.startswith(f"note: this describes its last run, which had {changes} {only}\ntiny: 3 runs, 5 jobs")
     assert states(text, "run") == {"all": 3, "done": 3}
     given = said(capsys, "status", ran, "--set", "train.epochs=0", "--results", ran.parent / "r")
     assert given.startswith("tiny: 20 runs") and states(given, "run")["all"] == 20 and states(given, "run")["done"] == 2
     fewer = said(capsys, "status", ran, "--only", "tab-*", "--results", ran.parent / "r")
-    assert fewer.startswith("tiny: 4 runs") and states(fewer, "run")["done"] == 1
+    assert (
+        fewer.startswith(f"note: this describes its last run, which had {changes}\ntiny: 4 runs")
+        and states(fewer, "run")["done"] == 1
+    )
     itself = said(capsys, "status", ran.parent / "r" / "tiny" / "suite.yaml", "--results", ran.parent / "r")
     assert itself == text
 

@@ -1,8 +1,11 @@
 """What became of heads: what is done is what the row says, and a plan warns where a wish cannot be met."""
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+from bench.jobs.parts.initialised import head_used
+from methods import Learngene
 from tests.bench.jobs.elsewhere import SELECT, run, saved, suite
 from tests.bench.jobs.test_pretrained import BARE, BARE_OPTIONS
 from tests.bench.tiny import bench, rows
@@ -16,7 +19,6 @@ WARNING = "its classes are not known to be those of colours, so head: transfer l
 
 @pytest.mark.parametrize("known", [True, False])
 def test_the_row_says_what_was_done(known, tmp_path, images, capsys):
-    """Of a start, which trains a head that stays behind, too."""
     _, file = saved(tmp_path, "test_vit", **BARE_OPTIONS)
     ancestor = BARE.replace("FILE", str(file))
     code, results = run(tmp_path, images, ancestor[:-1] + ", classes: same}" if known else ancestor, methods=METHODS)
@@ -101,3 +103,13 @@ def test_weights_of_this_project_say_their_classes(tmp_path, images, capsys):
     (file,) = results.glob("jobs/ancestor/*/weights.safetensors")
     path = suite(tmp_path / "second", images, f"{{model: {{checkpoint: {file}}}}}")
     assert bench("plan", path, "--results", tmp_path / "r") == 0 and WARNING not in capsys.readouterr().err
+
+
+def test_a_head_that_was_trained_without_a_stored_one_is_fresh():
+    drawn, other, stored = (
+        {"head.weight": torch.full((2, 3), x), "head.bias": torch.zeros(2)} for x in (0.0, 1.0, 2.0)
+    )
+    gene = Learngene(stored)
+    assert head_used(drawn, other, gene, may=False) == head_used(drawn, drawn, gene, may=True) == "fresh"
+    assert head_used(drawn, other, Learngene({}), may=True) == "fresh"
+    assert head_used(drawn, other, gene, may=True) == head_used(drawn, stored, gene, may=False) == "transfer"

@@ -1,0 +1,18 @@
+"""Runs that were done without their weights, where the suite wishes for them now."""
+
+from bench.plan import Plan
+from bench.store import Store
+
+
+def note(plan: Plan, store: Store) -> str:
+    """What to say of them, if there are any: `keep_weights` is no part of identities, so they are not done again."""
+    if not plan.suite.file.keep_weights:
+        return ""
+    runs = [store.job(plan.jobs[id]) for id in dict.fromkeys(cell.run for cell in plan.cells if not cell.skipped)]
+    bare = [folder for folder in runs if folder.done() and not (folder.result() or {}).get("artifacts")]
+    if not bare:
+        return ""
+    return (
+        f"note: keep_weights: {len(bare)} of these runs were done without it, kept no weights, and are not done again "
+        f"for that; to have them, remove the folders of these runs, such as {bare[0].path}, and run the suite again"
+    )
