@@ -22,6 +22,7 @@ MOST = 5000  # images that are opened
 USUAL_SIZE = 224  # pixels; larger images are scaled down to it
 SMALL = 96  # pixels; images up to it are held in memory, at small models
 MEMORY = 5e8  # bytes
+ENOUGH = 40_000  # images that an ancestor is trained on, with repetitions: epochs are chosen so
 CUT = Cut(val=0.1, test=0.2)
 
 
@@ -197,10 +198,11 @@ def suite_text(
         lines.append("  in_memory: true # decoded once")
     width, heads, depth = (64, 2, 6) if small else (192, 3, 12)
     batch = 32 if counts["train"] < 5000 else 128
+    epochs = min(max(ENOUGH // counts["train"], 20), 80)
     lines += [
         "ancestor: # trained here; docs/checkpoints.md says how to bring your own",
         f"  model: {{embed_dim: {width}, depth: {depth}, num_heads: {heads}, patch_size: {shape.patch_size}}}",
-        f"  train: {{epochs: 20, batch_size: {batch}, lr: 1.0e-3, warmup_epochs: 2}}",
+        f"  train: {{epochs: {epochs}, batch_size: {batch}, lr: 1.0e-3, warmup_epochs: 2}}",
         "targets: # every list is an axis",
         f"  - {{embed_dim: {width}, num_heads: {heads}, depth: {[depth // 3, depth * 2 // 3]}}}",
         "methods: # python -m bench methods lists them",
@@ -209,7 +211,7 @@ def suite_text(
         "  sws: {stages: 4}",
         "  mixture_growth: {templates: 4}",
         "  wave: {templates: 4, template_size: 32}",
-        f"train: {{epochs: 5, batch_size: {batch}, lr: 1.0e-3}} # the runs",
+        f"train: {{epochs: {epochs // 4}, batch_size: {batch}, lr: 1.0e-3}} # the runs",
         "seeds: 3",
     ]
     return "\n".join(lines) + "\n"
