@@ -83,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
         help="make it again from this file alone",
     )
 
+    report.add_argument("--force", action="store_true", help="replace files in --out that no report wrote")
+
     methods = command("methods", "the methods; with NAME its options and sources", suites=None)
     methods.add_argument("name", nargs="?", metavar="NAME")
 

@@ -33,6 +33,7 @@ def main(options: argparse.Namespace) -> int:
         (source,) = options.source
         runs, curves = read_runs(source), read_curves(source.with_name("curves.csv"))
         title, out, context = ", ".join(dict.fromkeys(runs["suite"])), options.out, {"made from": str(source)}
+        own: list[Path] = []
     else:
         if len(options.suite) > 1 and not options.out:
             raise UsageError("report: several suites need --out DIR")
@@ -49,10 +50,12 @@ def main(options: argparse.Namespace) -> int:
         parts = [frames(plan, store) for plan, store, _ in plans]
         runs, curves = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
         title = ", ".join(plan.suite.name for plan, _, _ in plans)
-        out = options.out or plans[0][1].suite(plans[0][0].suite.name)
+        own = [store.suite(plan.suite.name) for plan, store, _ in plans]  # all in these is a report's
+        out = options.out or own[0]
         context = described([plan for plan, _, _ in plans], options) | remarks
     _writable(out)
-    written = write_report(runs, curves, out, title=title, context=context, console=console())
+    force = options.force or out in own
+    written = write_report(runs, curves, out, title=title, context=context, console=console(), force=force)
     print(f"{len(written)} files in {out}")
     return 0
 

@@ -44,7 +44,11 @@ class Frozen(BaseModel):
 class DataSettings(Frozen):
     """A data set. A known name alone will do: `digits`, `cifar10`, ...; its defaults can be overridden."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="what it is called in tables and identities")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$",
+        max_length=100,
+        description="what it is called in tables and identities",
+    )
     base: str | None = Field(default=None, description="the known data set it is a variant of; default: name")
     source: Source = Field(default="folder", description="hfds: Hugging Face, saved to disk; wds: WebDataset shards")
     root: str | None = Field(default=None, description="where it is; $VARIABLES are filled in when it is read")

@@ -37,8 +37,12 @@ def obey(order: dict[str, Any], stop: Stop) -> Outcome:
     if gpus:  # CUDA reads it when it is first used, which is in this process, or in those that it forks
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     folder = Store(root).job(job)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    output = os.open(folder.output, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o644)
+    if folder.linked:
+        return Outcome("failed", folder.linked, kind="error")
+    try:
+        output = folder.open_output()
+    except OSError as error:
+        return Outcome("failed", f"{folder.output}: {error.strerror}", kind="error")
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)

@@ -33,8 +33,12 @@ def write_report(
     title: str,
     context: Mapping[str, Any] | None = None,
     console: Console | None = None,
+    force: bool = False,
 ) -> list[Path]:
     """Write the whole report into the folder `out` (made if need be) and return the paths, runs.csv first.
+
+    The files appear when all are made. One of an earlier report is replaced; for one that no report wrote UsageError is
+    raised, unless `force` says that it may be replaced, too.
 
     context: what else the page shall show about where the results come from, {name: text}; `context["methods"]`, if
     given, is {method: docstring} for methods from outside the project. console: where to print as `print_table` does.
@@ -42,7 +46,7 @@ def write_report(
     """
     from bench.report.write import write
 
-    return write(runs, curves, Path(out), title, dict(context or {}), console)
+    return write(runs, curves, Path(out), title, dict(context or {}), console, force)
 
 
 def print_table(runs: DataFrame, console: Console) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.section_analysis import Analysis, analyse, by_suite
+from bench.report.folder import PAGE, publish, staged
 from bench.report.frames import conform_curves, conform_runs, write_csv, write_text
 from bench.report.page.html import Picture, page
-from bench.report.plots.canvas import FORMATS, save
-from bench.report.plots.every import PICTURES, draw_all
+from bench.report.plots.canvas import save
+from bench.report.plots.every import draw_all
 from bench.report.style import Look, looks
 from bench.report.tables import latex, markdown
 from bench.report.tables.every import tables_of
@@ -26,13 +27,21 @@ PIXELS_PER_INCH = 110  # of a picture on the page
 
 
 def write(
-    runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any], console: Console | None
+    runs: DataFrame,
+    curves: DataFrame,
+    out: Path,
+    title: str,
+    context: dict[str, Any],
+    console: Console | None,
+    ours: bool,
 ) -> list[Path]:
     """Write what `bench.report.write_report` promises."""
     collects = gc.isenabled()
     gc.disable()  # the collector would take a seventh of the time and find next to nothing
     try:
-        return _write(runs, curves, out, title, context, console)
+        runs, curves = conform_runs(runs), conform_curves(curves)
+        with staged(out) as folder:
+            return publish(_write(runs, curves, folder, title, context, console), out, ours=ours)
     finally:
         if collects:
             gc.enable()
@@ -41,8 +50,6 @@ def write(
 def _write(
     runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any], console: Console | None
 ) -> list[Path]:
-    runs, curves = conform_runs(runs), conform_curves(curves)
-    out.mkdir(parents=True, exist_ok=True)
     paths = [write_csv(runs, out / "runs.csv"), write_csv(curves, out / "curves.csv")]
     analyses = analyse(runs, curves)
     tables = [tables_of(analysis) for analysis in analyses]
@@ -55,17 +62,7 @@ def _write(
     pictures = _pictures(by_suite(analyses), styles, out)
     paths += [path for picture in pictures for path in picture.files]
     html = page(runs, analyses, tables, pictures, styles, title, context)
-    paths.append(write_text(out / "report.html", html))
-    _clear(out, keep=paths)
-    return paths
-
-
-def _clear(out: Path, keep: list[Path]) -> None:
-    """Remove pictures and tables that an earlier report of this folder had and this one has not."""
-    earlier = [out / f"{name}.{kind}" for name in PICTURES for kind in FORMATS]
-    earlier += [path for kind in ("md", "tex") for path in out.glob(f"table_*.{kind}")]
-    for path in set(earlier) - set(keep):
-        path.unlink(missing_ok=True)
+    return [*paths, write_text(out / PAGE, html)]
 
 
 def _frames(analyses: list[Analysis], out: Path) -> list[Path]:

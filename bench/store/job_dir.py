@@ -1,7 +1,9 @@
 """What is kept of one job, and what can be read off it. The only module that names a job's files."""
 
+import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -15,6 +17,11 @@ from bench.store.lock import Lock, is_lock
 
 SETTINGS, LOG, RESULT, FAILURE = "settings.json", "log.jsonl", "result.json", "failure.json"
 CHECKPOINT, OUTPUT = "checkpoint.pt", "output.txt"
+# what `set_aside` moves: these files, artifacts, and what was being written of them
+OWN = re.compile(
+    r"\.?(settings\.json|log\.jsonl|result\.json|failure\.json|checkpoint\.pt|output\.txt|\w+\.safetensors)"
+    r"(\.\d+)?(\.[0-9a-f]{8}\.tmp)?(\.damaged-[0-9a-f-]+)?"
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,18 @@ class JobDir:
             return files.read_json(self.path / FAILURE)
         except ValueError:
             return {"error": f"failed; its {FAILURE} is damaged", "kind": "unknown"}
+
+    @property
+    def linked(self) -> str:
+        """Why nothing may be written here, where the folder is a link, which may lead to a stranger's; else empty."""
+        if not self.path.is_symlink():
+            return ""
+        return f"{self.path} is a link; expected a folder of its own: remove it, or put there what it leads to"
+
+    def open_output(self) -> int:
+        """Return a descriptor of the file for what the job prints, to append to. Raises OSError, also for a link."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        return os.open(self.output, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o666)
 
     def started(self) -> bool:
         return self.log.exists()
@@ -114,6 +133,8 @@ class JobDir:
 
     def append_log(self, event: str, **values: Any) -> None:
         """Append one line to the log. Raises OSError where it cannot be written."""
+        if self.linked:
+            raise OSError(errno.ELOOP, self.linked)
         log.append(self.log, event, **values)
 
     def damage(self) -> str | None:
@@ -136,7 +157,12 @@ class JobDir:
 
     def set_aside(self, *, locked: bool = False) -> Path | None:
         """Move a damaged job's files away, so that it is done anew. Returns where they are now, or None where another
-        process is at it. `locked`: the caller holds the lock."""
+        process is at it, or they are in a folder that is a link. Files that are no job's stay.
+
+        locked: the caller holds the lock.
+        """
+        if self.linked:
+            return None
         lock = None if locked else self.lock()
         if lock is not None and not lock.acquire():
             return None
@@ -146,7 +172,7 @@ class JobDir:
             aside = files.unused(self.path, "damaged")
             aside.mkdir()
             for entry in self.path.iterdir():
-                if not is_lock(entry.name):
+                if OWN.fullmatch(entry.name):
                     os.replace(entry, aside / entry.name)
             return aside
         finally:

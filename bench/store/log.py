@@ -9,10 +9,11 @@ from typing import Any
 
 
 def append(path: Path, event: str, /, **values: Any) -> None:
-    """Append one line, in one write; its folder is made if need be. Raises OSError where it cannot be written."""
+    """Append one line, in one write; its folder is made if need be. Raises OSError where it cannot be written, or is a
+    link, which may lead anywhere."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({"event": event, "time": round(time.time(), 3), **values}, default=str) + "\n"
-    descriptor = os.open(path, os.O_APPEND | os.O_CREAT | os.O_RDWR, 0o644)
+    descriptor = os.open(path, os.O_APPEND | os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
     try:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a line that a crash cut

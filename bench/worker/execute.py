@@ -72,6 +72,8 @@ def _take(job: Job, folder: JobDir, lock: Lock) -> Outcome | None:
     """Take the lock and begin, or say why not."""
     if finished(folder):
         return Outcome("done", kind="before")
+    if folder.linked:
+        return Outcome("failed", folder.linked, kind="error")
     if not lock.acquire():
         return Outcome("busy")
     if finished(folder, locked=True):

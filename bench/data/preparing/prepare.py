@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -33,6 +34,7 @@ from bench.data.survey import Survey, short_hash
 
 CHUNK = 32  # images that a process encodes at a time
 PLAN = "preparing.json"
+LEFT = re.compile(r"\.(train|val|test)-\d+\.(tar|json)(\.\d+)?\.[0-9a-f]{8}\.tmp")  # of a shard that was being written
 Json = dict[str, Any]
 
 
@@ -67,8 +69,9 @@ def prepare(
         raise DataError(f"{out} holds {settings.name} prepared otherwise ({differs}); give another --out, or delete it")
     if info is None:
         files.write_json(out / PLAN, plan)
-        for leftover in out.glob(".*.tmp"):
-            leftover.unlink()
+        for leftover in out.iterdir():
+            if LEFT.fullmatch(leftover.name):
+                leftover.unlink()
         done = {part: _part(part, images, form, out, workers, skip_broken, progress) for part, images in parts.items()}
         info = _finish(settings, survey, form, plan, done, out)
     else:

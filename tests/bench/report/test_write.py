@@ -78,8 +78,9 @@ def test_a_suite_without_one_finished_run(make_frames, tmp_path, status):
 
 
 def test_nothing_of_an_earlier_report_stays(make_frames, tmp_path, quick):
-    for name in ("table_old.md", "critical_difference.svg", "table_old.tex"):
-        (tmp_path / name).write_text("old")
+    several = make_frames(datasets=("digits", "letters"), methods=("random", "wave"), depths=(2,))
+    old = write_report(*several, tmp_path, title="t")
+    assert (tmp_path / "table_tiny_letters_top1.md") in old
     (tmp_path / "mine.txt").write_text("kept")
     paths = write_report(*make_frames(methods=("random", "wave"), depths=(2,)), tmp_path, title="t")
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths} | {"mine.txt"}

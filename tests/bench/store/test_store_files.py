@@ -85,16 +85,16 @@ def done(tmp_path):
     """A done job with one artifact."""
     folder = Store(tmp_path).job_dir("run", "random-1")
     folder.path.mkdir(parents=True)
-    (folder.path / "weights").write_bytes(b"12345678")
+    (folder.path / "weights.safetensors").write_bytes(b"12345678")
     folder.checkpoint.write_bytes(b"state")
     folder.fail("before", kind="error")
-    folder.write_result({"top1": 50.0}, ["weights"])
+    folder.write_result({"top1": 50.0}, ["weights.safetensors"])
     return folder
 
 
 def test_a_done_job(done):
     assert done.damage() is None
-    assert done.result()["top1"] == 50.0 and set(done.result()["artifacts"]) == {"weights"}
+    assert done.result()["top1"] == 50.0 and set(done.result()["artifacts"]) == {"weights.safetensors"}
     assert done.failure() is None and not done.checkpoint.exists()
 
 
@@ -109,9 +109,9 @@ def alter(path):
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda path: cut(path / "weights"), "7 bytes instead of 8"),
-        (lambda path: alter(path / "weights"), "does not match its checksum"),
-        (lambda path: (path / "weights").unlink(), "weights: missing"),
+        (lambda path: cut(path / "weights.safetensors"), "7 bytes instead of 8"),
+        (lambda path: alter(path / "weights.safetensors"), "does not match its checksum"),
+        (lambda path: (path / "weights.safetensors").unlink(), "weights.safetensors: missing"),
         (lambda path: cut(path / "result.json") or cut(path / "result.json"), "truncated"),
         (lambda path: (path / "result.json").write_text("{}"), "truncated or not a result"),
         (lambda path: (path / "result.json").write_text(""), "truncated or not a result"),
@@ -131,17 +131,17 @@ def test_damage_is_set_aside(spoil, says, done):
 
 
 def test_a_touched_artifact_is_no_damage(done):
-    os.utime(done.path / "weights", (1, 1))
+    os.utime(done.path / "weights.safetensors", (1, 1))
     assert done.damage() is None
 
 
 def test_nothing_is_set_aside_under_another_process(done):
-    alter(done.path / "weights")
+    alter(done.path / "weights.safetensors")
     lock = done.lock()
     assert lock.acquire()
-    assert done.set_aside() is None and (done.path / "weights").exists()
+    assert done.set_aside() is None and (done.path / "weights.safetensors").exists()
     aside = done.set_aside(locked=True)
-    assert (aside / "weights").exists() and lock.held()
+    assert (aside / "weights.safetensors").exists() and lock.held()
     lock.release()
 
 
