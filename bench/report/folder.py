@@ -47,10 +47,8 @@ def staged(out: Path) -> Iterator[Path]:
 
 
 def publish(files: list[Path], out: Path, *, ours: bool) -> list[Path]:
-    """Move a report's files into `out` and remove those of an earlier report that this one has not.
-
-    Returns their paths, with that of the manifest last.
-
+    """Move a report's files into `out` and remove those of an earlier one that this has not. Returns their paths,
+    that of the manifest last.
 
     ours: whether all files there that have a report's names are a report's. If not, only those that an earlier one
         wrote, and such as would not change. Raises UsageError naming all others, before anything is moved.
@@ -58,19 +56,19 @@ def publish(files: list[Path], out: Path, *, ours: bool) -> list[Path]:
     earlier = _earlier(out, ours=ours)
     foreign = [path.name for path in files if _is_foreign(out / path.name, path, earlier, ours=ours)]
     if foreign:
-        told = ", ".join(foreign[:8]) + (f" and {len(foreign) - 8} more" if len(foreign) > 8 else "")
+        names = ", ".join(foreign[:8]) + (f" and {len(foreign) - 8} more" if len(foreign) > 8 else "")
         raise UsageError(
-            f"--out {out}: no report wrote what has these names there: {told}; nothing was written; "
+            f"--out {out}: no report wrote what has these names there: {names}; nothing was written; "
             "expected another folder, or --force to replace files"
         )
-    names = [path.name for path in files]
+    written = [path.name for path in files]
     for path in files:
         os.replace(path, out / path.name)
-    write_json(out / MANIFEST, {"files": sorted(names)})
-    for name in earlier - {*names, MANIFEST}:
+    write_json(out / MANIFEST, {"files": sorted(written)})
+    for name in earlier - {*written, MANIFEST}:
         with suppress(IsADirectoryError, PermissionError):
             (out / name).unlink(missing_ok=True)
-    return [*(out / name for name in names), out / MANIFEST]
+    return [*(out / name for name in written), out / MANIFEST]
 
 
 def _earlier(out: Path, *, ours: bool) -> set[str]:

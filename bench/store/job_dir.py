@@ -74,8 +74,7 @@ class JobDir:
         """Why nothing may be written here, where the folder is a link, which may lead to a stranger's; else empty."""
         if not self.path.is_symlink():
             return ""
-        instead = "remove the link, or put what it leads to in its place"
-        return f"{self.path} is a link; expected a folder of its own: {instead}"
+        return f"{self.path} is a link; expected a folder of its own: remove it, or put there what it leads to"
 
     def open_output(self) -> int:
         """Return a descriptor of the file for what the job prints, to append to. Raises OSError, also for a link."""
