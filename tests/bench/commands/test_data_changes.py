@@ -88,7 +88,7 @@ def test_images_that_change_while_a_run_is_going_on_fail_it_by_name(when, photos
 
     monkeypatch.setattr(execute, "_take", take)
     if when == "during the job":
-        from bench.jobs.context import Context
+        from bench.jobs.parts.context import Context
 
         whole = Context.close
         monkeypatch.setattr(Context, "close", lambda c: (c.job.kind == "run" and damage(photos), whole(c)))
