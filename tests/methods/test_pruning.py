@@ -79,11 +79,12 @@ def test_gradients_are_those_of_batches_of_64():
 
 @pytest.mark.parametrize("score", ["l2", "taylor", "random"])
 def test_in_equal_size_the_function_stays(score):
-    check_equal_size("pruning", score=score, compensate="least_squares")
+    check_equal_size("pruning", score=score, score_images=256, compensate="least_squares")
 
 
 @pytest.mark.parametrize(
-    "options", [{"score": "l2"}, {"score": "taylor"}, {"compensate": "least_squares", "images": 40}]
+    "options",
+    [{"score": "l2"}, {"score": "taylor", "score_images": 256}, {"compensate": "least_squares", "images": 40}],
 )
 def test_the_order_of_the_ancestors_units_does_not_matter(options):
     check_permutations("pruning", **options)
