@@ -2,22 +2,21 @@
 
 A suite file becomes a table in one direction. The folders, in the order of that flow:
 
-    suite/      the suite file: loaded, checked whole, resolved
+    suite/      the suite file: loaded, checked whole with file, line and key, resolved
     recipes/    how models are trained
-    data/       images: settings, sources, preparing, what is done on the device
-    jobs/       what a job is: one module for each kind, with its identity, its estimate and its work
+    data/       images: settings, fingerprints, sources, preparing, what is done on the device
     plan/       from a suite to its jobs
-    store/      the results directory: job folders, logs, locks
+    jobs/       what a job is: one module for each kind, with its identity, its estimate and its work
+    store/      the results directory: job folders and their file names, logs, locks
     launch/     inline, local, slurm: jobs to workers, in the right order
-    worker/     one job: its lock, its work, its result or failure
-    train/      the one training loop, and the Lab that methods see
+    worker/     one job in its process: its lock, its work, its result or failure, the wish to stop
+    train/      fit.py is the one training loop, which saves and stops when it is preempted; FLOPs; the Lab that methods see
     results/    states of jobs, rows of runs.csv
     report/     from runs.csv to tables, pictures and the page; imports nothing that computes
-    commands/   one module for each command; doctor/ and probe/ look at the machine
-    api.py      the Lab as a library, over images in memory
+    commands/   one module for each command; doctor/ and probe/ look at the machine; api is for notebooks
 
-Below all of them: errors, identity (hashes), files (atomic, with checksums), models (sizes and their counts),
-provenance. A package imports only what stands below it in pyproject.toml's list; import-linter checks that.
+Below all of them: errors, identity (hashes), randomness (seeds), files (atomic, with checksums), models (parameters and
+FLOPs in closed form), provenance. Which may import which is the list in pyproject.toml, checked by import-linter.
 
 Read first: `jobs/run.py` (what a run does), then `train/fit.py` (the loop); `methods/base.py` for what a method is.
 """
