@@ -10,7 +10,7 @@ A suite file becomes a table in one direction. The folders, in the order of that
     store/      the results directory: job folders and their file names, logs, locks
     launch/     inline, local, slurm: jobs to workers, in the right order
     worker/     one job in its process: its lock, its work, its result or failure, the wish to stop
-    train/      fit.py is the one training loop, which saves and stops when it is preempted; FLOPs; the Lab that methods see
+    train/      fit.py is the one training loop, which saves and stops when preempted; FLOPs; the Lab that methods see
     results/    states of jobs, rows of runs.csv
     report/     from runs.csv to tables, pictures and the page; imports nothing that computes
     commands/   one module for each command; doctor/ and probe/ look at the machine; api is for notebooks
