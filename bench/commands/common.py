@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data import DataSettings, Description, describe
 from bench.errors import UsageError
-from bench.files import write_bytes
+from bench.files import mismatch, read_file, write_bytes
 from bench.plan import Plan, make_plan
 from bench.results import data_record
 from bench.store import Store
@@ -75,7 +75,7 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
     if kept_file is None:
         given = load(suite, options.settings, look_at=last_data(suite, store))
         return make_plan(given, options.only), store, None
-    kept = _read_kept(kept_file)
+    kept = read_kept(kept_file)
     changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite)
     note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
     itself = suite.resolve() == kept_file.resolve()
@@ -115,13 +115,15 @@ def _kept_file(suite: Path, store: Store) -> Path | None:
     return file if file.is_file() else None
 
 
-def _read_kept(file: Path) -> dict[str, Any]:
+def read_kept(file: Path) -> dict[str, Any]:
     """What its first line says of the run: the suite file, its hash, `--set` and `--only`."""
-    first = file.read_text().partition("\n")[0]
     try:
+        first = (read_file(file) or b"").decode().partition("\n")[0]
         kept = json.loads(first.removeprefix(KEPT))
-        return {name: kept[name] for name in ("source", "sha256", "set", "only")}
-    except (ValueError, TypeError, KeyError):
+        if mismatch(kept, {"source": str, "sha256": str, "set": [str], "only": [str]}):
+            raise ValueError("not what bench run writes")
+        return kept
+    except (ValueError, RecursionError):
         raise UsageError(
             f"{file}:1: expected the line that bench run writes; run the suite again to renew it"
         ) from None

@@ -2,13 +2,12 @@
 
 import argparse
 import inspect
-import json
 import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.commands.common import KEPT, console, frames, last_plan
+from bench.commands.common import KEPT, console, frames, last_plan, read_kept
 from bench.errors import UsageError
 from bench.plan import Plan
 from bench.suite import yaml_lines
@@ -91,10 +90,10 @@ def _setup(plans: list[Plan]) -> dict[str, str]:
 
 def _last_run(suite: Path, plan: Plan, options: argparse.Namespace) -> str:
     """Return what differs between the suite as it was given here and its last run, which the report describes."""
-    first = plan.suite.path.read_text().partition("\n")[0]
-    if not first.startswith(KEPT):
-        return ""  # the suite as given: it never ran, or `--set` says what is meant
-    run = json.loads(first.removeprefix(KEPT))
+    with plan.suite.path.open(encoding="utf-8", errors="replace") as file:
+        if not file.readline(len(KEPT)).startswith(KEPT):
+            return ""  # the suite as given: it never ran, or `--set` says what is meant
+    run = read_kept(plan.suite.path)
     words = [word for setting in run["set"] for word in ("--set", setting)]
     words += [word for label in ([] if options.only else run["only"]) for word in ("--only", label)]
     remarks = [f"this describes its last run, which had {shlex.join(words)}"] if words else []
