@@ -69,9 +69,10 @@ def read_file(path: Path) -> bytes | None:
         if error.errno in (errno.ENXIO, errno.ELOOP, errno.ENAMETOOLONG):  # a socket; a link that leads to itself
             raise ValueError(f"{path}: not a file ({error.strerror})") from None
         raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path}: not a file")
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{path}: not a file")
         return file.read()
 
 
