@@ -114,12 +114,13 @@ def main(arguments: list[str] | None = None) -> int:
     except BenchError as error:
         print(f"errors:\n{error}" if "\n" in str(error) else f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except PermissionError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return 1
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+        print(f"error: {what}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1

@@ -1,6 +1,7 @@
 """Files that are whole or not there: atomic writes, checksums, damaged files set aside. Everything that is written goes
 through here: results, checkpoints, reports."""
 
+import errno
 import hashlib
 import json
 import os
@@ -57,29 +58,92 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     write_bytes(path, (json.dumps(body | {"sha256": digest(body, 64)}, indent=1) + "\n").encode())
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """What `write_json` wrote, or None where there is none. Raises ValueError for a damaged file."""
+def read_file(path: Path) -> bytes | None:
+    """Return what is in a file, or None where there is none. Raises ValueError for what is no plain file (a folder, a
+    pipe that nobody writes to), PermissionError, or OSError where it cannot be read."""
     try:
-        text = path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ELOOP, errno.ENAMETOOLONG):  # a socket; a link that leads to itself
+            raise ValueError(f"{path}: not a file ({error.strerror})") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path}: not a file")
+    with open(descriptor, "rb") as file:
+        return file.read()
+
+
+def read_json(path: Path, shape: Any = dict) -> dict[str, Any] | None:
+    """What `write_json` wrote, or None where there is none. Raises ValueError for a damaged file, or one
+    of another shape (see `mismatch`)."""
+    text = read_file(path)
+    if text is None:
         return None
     try:
         value = json.loads(text)
         checksum = value.pop("sha256")
-    except (ValueError, KeyError, AttributeError, TypeError):
+        whole = checksum == digest(value, 64)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise ValueError(f"{path}: truncated or not a result of this program") from None
-    if checksum != digest(value, 64):
+    if not whole:
         raise ValueError(f"{path}: its content does not match its checksum")
+    if trouble := mismatch(value, shape):
+        raise ValueError(f"{path}: {trouble}")
     return value
+
+
+def mismatch(value: Any, shape: Any, name: str = "it") -> str:
+    """Say what in a JSON value is not of a shape; nothing where all is.
+
+    shape: a type (float: any number); a tuple of shapes, one of which will do; [shape]: a list of such; a mapping from
+        names to shapes, `name?` of what may be missing, `*` of all other values.
+    """
+    if shape is object:
+        return ""
+    if isinstance(shape, tuple):
+        return "" if any(not mismatch(value, one, name) for one in shape) else f"{name} is {_short(value)}"
+    if isinstance(shape, list):
+        parts = [(f"{name}[{i}]", item, shape[0]) for i, item in enumerate(value)] if isinstance(value, list) else None
+    elif isinstance(shape, dict):
+        parts = _fields(value, shape, name) if isinstance(value, dict) else None
+    else:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        right = number if shape is float else type(value) is shape
+        return "" if right else f"{name} is {_short(value)}, expected {getattr(shape, '__name__', shape)}"
+    if parts is None:
+        return f"{name} is {_short(value)}, expected {'a list' if isinstance(shape, list) else 'a mapping'}"
+    return next((trouble for name, item, one in parts if (trouble := mismatch(item, one, name))), "")
+
+
+def _fields(value: dict[str, Any], shape: dict[str, Any], name: str) -> list[tuple[str, Any, Any]]:
+    within = "" if name == "it" else f"{name}."
+    named = {key.removesuffix("?"): (key, one) for key, one in shape.items() if key != "*"}
+    parts = [
+        (f"{within}{key}", value.get(key, "missing"), one)
+        for key, (written, one) in named.items()
+        if key in value or not written.endswith("?")
+    ]
+    others = [(f"{within}{key}", item, shape["*"]) for key, item in value.items() if key not in named and "*" in shape]
+    return parts + others
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def is_whole(path: Path) -> bool:
     """Whether a file has the end that `write_json` gives: cut ones have not. Tells it from the last bytes alone."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
         return False
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return False
         end = os.pread(descriptor, END, max(0, os.fstat(descriptor).st_size - END))
     finally:
         os.close(descriptor)

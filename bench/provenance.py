@@ -1,18 +1,20 @@
 """What a result was made with: code, versions, host, device."""
 
 import hashlib
+import json
 import os
 import platform
 import socket
 import subprocess
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
 import bench
-from bench.files import write_bytes
+from bench.files import sha256, write_bytes
 
+PACKAGES = ("bench", "methods")  # what results are made with
 SNAPSHOT = "snapshot.json"  # beside the packages in a code snapshot: the git state it was taken from
 
 
@@ -25,26 +27,30 @@ def installed(package: str) -> str:
 
 @lru_cache
 def code() -> dict[str, Any]:
-    """git sha and whether the tree was dirty, of the code that runs."""
-    import json
-
+    """git sha of the code that runs, and whether it was changed since. Where it is in no repository of its own: the
+    commit that pip installed it from, or else its version."""
     root = Path(bench.__file__).parent.parent
     try:
         return json.loads((root / SNAPSHOT).read_text())
     except (OSError, ValueError):
         pass
-    sha = _git(root, "rev-parse", "HEAD")
+    sha = _git("rev-parse", "HEAD")
     if sha is None:
-        return {"git_sha": f"version {bench.__version__}", "git_dirty": None}
+        return {"git_sha": _installed_from() or f"version {bench.__version__}", "git_dirty": None}
     changes = diff()
-    found = {"git_sha": sha, "git_dirty": bool(changes)}
-    return found | ({"git_diff": hashlib.sha256(changes.encode()).hexdigest()[:16]} if changes else {})
+    state = {"git_sha": sha, "git_dirty": bool(changes)}
+    return state | ({"git_diff": hashlib.sha256(changes.encode()).hexdigest()[:16]} if changes else {})
 
 
 @lru_cache
 def diff() -> str:
-    """What the code that runs differs in from its commit; `git_diff` of a result is the start of its sha256."""
-    return _git(Path(bench.__file__).parent.parent, "diff", "HEAD") or ""
+    """What `bench` and `methods` differ in from their commit, and the files that it has not, by their SHA-256.
+    `git_diff` of a result is the start of its sha256. Nothing else that lies in the repository is looked at."""
+    changes = _git("diff", "HEAD", "--", *PACKAGES) or ""
+    names = (_git("ls-files", "--others", "--exclude-standard", "-z", "--", *PACKAGES) or "").split("\0")
+    root = Path(bench.__file__).parent.parent
+    untracked = [f"untracked {name} {sha256(root / name)}" for name in names if name and (root / name).is_file()]
+    return "\n".join([*([changes] if changes else []), *untracked])
 
 
 def keep_diff(folder: Path) -> None:
@@ -54,14 +60,34 @@ def keep_diff(folder: Path) -> None:
         write_bytes(folder / f"{name}.diff", (diff() + "\n").encode())
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _git(*arguments: str) -> str | None:
+    """What git says of this project's repository; None where the code is in none, or in one of something else."""
+    root = Path(bench.__file__).parent.parent
+    top = _ask(root, "rev-parse", "--show-toplevel")
+    if top is None or not os.path.samefile(top, root):
+        return None
+    if _ask(root, "ls-files", "--error-unmatch", "--", *(f"{name}/__init__.py" for name in PACKAGES)) is None:
+        return None
+    return _ask(root, *arguments)
+
+
+def _ask(root: Path, *arguments: str) -> str | None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=environment)
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def _installed_from() -> str | None:
+    """The commit that pip installed from, which it keeps as PEP 610 says; None where it was no repository."""
+    try:
+        url = json.loads(distribution("learngene-bench").read_text("direct_url.json") or "{}")
+        return str(url["vcs_info"]["commit_id"])
+    except (PackageNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 @lru_cache

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data import DataSettings, Description, describe
 from bench.errors import UsageError
-from bench.files import write_bytes
+from bench.files import mismatch, read_file, write_bytes
 from bench.plan import Plan, each_kind, make_plan
 from bench.results import data_record
 from bench.store import Store
@@ -82,7 +82,7 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
     if kept_file is None:
         given = load(suite, options.settings, look_at=last_data(suite, store))
         return make_plan(given, options.only), store, None
-    kept = _read_kept(kept_file)
+    kept = read_kept(kept_file)
     other = _other_suite(suite, kept_file)
     changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite) and not other
     note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
@@ -109,9 +109,9 @@ def methods_from_outside(suite: Path) -> set[str]:
 
 def of_last_run(suite: Path, plan: Plan, options: argparse.Namespace) -> str:
     """Return what differs between the suite as it was given here and its last run, if `last_plan` gave that."""
-    if not plan.suite.path.read_text().startswith(KEPT):
+    if not (read_file(plan.suite.path) or b"").startswith(KEPT.encode()):
         return ""  # the suite as given: it never ran, or `--set` says what is meant
-    run = _read_kept(plan.suite.path)
+    run = read_kept(plan.suite.path)
     words = [word for setting in run["set"] for word in ("--set", setting)]
     words += [word for label in ([] if options.only else run["only"]) for word in ("--only", label)]
     remarks = [f"this describes its last run, which had {shlex.join(words)}"] if words else []
@@ -137,7 +137,7 @@ def _other_suite(suite: Path, kept_file: Path) -> str:
     if not kept_file.is_file() or suite.resolve() == kept_file.resolve():
         return ""
     try:
-        kept = _read_kept(kept_file)
+        kept = read_kept(kept_file)
     except UsageError:
         return ""
     source = Path(kept["source"])
@@ -161,13 +161,15 @@ def _kept_file(suite: Path, store: Store) -> Path | None:
     return file if file.is_file() else None
 
 
-def _read_kept(file: Path) -> dict[str, Any]:
+def read_kept(file: Path) -> dict[str, Any]:
     """What its first line says of the run: the suite file, its hash, `--set` and `--only`."""
-    first = file.read_text().partition("\n")[0]
     try:
+        first = (read_file(file) or b"").decode().partition("\n")[0]
         kept = json.loads(first.removeprefix(KEPT))
-        return {name: kept[name] for name in ("source", "sha256", "set", "only")}
-    except (ValueError, TypeError, KeyError):
+        if mismatch(kept, {"source": str, "sha256": str, "set": [str], "only": [str]}):
+            raise ValueError("not what bench run writes")
+        return kept
+    except (ValueError, RecursionError):
         raise UsageError(
             f"{file}:1: expected the line that bench run writes; run the suite again to renew it"
         ) from None

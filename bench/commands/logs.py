@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import time
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,8 @@ def find(results: Path, pattern: str) -> list[JobDir]:
 def readable(results: Path) -> dict[str, list[str]]:
     """Readable ids, which have the suite's label in front, of the runs in the tables."""
     names: dict[str, list[str]] = {}
-    for table in results.glob("*/runs.csv"):
-        with table.open(newline="") as file:
+    for table in filter(Path.is_file, results.glob("*/runs.csv")):
+        with suppress(OSError, KeyError, csv.Error), table.open(newline="", errors="replace") as file:
             for row in csv.DictReader(file):
                 name = f"{row['method']}-{row['target']}-{row['dataset']}-s{row['seed']}"
                 names.setdefault(row["run"], []).append(name)
@@ -56,7 +57,7 @@ def show(folder: JobDir) -> int:
     events = log.read(folder.log)
     for event in events:
         print(line(event))
-    text = folder.output.read_text(errors="replace") if folder.output.exists() else ""
+    text = folder.output.read_text(errors="replace") if folder.output.is_file() else ""
     if text.strip():
         print(f"output ({folder.output}):\n{text[-TAIL:].rstrip()}")
     failure = folder.failure()
@@ -68,7 +69,8 @@ def show(folder: JobDir) -> int:
 
 def line(event: dict[str, Any]) -> str:
     """`2026-01-31 12:00:00 checkpoint bytes=1234`; a traceback is left to the end."""
-    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.get("time", 0)))
+    seconds = event.get("time", 0)
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds if 0 <= seconds < 1 << 36 else 0))
     shown = {k: v for k, v in event.items() if k not in ("event", "time", "traceback")}
     return " ".join(
         [at, str(event.get("event")), *(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in shown.items())]

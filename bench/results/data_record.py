@@ -15,6 +15,14 @@ from bench.store import Store
 from bench.suite import DataEntry, Suite
 
 FILE = "data.json"
+DESCRIBED = {
+    "name": str,
+    "classes": [str],
+    "counts": {"train": int, "val": int, "test": int},
+    "img_size": int,
+    "in_chans": int,
+    "fingerprint": {"counts": {"train": int, "*": int}, "*": object},
+}
 
 
 def entries(suite: Suite) -> list[DataEntry]:
@@ -43,7 +51,7 @@ def write(suite: Suite, store: Store) -> None:
 def recorded(folder: Path) -> Callable[[DataSettings], Description]:
     """Returns what describes data sets as the last run found them; what it did not see, by classes and counts."""
     try:
-        sets = (read_json(folder / FILE) or {}).get("data", {})
+        sets = (read_json(folder / FILE, {"data": {"*": DESCRIBED}}) or {}).get("data", {})
     except (ValueError, OSError):
         sets = {}
 
@@ -51,6 +59,7 @@ def recorded(folder: Path) -> Callable[[DataSettings], Description]:
         known = sets.get(settings_key(settings))
         if known is None:
             return describe(settings, hashed=False)
-        return Description(**known | {"classes": tuple(known["classes"])})
+        fields = {name: known[name] for name in DESCRIBED}
+        return Description(**fields | {"classes": tuple(known["classes"])})
 
     return look

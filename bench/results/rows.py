@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench import models
+from bench.files import mismatch
 from bench.identity import canonical
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
@@ -11,7 +12,7 @@ from bench.plan import Plan, RunCell
 from bench.results.earlier import fingerprint_of
 from bench.results.states import Reader
 from bench.store import Store, log
-from bench.store.job_dir import LOG
+from bench.store.job_dir import LOG, POINT
 from bench.train.cost import Cost
 
 # columns that a run's result says as they are
@@ -177,7 +178,8 @@ def curves(plan: Plan, store: Store) -> list[dict[str, Any]]:
     for id in dict.fromkeys(cell.run for cell in plan.cells if not cell.skipped):
         evals = reader.result(id).get("evals")
         if evals is None:
-            logged = [e for e in log.read(reader.folder(id).log) if e.get("event") == "eval"]
+            events = log.read(reader.folder(id).log)
+            logged = [e for e in events if e.get("event") == "eval" and not mismatch(e, POINT)]
             evals = list({e["step"]: e for e in logged}.values())
         names = ("epoch", "step", "images", "flops", "seconds", "top1", "val_top1", "loss")
         points += [{"run": id, **{name: e.get(name) for name in names}} for e in evals]

@@ -9,6 +9,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from bench import files
@@ -22,6 +23,44 @@ OWN = re.compile(
     r"\.?(settings\.json|log\.jsonl|result\.json|failure\.json|checkpoint\.pt|output\.txt|\w+\.safetensors)"
     r"(\.\d+)?(\.[0-9a-f]{8}\.tmp)?(\.damaged-[0-9a-f-]+)?"
 )
+
+
+COST = {"images": float, "flops": float, "seconds": float, "energy_joules?": (float, type(None))}
+COMMON = {
+    "cost": COST,
+    "restarts": int,
+    "needs": [str],
+    "artifacts": {"*": {"bytes": int, "mtime_ns": int, "sha256": str}},
+    **{f"{name}?": int for name in ("peak_memory_bytes", "workers_on_device", "devices", "threads", "engine")},
+    **{
+        f"{name}?": str
+        for name in ("device", "git_sha", "torch", "timm", "started_at", "device_name", "host", "python")
+    },
+    "git_dirty?": (bool, type(None)),
+}
+SCORES = dict.fromkeys(("top1", "top5", "loss", "val_top1"), float)
+MEASURED = ("images", "flops", "seconds", "top1", "val_top1", "loss")
+POINT = {"epoch": float, "step": int, **{f"{name}?": (float, type(None)) for name in MEASURED}}
+# what results say, by the kind of job (see `files.mismatch`)
+RESULTS: dict[str, dict[str, Any]] = {
+    "ancestor": COMMON | SCORES | {"params": int, "classes": (str, type(None)), "spec?": dict, "timm_model?": str},
+    "learngene": COMMON | {"stored_params": int, "stored_params_head?": int, "stored_bytes": int},
+    "start": COMMON | {"teacher_params": int},
+    "run": COMMON
+    | SCORES
+    | {
+        "params": int,
+        "epochs": float,
+        "top1_init": float,
+        "best_top1": float,
+        "init_cost": COST,
+        "train_cost": COST | {"eval_seconds?": (float, type(None))},
+        "teacher_params?": int,
+        "tuned?": dict,
+        "evals": [POINT],
+    },
+}
+FAILED = {"error": str, "kind?": str, "time?": float, "traceback?": str}
 
 
 @dataclass(frozen=True)
@@ -46,8 +85,14 @@ class JobDir:
         self.output = path / OUTPUT
 
     def result(self) -> dict[str, Any] | None:
-        """Return the result, or None where the job is not done. Raises ValueError for a damaged one."""
-        return files.read_json(self.path / RESULT)
+        """Return the result, or None where the job is not done. Raises ValueError for a damaged one, and for one that
+        does not say what those of its kind say."""
+        path = self.path / RESULT
+        result = files.read_json(path, RESULTS.get(self.path.parent.name, dict))
+        for name in (result or {}).get("artifacts", {}):
+            if os.path.basename(name) != name or name in ("", ".", ".."):
+                raise ValueError(f"{path}: an artifact is called {name!r}, expected the name of a file beside it")
+        return result
 
     def done(self) -> bool:
         """Tell whether there is a whole result, by its end and without reading it: what else is wrong with it, or with
@@ -65,7 +110,7 @@ class JobDir:
     def failure(self) -> dict[str, Any] | None:
         """Return how the job last failed, or None where it did not."""
         try:
-            return files.read_json(self.path / FAILURE)
+            return files.read_json(self.path / FAILURE, FAILED)
         except ValueError:
             return {"error": f"failed; its {FAILURE} is damaged", "kind": "unknown"}
 
@@ -118,7 +163,10 @@ class JobDir:
                 temporary.unlink(missing_ok=True)
 
     def clear_failure(self) -> None:
-        (self.path / FAILURE).unlink(missing_ok=True)
+        try:
+            (self.path / FAILURE).unlink(missing_ok=True)
+        except (IsADirectoryError, PermissionError):
+            files.set_aside(self.path / FAILURE)
 
     def fail(self, message: str, *, kind: str, traceback: str = "") -> str:
         """Write a failure to the log and to its file. Returns the message, which also says where that was not possible:
@@ -149,6 +197,8 @@ class JobDir:
                 stat = path.stat()
             except OSError:
                 return f"{path}: missing"
+            if not S_ISREG(stat.st_mode):
+                return f"{path}: not a file"
             if stat.st_size != expected["bytes"]:
                 return f"{path}: {stat.st_size} bytes instead of {expected['bytes']}"
             if stat.st_mtime_ns != expected["mtime_ns"] and files.sha256(path) != expected["sha256"]:

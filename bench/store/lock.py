@@ -18,9 +18,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from bench import files
+
 TIMEOUT = 120.0  # seconds without a heartbeat after which a holder on another host counts as dead
 BEAT = 2.0  # seconds between heartbeats
 SETTLE = 2.0  # seconds that two that took the lock at once have to agree whose it is
+HOLDER = {"pid": int, "machine?": str, "host?": str, "start?": (str, type(None)), "token?": str}
 SIZE = 1024  # bytes of a lock's file: rewritten in one piece, without a moment in which it is not there
 
 
@@ -46,6 +49,8 @@ def machine() -> str:
 def process_start(pid: int) -> str | None:
     """When a process started, in clock ticks, or None where it is gone (or a zombie): tells a reused pid apart.
     "unknown" where the system does not say."""
+    if not 0 < pid < 1 << 31:
+        return None
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in "ZX" else fields[19]
@@ -93,7 +98,7 @@ class Lock:
             mine.unlink(missing_ok=True)
             return False
         for _, other in others:
-            other.unlink(missing_ok=True)
+            _remove(other)
         self.path = mine
         self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._thread.start()
@@ -142,7 +147,7 @@ class Lock:
             names = os.listdir(self.folder)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return [(int(m[1]), self.folder / name) for name in names if (m := re.fullmatch(r"lock\.(\d+)", name))]
+        return [(int(m[1]), self.folder / name) for name in names if (m := re.fullmatch(r"lock\.(\d{1,18})", name))]
 
     def _highest(self) -> tuple[int, Path | None]:
         return max(self._files(), default=(0, None), key=lambda item: item[0])
@@ -155,11 +160,11 @@ class Lock:
             return False
         content = _read(path)
         if content is None:  # unreadable: truncated by a crash of the machine, or just being written
-            return age < 10 * BEAT
+            return abs(age) < 10 * BEAT
         if content.get("machine") == machine():
             start = process_start(content["pid"])
             return start is not None and (start == content.get("start") or "unknown" in (start, content.get("start")))
-        return age < self.timeout
+        return abs(age) < self.timeout  # from the future is no heartbeat: a living holder's comes with the next
 
     def _content(self) -> str:
         pid = os.getpid()
@@ -200,7 +205,13 @@ def _create(temporary: Path, mine: Path) -> bool:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError):
+        value = json.loads(files.read_file(path) or b"")
+    except (OSError, ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and isinstance(value.get("pid"), int) else None
+    return None if files.mismatch(value, HOLDER) else value
+
+
+def _remove(path: Path) -> None:
+    """Remove a lock's file; a folder of that name is no lock, and stays."""
+    with contextlib.suppress(IsADirectoryError, PermissionError):
+        path.unlink(missing_ok=True)

@@ -7,6 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from bench import files
+
+EVENT = {"event": str, "time?": float}
+
 
 def append(path: Path, event: str, /, **values: Any) -> None:
     """Append one line, in one write; its folder is made if need be. Raises OSError where it cannot be written, or is a
@@ -27,15 +31,15 @@ def read(path: Path) -> list[dict[str, Any]]:
     """Return the events of a log, none where there is no log; a line cut by a crash is left out."""
     events = []
     try:
-        text = path.read_text(errors="replace")
-    except OSError:
+        text = (files.read_file(path) or b"").decode(errors="replace")
+    except (OSError, ValueError):
         return []
     for line in text.splitlines():
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(event, dict):
+        if not files.mismatch(event, EVENT):
             events.append(event)
     return events
 

@@ -45,7 +45,12 @@ def own_facts(path: str | Path) -> dict[str, Any] | None:
             facts = (file.metadata() or {}).get(META_KEY)
     except (SafetensorError, OSError):
         return None
-    return json.loads(facts) if facts else None
+    try:
+        described = json.loads(facts or "null")
+        VitSpec(**described["spec"])
+        return described if isinstance(described["classes"], str | None) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def own_size(path: str | Path) -> VitSpec | None:

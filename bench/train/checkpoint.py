@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from bench.files import set_aside, write_bytes
+from bench.files import read_file, set_aside, write_bytes
 from bench.train.group import Group
 
 
@@ -35,11 +35,11 @@ def load(path: Path, group: Group) -> tuple[dict[str, Any] | None, str | None]:
 
 def _read(path: Path) -> tuple[bytes | None, str | None]:
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None, None
-    except OSError as error:
+        data = read_file(path)
+    except (OSError, ValueError) as error:
         return None, f"checkpoint cannot be read ({error}); starting this job anew"
+    if data is None:
+        return None, None
     body, checksum = data[:-32], data[-32:]
     if hashlib.sha256(body).digest() != checksum:
         return None, f"checkpoint damaged; kept as {set_aside(path).name}, starting this job anew"

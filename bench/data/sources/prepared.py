@@ -7,7 +7,9 @@ size of each image's bytes, and its label, in the order of the source.
 
 from __future__ import annotations
 
+import hashlib
 import mmap
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from io import BytesIO
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data.settings import INFO, DataError, DataMissing, DataSettings
 from bench.data.sources.folder import class_map
 from bench.data.survey import File, Survey
-from bench.files import read_json, sha256
+from bench.files import read_file, read_json
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
     from bench.data.images import IndexedImages
 
 LAYOUT = "tar shards with an index, 1"
+SPLIT = {
+    "num_samples": int,
+    "filenames": [str],
+    "bytes": [int],
+    "sha256": [str],
+    "per_class": [int],
+    "index_sha256?": str,
+}
+SHAPE = {"classes": [str], "parts": dict, "prepared": {"originals": str, "*": object}, "splits": {"*": SPLIT}}
 OPEN = 256  # shards that a process keeps mapped
 
 
@@ -86,7 +97,9 @@ def damaged(root: Path, name: str) -> DataError:
 def read_info(root: Path) -> dict[str, Any]:
     """What `bench prepare` says of a folder. Raises DataMissing where it is not done, DataError for a damaged file."""
     try:
-        info = read_json(root / INFO)
+        info = read_json(root / INFO, SHAPE)
+        if info and any(os.path.basename(name) != name for name in checksums(info)):
+            raise ValueError(f"{root / INFO}: it names files that are not beside it")
     except ValueError as error:
         raise DataError(f"{error}; expected what bench prepare writes") from None
     if info is None:
@@ -107,12 +120,18 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImage
     from bench.data.images import IndexedImages
 
     root, split = settings.path, survey.found["splits"][part]
+    file = root / f"{part}.index.npy"
     try:
-        index = np.load(root / f"{part}.index.npy")
-    except (OSError, ValueError) as error:
+        content = read_file(file)
+        if content is None:
+            raise ValueError(f"{file}: missing")
+        if split.get("index_sha256") not in (None, hashlib.sha256(content).hexdigest()):
+            raise damaged(root, file.name)
+        index = np.load(BytesIO(content))
+    except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{error}; remove {root / INFO} and prepare the data set again") from None
-    if split.get("index_sha256") not in (None, sha256(root / f"{part}.index.npy")):
-        raise damaged(root, f"{part}.index.npy")
     if len(index) != split["num_samples"]:
         raise DataError(f"{root}: {len(index)} images in {part}.index.npy, expected {split['num_samples']}")
     read = Reader([str(root / name) for name in split["filenames"]], index)

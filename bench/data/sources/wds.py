@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LAYOUT = "expected shards such as train-0000.tar and validation-0000.tar, in it or in folders of its parts"
 PAIR = "expected an image (such as KEY.jpg) and its class number (KEY.cls) for every key"
 LABEL = ".cls"
+MAX_CLASSES = 1_000_000
 Row = tuple[int, int, int]  # offset, size, label
 
 
@@ -93,8 +94,10 @@ def _index(settings: DataSettings, shards: list[Path]) -> np.ndarray:
     stats = [(str(path), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path in shards for s in [path.stat()]]
     name = hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:32]
     cache = cache_folder() / f"{name}.npy"
-    with suppress(OSError, ValueError):
-        return np.load(cache)
+    with suppress(OSError, ValueError, EOFError):
+        index = np.load(cache)
+        if index.dtype == np.int64 and index.ndim == 2 and index.shape[1] == 4:
+            return index
     print(f"{settings.name}: looking through {len(shards)} shards, once", file=sys.stderr, flush=True)
     rows = [(number, *row) for number, path in enumerate(shards) for row in _scan(path)]
     if not rows:
@@ -135,8 +138,11 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _number(file: Any, name: str) -> int:
-    text = file.read()
+    text = file.read(40)
     try:
-        return int(text)
+        label = int(text)
+        if abs(label) >= MAX_CLASSES:
+            raise ValueError(f"more than {MAX_CLASSES:,} classes")
+        return label
     except ValueError:
         raise DataError(f"{name}: expected a class number, found {text[:40]!r}") from None

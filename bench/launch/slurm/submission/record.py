@@ -25,6 +25,8 @@ from bench.store import JobDir, Store
 
 FILE = "submission.json"
 HALTED = "halted.json"
+ARRAY = {"slurm": (str, type(None)), "kind": str, "groups": [[str]], "minutes": int, "retries": {"*": int}}
+SHAPE = {"token": str, "created": float, "root": str, "code": str, "arrays": [ARRAY]}
 
 
 @dataclass
@@ -85,7 +87,7 @@ class Submission:
 
     @classmethod
     def read(cls, folder: Path) -> "Submission":
-        data = files.read_json(folder / FILE)
+        data = files.read_json(folder / FILE, SHAPE)
         if data is None:
             raise ValueError(f"{folder / FILE}: not there")
         return cls(folder, data)
@@ -137,7 +139,7 @@ class Submission:
     def halted(self) -> str | None:
         """Why it was ended before its time, or None where it was not."""
         try:
-            return (files.read_json(self.folder / HALTED) or {}).get("reason")
+            return (files.read_json(self.folder / HALTED, {"reason": str}) or {}).get("reason")
         except ValueError:
             return "stopped"
 
