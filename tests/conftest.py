@@ -46,7 +46,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deal the long files out to the workers, of which each is first sent as many tests as the others, in order."""
-    workers = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    if not hasattr(config, "workerinput"):
+        return
+    workers = config.workerinput["workercount"]
     files = [str(item.path.relative_to(Path(__file__).parents[1])) for item in items]
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
     for number, long in enumerate(file for file in LONG if file in files):
