@@ -18,7 +18,8 @@ from bench.recipes.recipe import Recipe
 from bench.suite.entries import MethodEntry
 from bench.suite.problems import KeyPath, Source, collect, nearest
 from bench.suite.recipes import merged
-from bench.suite.schema import MethodKeys, Strict, SuiteFile
+from bench.suite.schema import MethodKeys, SuiteFile
+from bench.suite.strict import Strict
 from methods import Initializer
 
 

@@ -16,6 +16,7 @@ def escape(text: str) -> str:
 
 def table(table: Table) -> str:
     """Return a pipe table with its title, caption and notes."""
+    table = table.brief()
     lines = [f"### {escape(table.title)}", "", "| " + " | ".join(map(escape, table.header)) + " |"]
     lines.append("| " + " | ".join([":--"] * table.left + ["--:"] * (len(table.header) - table.left)) + " |")
     for row in table.rows:
