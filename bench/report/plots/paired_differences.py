@@ -52,7 +52,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
         _panel(axis, panel.rows, labels, looks)  # each with its own scale
         cut = f": the first {len(panel.rows)} of {n}" if len(panel.rows) < n else ""
         axis.set_title(f"{short(panel.section.dataset)}, to {panel.versus}{cut}\n{short(panel.family.name, 40)}")
-        axis.set_xlabel(f"difference of {METRICS[panel.family.metric]} (points){_bend(axis, panel.rows)}")
+        axis.set_xlabel(f"difference of {METRICS[panel.family.metric]} (points)\n{_bend(axis, panel.rows)}")
     return Drawn(figure, some_of(parts, every, "panels", "comparisons.csv"))
 
 
@@ -100,7 +100,7 @@ def _bend(axis: Axes, rows: DataFrame) -> str:
     axis.set_xscale("symlog", linthresh=linear)
     axis.set_xticks([-linear, 0, *ticks], [f"{tick:g}" for tick in (-linear, 0, *ticks)])
     axis.set_xticks([], minor=True)
-    return f"; logarithmic beyond {linear:g}"
+    return f"logarithmic beyond {linear:g}"
 
 
 def _names(rows: DataFrame, sizes: int) -> list[str]:

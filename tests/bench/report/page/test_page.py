@@ -198,7 +198,7 @@ def test_the_page_fits_sorts_and_filters(folder, tmp_path, width):
     assert numbers["0-differences"][:2] == [random, sws]
     assert len(numbers["0-differences"]) == 9
     both = [run for run in random + sws if "-L4-" not in run]
-    assert all(runs == both for runs in numbers["0-differences"][2:])
+    assert all(runs == both for runs in numbers["0-differences"][2:] if runs)  # a partly filled family has no p (Holm)
 
 
 def test_published_numbers_are_those_of_the_data_sets_that_are_here(make_frames):
