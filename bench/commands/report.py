@@ -84,7 +84,7 @@ def _setup(plans: list[Plan]) -> dict[str, str]:
             images = ", ".join(f"{number} {part}" for part, number in seen.counts.items())
             size = f"{seen.img_size} x {seen.img_size} pixels, {seen.in_chans} channels, {seen.num_classes} classes"
             parts[f"{plan.suite.name}: data set {entry.name}"] = f"{images} images of {size}"
-        keys = ("train", "ancestor", "ancestors", "targets", "tune")
+        keys = ("train", "ancestor", "ancestors", "targets", "tune", "families")
         resolved = {key: plan.suite.resolved[key] for key in keys if key in plan.suite.resolved}
         parts[f"{plan.suite.name}: recipe, ancestor and targets as the suite has them"] = yaml_lines.dump(resolved)
     return parts

@@ -8,6 +8,7 @@ from bench.jobs.model import KINDS, Job
 from bench.plan.cells import Builder
 from bench.plan.model import Plan, RunCell
 from bench.suite import Suite
+from bench.suite.families import check_targets
 
 __all__ = ["Plan", "RunCell", "each_kind", "make_plan"]
 
@@ -23,6 +24,7 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
         for method in suite.methods:
             builder.add(method, data)
     builder.reject_duplicates()
+    check_targets(suite.file.families or {}, (cell.target for cell in builder.cells), suite.source)
     cells = [cell for cell in builder.cells if not only or any(_matches(cell, pattern) for pattern in only)]
     if not cells:
         names = ", ".join(sorted({c.name for c in builder.cells})[:3])

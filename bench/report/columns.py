@@ -97,6 +97,7 @@ EXTRA: list[Column] = _columns("""
     replicate               | text  |        | run: one learngene for all seeds; all: made anew per seed
     budget                  | text  |        | what is equal between methods: epochs or total
     control                 | text  |        | which control this label is, empty for a method itself
+    families                | text  |        | families of tests that the suite declares, JSON by name; else empty
     lr                      | float |        | learning rate of the run's training
     tune                    | text  |        | what was tuned on the validation split, JSON, empty for nothing
     best_epoch              | float | epochs | best epoch by validation top-1

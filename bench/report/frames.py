@@ -76,6 +76,10 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
         _fail_at(source, frame, outside.to_numpy().nonzero()[0], name, "a percentage between 0 and 100")
     bad = [i for i, text in enumerate(frame["ancestor_each"].tolist()) if not _is_costs(text)]
     _fail_at(source, frame, bad, "ancestor_each", "empty, or JSON: identity to columns")
+    bad = [i for i, text in enumerate(frame["families"].tolist()) if not is_families(text)]
+    _fail_at(source, frame, bad, "families", "empty, or JSON: name to among, or to against and labels")
+    changed = frame["families"] != frame.groupby("suite", sort=False)["families"].transform("first")
+    _fail_at(source, frame, changed.to_numpy().nonzero()[0], "families", "the same in every row of a suite")
     unmeasured = (frame["status"] == "done") & frame["top1"].isna()
     _fail_at(source, frame, unmeasured.to_numpy().nonzero()[0], "top1", "a number, since the run is done")
     return frame
@@ -87,6 +91,22 @@ def _is_costs(text: str) -> bool:
         return not text or {key for cost in json.loads(text).values() for key in cost} <= {c.name for c in RUNS}
     except (ValueError, AttributeError, TypeError):
         return False
+
+
+def is_families(text: str) -> bool:
+    """Return whether it is empty or a JSON object of families of tests, each with pairs of labels to compare."""
+    try:
+        return not text or all(map(_is_family, json.loads(text).values()))
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return False
+
+
+def _is_family(entry: dict[str, Any]) -> bool:
+    labels, margin = entry.get("among") or [entry["against"], *entry["labels"]], entry.get("margin")
+    texts = [*labels, *entry.get("targets", []), entry.get("metric", "")]
+    named = isinstance(labels, list) and len(labels) > 1 and all(isinstance(text, str) for text in texts)
+    known = entry.get("metric", "top1") in ("top1", "top1_init", "best_top1")
+    return named and known and (margin is None or 0 < margin <= 100)
 
 
 def conform_curves(frame: DataFrame, source: str = "curves") -> DataFrame:

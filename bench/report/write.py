@@ -17,6 +17,7 @@ from bench.report.style import Look, looks
 from bench.report.tables import latex, markdown
 from bench.report.tables.every import tables_of
 from bench.report.tables.model import Table
+from bench.report.tables.sentences import sentences
 from bench.report.tables.terminal import print_tables
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _tables(analyses: list[Analysis], tables: list[dict[str, Table]], out: Path)
     for analysis, named in zip(analyses, tables, strict=True):
         section = analysis.section
         where = "" if len(analyses) == 1 else f"{slug(section.suite)}_{slug(section.dataset)}_"
+        every.append(markdown.answer(section.title, [(s.text, s.family) for s in sentences(analysis)]))
         for name, table in named.items():
             every.append(markdown.table(table))
             paths.append(write_text(out / f"table_{where}{name}.md", every[-1]))

@@ -13,6 +13,7 @@ from bench.results.earlier import fingerprint_of
 from bench.results.states import Reader
 from bench.store import Store, log
 from bench.store.job_dir import LOG, POINT
+from bench.suite import Suite
 from bench.train.cost import Cost
 
 # columns that a run's result says as they are
@@ -92,6 +93,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "replicate": suite.file.replicate,
         "budget": suite.file.budget,
         "control": cell.method.control,
+        "families": declared_families(suite),
         "lr": run.get("tuned", {}).get("lr", cell.recipe.lr),
         "tune": canonical(run["tuned"]) if "tuned" in run else "",
         "precision": cell.recipe.precision,
@@ -109,6 +111,12 @@ def with_begun(ancestors: Sequence[str], plan: Plan) -> list[str]:
         line += with_begun([job.start], plan) if isinstance(job, AncestorJob) and job.start else []
         line.append(id)
     return list(dict.fromkeys(line))
+
+
+def declared_families(suite: Suite) -> str:
+    """The families of tests that the suite declares, JSON by name; empty without any."""
+    families = suite.file.families or {}
+    return canonical({name: family.as_mapping() for name, family in families.items()}) if families else ""
 
 
 def uses_other_teacher(cell: RunCell, *results: dict[str, Any]) -> bool:

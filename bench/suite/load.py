@@ -8,7 +8,7 @@ from typing import Any
 from bench.data import DataMissing, DataSettings, Description, describe
 from bench.errors import SuiteError
 from bench.recipes.recipe import Recipe
-from bench.suite import method_entries, overrides, yaml_lines
+from bench.suite import families, method_entries, overrides, yaml_lines
 from bench.suite.ancestors import ancestor_entry
 from bench.suite.entries import AncestorEntry, DataAt, DataEntry, TargetEntry
 from bench.suite.paths import located
@@ -45,6 +45,7 @@ def load(
         lambda: source.checked(SuiteFile, data), lambda: method_entries.described(data.get("methods"), source)
     )
     _check_slurm(file, source)
+    families.check(file.families or {}, list(file.methods), source)
     prepared = located(file.prepared, source, ("prepared",)) if file.prepared else None
     data_at = _each_once(look_at, prepared, source)
     datasets, ancestors, runs = collect(

@@ -17,7 +17,8 @@ from bench.suite.entries import DataAt, MethodEntry
 from bench.suite.outside import Code, code_of
 from bench.suite.problems import KeyPath, Source, collect, nearest
 from bench.suite.recipes import merged
-from bench.suite.schema import MethodKeys, Strict, SuiteFile
+from bench.suite.schema import MethodKeys, SuiteFile
+from bench.suite.strict import Strict
 from methods import Initializer
 
 

@@ -8,13 +8,15 @@ import math
 from types import NoneType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from bench.data import DataSettings
 from bench.recipes.named import RECIPES
 from bench.recipes.recipe import RecipeFields
+from bench.suite.families import FamilyName, FamilyOfTests
 from bench.suite.problems import nearest, shown
 from bench.suite.slurm import Slurm
+from bench.suite.strict import Strict
 from bench.suite.values import (
     Count,
     DepthAxis,
@@ -30,10 +32,6 @@ from bench.suite.values import (
 )
 
 MAX_SIZES = 10_000
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Changes(RecipeFields):
@@ -221,6 +219,7 @@ class Checkpoint(Strict):
 
 
 _Target = Annotated[Target, mapping("a mapping such as {embed_dim: 64, depth: [2, 4]}")]
+_Family = Annotated[FamilyOfTests, mapping("a mapping such as {among: [sws, wave], margin: 1}")]
 _Options = Annotated[dict[str, Any] | None, mapping("a mapping of options", NoneType)]
 
 
@@ -235,6 +234,11 @@ class SuiteFile(Strict):
     methods: Annotated[dict[Label, _Options], Field(min_length=1)]
     train: Train = Field(default_factory=Changes, description="recipe of the runs")
     tune: Tune | None = None
+    families: Annotated[dict[FamilyName, _Family], Field(min_length=1)] | None = Field(
+        default=None,
+        description="families of tests, declared before the runs; without it: methods against each control, and among "
+        "themselves",
+    )
     budget: Literal["epochs", "total"] = Field(
         default="epochs",
         description="equal epochs for all, or a method's own stages are paid out of its runs' epochs, by FLOPs",

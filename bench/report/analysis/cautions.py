@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.report.analysis.families import cannot
 from bench.report.analysis.statistics import ENOUGH, FEW
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ MIXTURES = {
     "eval": "ways to evaluate",
 }
 SHOWN = 4
-FAILED = r"\w+ failed"  # how the reason begins of what is skipped because of something else
 
 
 def warnings_of(runs: DataFrame) -> list[str]:
@@ -84,8 +84,7 @@ def heads_left_behind(runs: DataFrame) -> Series:
 
 
 def _states(runs: DataFrame) -> list[str]:
-    by_design = runs["status"].eq("skipped") & ~runs["reason"].str.match(FAILED)  # what a method cannot do
-    runs = runs[~by_design]
+    runs = runs[~cannot(runs)]
     counts = runs["status"].value_counts()
     shown = [f"{counts[s]} {s}" for s in ("failed", "interrupted", "running", "pending", "skipped") if s in counts]
     return (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.report.analysis.break_even import break_even
-from bench.report.analysis.comparisons import COMPARED, compare, winners
+from bench.report.analysis.comparisons import compare, winners
 from bench.report.analysis.cost import totals
+from bench.report.analysis.families import Family, families_of
+from bench.report.analysis.leading import leading
 from bench.report.analysis.reach import reach
 from bench.report.analysis.sections import Section, sections
 from bench.report.analysis.standing import Standing, standing
@@ -30,34 +32,60 @@ class Analysis:
     break_even: DataFrame
     standing: Standing  # over all sections of the suite, the same for each
     best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
+    families: list[Family]
+    leading: list[str]  # labels that tables begin with and pictures show
+
+    def narrowed(self) -> Analysis:
+        """Return the analysis of the leading labels alone, computed among all of them."""
+        if set(self.leading) >= set(self.section.methods):
+            return self
+        chosen = {name: frame[frame["method"].isin(self.leading)] for name, frame in self._by_method().items()}
+        runs, pairs = chosen.pop("runs"), self.comparisons
+        both = pairs["method_a"].isin(self.leading) & pairs["method_b"].isin(self.leading)
+        section = Section(self.section.suite, self.section.dataset, runs)
+        return replace(self, section=section, comparisons=pairs[both], **chosen)
+
+    def _by_method(self) -> dict[str, DataFrame]:
+        names = ("curves", "summary", "totals", "reach", "break_even")
+        return {"runs": self.section.runs} | {name: frame for name in names if len(frame := getattr(self, name))}
 
 
 def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:
     """Return an analysis per section, suite by suite."""
+    import pandas as pd
+
     suites: dict[str, list[Section]] = {}
     for section in sections(runs):
         suites.setdefault(section.suite, []).append(section)
-    standings = {suite: standing(members) for suite, members in suites.items()}
-    return [_analyse(section, curves, standings[suite]) for suite, members in suites.items() for section in members]
+    analyses = []
+    for members in suites.values():
+        summaries = [summarise(section) for section in members]
+        of_suite = standing(members)
+        first = leading(members, pd.concat(summaries))
+        pairs = zip(members, summaries, strict=True)
+        analyses += [_analyse(section, summary, curves, of_suite, first) for section, summary in pairs]
+    return analyses
 
 
-def _analyse(section: Section, curves: DataFrame, standing: Standing) -> Analysis:
-    import pandas as pd
-
+def _analyse(
+    section: Section, summary: DataFrame, curves: DataFrame, standing: Standing, leading: list[str]
+) -> Analysis:
     of_runs = section.done[["run", "method", "target", "seed"]]
     curves = curves.merge(of_runs, on="run", how="inner")
-    comparisons = pd.concat([compare(section, metric) for metric in COMPARED], ignore_index=True)
+    comparisons = compare(section)
     costs = totals(section)
     return Analysis(
         section=section,
         curves=curves,
-        summary=summarise(section),
+        summary=summary,
         comparisons=comparisons,
         totals=costs,
         reach=reach(section, curves),
         break_even=break_even(section, curves, costs),
         standing=standing,
-        best={metric: winners(section, comparisons, metric) for metric in COMPARED},
+        best={metric: winners(section, comparisons, metric) for metric in comparisons["metric"].unique()},
+        families=families_of(section),
+        leading=[label for label in leading if label in section.methods],
     )
 
 

@@ -34,6 +34,12 @@ class Section:
         return list(dict.fromkeys(self.runs["method"]))
 
     @cached_property
+    def controls(self) -> dict[str, str]:
+        """Return label -> what it controls for, of the labels that are no methods to compare."""
+        first = self.runs.drop_duplicates("method")
+        return {label: what for label, what in zip(first["method"], first["control"], strict=True) if what}
+
+    @cached_property
     def seeds(self) -> list[int]:
         return sorted(self.runs["seed"].dropna().unique().tolist())
 

@@ -123,12 +123,35 @@ def paired(a: ArrayLike, b: ArrayLike) -> Paired:
     mean, std = _moments(difference, n)
     half = _t_half(std, n)
     p = np.full(mean.shape, np.nan)
-    rounding = TINY * np.maximum(np.abs(mean), 1.0)
+    rounding = _rounding(mean)
     constant, varied = (n >= 2) & (std <= rounding), (n >= 2) & (std > rounding)
     p[constant] = np.where(np.abs(mean) <= rounding, 1.0, 2.0 ** (1.0 - n))[constant]
     if varied.any():
         p[varied] = stats.ttest_1samp(difference[:, varied], 0.0, axis=0, nan_policy="omit").pvalue
     return Paired(n, mean, std, mean - half, mean + half, p)
+
+
+def equivalence(differences: Paired, margin: float) -> NDArray:
+    """Return p-values of two one-sided t-tests (TOST): small where a mean difference lies within +-margin points.
+
+    The larger of the two one-sided p-values. Where differences are equal at every seed it is that of the exact test by
+    signs (see `paired`), 2^-n, or 1 where they are not within the margin. Source: Schuirmann, J. Pharmacokinet.
+    Biopharm. 15 (1987).
+    """
+    from scipy import stats
+
+    n, mean, std = differences.n, differences.mean, differences.std
+    p = np.full(mean.shape, np.nan)
+    constant, varied = (n >= 2) & (std <= _rounding(mean)), (n >= 2) & (std > _rounding(mean))
+    p[constant] = np.where(np.abs(mean) < margin, 2.0 ** -n.astype(float), 1.0)[constant]
+    nearest = (margin - np.abs(mean[varied])) / (std[varied] / np.sqrt(n[varied]))
+    p[varied] = stats.t.sf(nearest, n[varied] - 1)
+    return p
+
+
+def _rounding(mean: NDArray) -> NDArray:
+    """The scatter up to which differences count as equal."""
+    return TINY * np.maximum(np.abs(mean), 1.0)
 
 
 def holm(p: ArrayLike) -> NDArray:

@@ -15,9 +15,12 @@ from bench.report.page.setup import setup
 from bench.report.page.sheets import methods, published_table, runs_table, standing_table, summary_table
 from bench.report.style import Look
 from bench.report.tables.model import Table
+from bench.report.tables.sentences import sentences
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+MAIN = "accuracy_vs_size"  # the picture beside the main table
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def page(
     ]
     published = published_table(analyses)
     contents = [*((s["id"], s["name"]) for s in suites), ("warnings", "warnings"), ("setup", "what was run")]
+    contents += [(f"{s['id']}-more", "pictures, statistics and cost") for s in suites[:1]]
     contents += [("methods", "methods"), *([("published", "published numbers")] if published.rows else [])]
     return environment.get_template("report.html").render(
         title=title,
@@ -80,10 +84,11 @@ def _suite(
     named = [
         (f"{anchor}-{i}-{key}", table)
         for i, (analysis, named_tables) in enumerate(zip(members, tables, strict=True))
-        for key, table in [*named_tables.items(), ("cells", summary_table(analysis))]
+        for key, table in [*named_tables.items(), ("cells", summary_table(analysis).beginning_with(analysis.leading))]
     ]
     main = [(id, table) for id, table in named if id.endswith("-top1")]
     more = [(id, table) for id, table in named if not id.endswith("-top1")]
+    lead = next((p for p in pictures if p.name == MAIN), None)
     shown = [
         {
             "name": picture.name,
@@ -95,4 +100,16 @@ def _suite(
         for picture in pictures
     ]
     standing = standing_table(members[0].standing)
-    return {"id": anchor, "name": name, "main": main, "more": more, "standing": standing, "pictures": shown}
+    first = [picture for picture in shown if lead and picture["name"] == lead.name]
+    shown = [picture for picture in shown if picture not in first]
+    answer = [(analysis.section.title, sentences(analysis)) for analysis in members]
+    return {
+        "id": anchor,
+        "name": name,
+        "answer": answer,
+        "lead": first,
+        "main": main,
+        "more": more,
+        "standing": standing,
+        "pictures": shown,
+    }

@@ -27,8 +27,9 @@ PICTURES = {
     "accuracy; circles: where both cost the same. Shaded: what is known of the training from "
     "scratch is a bracket by two evaluations, or a lower bound.",
     "paired_differences": "Differences of test top-1 between methods at the same targets and seeds, with 95% "
-    "intervals, over the sizes that both have finished; left and right on their own scales. Filled: holds at 95% "
-    "(paired t-test, Holm-corrected over all pairs).",
+    "intervals, over the sizes that both have finished, each panel on its own scale. Filled: holds at 95% (paired "
+    "t-test, Holm-corrected within the family of tests that the panel names); grey: level; empty: open, or the family "
+    "is partly filled.",
     "critical_difference": "Average ranks over all cells. Joined: no difference shown at 95% (Friedman's test, then "
     "Nemenyi's critical difference), from 10 cells on. Methods that serve fewer cells than others are left out.",
     "performance_profile": "Share of cells in which a method reaches at least a given test top-1: mean over seeds, "
@@ -40,8 +41,15 @@ def draw_all(analyses: list[Analysis], looks: dict[str, Look]) -> Iterator[tuple
     """Return (name, caption, figure) of every picture that the data allow; close each when done with it."""
     from bench.report.plots.canvas import theme
 
+    narrowed = [analysis.narrowed() for analysis in analyses]
+    shown, labels = ({m for a in some for m in a.section.methods} for some in (narrowed, analyses))
+    left_out = (
+        f"Shown: {len(shown)} of {len(labels)} labels, the most accurate and the controls; summary.csv has all."
+        if shown < labels
+        else ""
+    )
     with theme():
         for name, caption in PICTURES.items():
-            drawn = import_module(f"bench.report.plots.{name}").draw(analyses, looks)
+            drawn = import_module(f"bench.report.plots.{name}").draw(narrowed, looks)
             if drawn is not None:
-                yield name, f"{caption} {drawn.note}".strip(), drawn.figure
+                yield name, " ".join(filter(None, (caption, drawn.note, left_out))), drawn.figure

@@ -1,13 +1,17 @@
-"""Paired differences of all methods to random initialisation, and of neighbours in the order of accuracy."""
+"""Paired differences by family of tests: to what a family compares with, and of neighbours in the order of accuracy."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bench.report.analysis.comparisons import ALL
+from bench.report.analysis.comparisons import AHEAD, ALL, BEHIND, LEVEL_WITH, TURNED
+from bench.report.analysis.families import Family
+from bench.report.analysis.leading import by_accuracy
 from bench.report.analysis.reach import reference
+from bench.report.analysis.sections import Section
 from bench.report.format import short
 from bench.report.plots.canvas import Drawn, beside, panels, pick, some_of
 
@@ -20,60 +24,68 @@ if TYPE_CHECKING:
 
 MOST_PAIRS = 16  # in a panel; comparisons.csv has all
 FAR = 5  # times what most differences take
+FACES = {AHEAD: "", BEHIND: "", LEVEL_WITH: "#c8c8c8"}  # of a marker by verdict; "": the method's colour
+METRICS = {"top1": "test top-1", "top1_init": "test top-1 at the start", "best_top1": "best test top-1"}
+
+
+class Panel(NamedTuple):
+    """Rows of comparisons over all targets, turned so that the better label comes first."""
+
+    section: Section
+    family: Family
+    versus: str
+    rows: DataFrame
 
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
-    every = [
-        (analysis.section, versus, rows)
-        for analysis in analyses
-        for versus, rows in chosen(analysis).groupby("versus", sort=False)
-    ]
+    every = [panel for analysis in analyses for panel in chosen(analysis)]
     parts = pick(every)
     if not parts:
         return None
-    every_pair = [len(rows) for _, _, rows in parts]
-    parts = [(section, versus, rows.head(MOST_PAIRS)) for section, versus, rows in parts]
-    most = min(max(every_pair), MOST_PAIRS)
-    names = [_names(rows, len(section.targets)) for section, _, rows in parts]
+    every_pair = [len(panel.rows) for panel in parts]
+    parts = [panel._replace(rows=panel.rows.head(MOST_PAIRS)) for panel in parts]
+    names = [_names(panel.rows, len(panel.family.of(panel.section))) for panel in parts]
     width = beside((name for labels in names for name in labels), 2.4)
-    figure, axes = panels(len(parts), columns=2, size=(width, 0.9 + 0.24 * most))
-    for axis, (section, versus, rows), labels, n in zip(axes, parts, names, every_pair, strict=True):
-        _panel(axis, rows, labels, looks)  # each with its own scale: what is far from random is near to its neighbours
-        cut = f": the first {len(rows)} of {n}" if len(rows) < n else ""
-        axis.set_title(f"{short(section.dataset)}, {'to random' if versus else 'to the next in accuracy'}{cut}")
-        bent = _bend(axis, rows)
-        axis.set_xlabel(f"difference of test top-1 (points)\nfilled: holds at 95%{bent}")
+    most = min(max(every_pair), MOST_PAIRS)
+    figure, axes = panels(len(parts), columns=2, size=(width, 1.0 + 0.24 * most))
+    for axis, panel, labels, n in zip(axes, parts, names, every_pair, strict=True):
+        _panel(axis, panel.rows, labels, looks)  # each with its own scale
+        cut = f": the first {len(panel.rows)} of {n}" if len(panel.rows) < n else ""
+        axis.set_title(f"{short(panel.section.dataset)}, to {panel.versus}{cut}\n{short(panel.family.name, 40)}")
+        axis.set_xlabel(f"difference of {METRICS[panel.family.metric]} (points)\n{_bend(axis, panel.rows)}")
     return Drawn(figure, some_of(parts, every, "panels", "comparisons.csv"))
 
 
-def chosen(analysis: Analysis) -> DataFrame:
-    """Return rows of comparisons over all targets, turned so that the better method comes first: each method against
-    random, then each against the next better one."""
-    rows = analysis.comparisons
-    rows = rows[(rows["target"] == ALL) & (rows["metric"] == "top1")].copy()
+def chosen(analysis: Analysis) -> Iterator[Panel]:
+    """Yield for each family the labels against each that it compares with; where it compares all with each other, these
+    against random, and each against the next better one."""
+    order = by_accuracy(analysis.summary)
+    place = {method: i for i, method in enumerate(order)}
+    neighbours = set(zip(order, order[1:], strict=False))
+    base = reference(analysis.section)
+    for family in analysis.families:
+        rows = analysis.comparisons
+        rows = _turned(rows[(rows["target"] == ALL) & (rows["family"] == family.name)])
+        rows = rows.assign(place=rows["method_a"].map(place)).sort_values("place", kind="stable")
+        pairs = list(zip(rows["method_a"], rows["method_b"], strict=True))
+        for versus in family.references or ([base] if base else []):
+            to_it = rows[np.array([versus in pair for pair in pairs], dtype=bool)]
+            if len(to_it):
+                yield Panel(analysis.section, family, short(versus), to_it)
+        if family.among and len(order) > 2:
+            near = np.array([pair in neighbours or pair[::-1] in neighbours for pair in pairs], dtype=bool)
+            yield from [Panel(analysis.section, family, "the next in accuracy", rows[near])] if near.any() else []
+
+
+def _turned(rows: DataFrame) -> DataFrame:
+    """Rows with the better label first."""
+    rows = rows.copy()
     turn = rows["difference"] < 0
     rows.loc[turn, ["method_a", "method_b"]] = rows.loc[turn, ["method_b", "method_a"]].to_numpy()
     rows.loc[turn, ["low", "high"]] = -rows.loc[turn, ["high", "low"]].to_numpy()
+    rows.loc[turn, "verdict"] = rows.loc[turn, "verdict"].replace(TURNED)
     rows["difference"] = rows["difference"].abs()
-    order = by_accuracy(analysis.summary)
-    base = reference(analysis.section)
-    neighbours = set(zip(order, order[1:], strict=False))
-    pairs = list(zip(rows["method_a"], rows["method_b"], strict=True))
-    keep = [base in pair or pair in neighbours or pair[::-1] in neighbours for pair in pairs]
-    rows = rows[np.array(keep, dtype=bool)]
-    place = {method: i for i, method in enumerate(order)}
-    versus = rows[["method_a", "method_b"]].eq(base).any(axis=1)
-    first = rows["method_a"].map(place)
-    return rows.assign(versus=versus, first=first).sort_values(["versus", "first"], ascending=[False, True])
-
-
-def by_accuracy(summary: DataFrame) -> list[str]:
-    """Return the methods from the most accurate down: by the mean difference to the methods that have finished all
-    sizes, at the sizes that a method has, so that serving easy sizes alone is no advantage."""
-    table = summary.pivot(index="target", columns="method", values="top1_mean").dropna(axis="columns", how="all")
-    complete = table.dropna(axis="columns") if table.notna().all().any() else table
-    above = table.sub(complete.mean(axis="columns"), axis="index").mean()
-    return above.sort_values(ascending=False, kind="stable").index.tolist()
+    return rows
 
 
 def _bend(axis: Axes, rows: DataFrame) -> str:
@@ -88,7 +100,7 @@ def _bend(axis: Axes, rows: DataFrame) -> str:
     axis.set_xscale("symlog", linthresh=linear)
     axis.set_xticks([-linear, 0, *ticks], [f"{tick:g}" for tick in (-linear, 0, *ticks)])
     axis.set_xticks([], minor=True)
-    return f"; logarithmic beyond {linear:g}"
+    return f"logarithmic beyond {linear:g}"
 
 
 def _names(rows: DataFrame, sizes: int) -> list[str]:
@@ -111,7 +123,7 @@ def _panel(axis: Axes, rows: DataFrame, names: list[str], looks: dict[str, Look]
             xerr=bars,
             color=look.colour,
             marker=look.marker,
-            markerfacecolor=look.colour if row["holds"] else "white",
+            markerfacecolor=FACES.get(row["verdict"], "white") or look.colour,
             capsize=2,
             elinewidth=1,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ BAND_FROM = 10  # seeds: with fewer, intervals of shares are too coarse to draw
 
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
-    standing = analyses[0].standing
+    standing = _of(analyses[0].standing, {method for analysis in analyses for method in analysis.section.methods})
     if not standing.methods or not standing.cells:
         return None
     spans = [(float(np.nanmin(s)), float(np.nanmax(s))) for s in standing.scores.transpose(2, 0, 1)]
@@ -39,6 +40,12 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
     shown[0][1].set_ylabel(f"share of {len(standing.cells)} cells")
     legend(figure, [axis for _, axis, _ in shown], columns=3)
     return Drawn(figure)
+
+
+def _of(standing: Standing, methods: set[str]) -> Standing:
+    """The same of some methods alone."""
+    places = [i for i, method in enumerate(standing.methods) if method in methods]
+    return replace(standing, methods=[standing.methods[i] for i in places], scores=standing.scores[:, :, places])
 
 
 def _complete(standing: Standing) -> list[NDArray]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.analysis.cautions import heads_left_behind
-from bench.report.analysis.comparisons import COMPARED
 from bench.report.analysis.cost import OWN, PARTS, SHARED
 from bench.report.analysis.sections import Section, own_recipe
 from bench.report.analysis.statistics import ENOUGH, FEW, intervals
@@ -21,15 +20,16 @@ LABELS = {"top1": "Test top-1 (%)", "best_top1": "Test top-1 (%) at the best val
 LABELS |= {"top1_init": "Test top-1 (%) before the first training step"}
 STATES = ("failed", "skipped", "missing")
 BOLD = (
-    "Bold: better than every other method of its column at 95% (paired t-tests by seed, Holm-corrected over all pairs "
-    f"of the column, at least {FEW} seeds). "
+    "Bold: ahead of every other label of its column at 95% (paired t-tests by seed, Holm-corrected within the families "
+    f"of tests, at least {FEW} seeds). "
 )
 
 
 def accuracy(
-    section: Section, summary: DataFrame, totals: DataFrame, best: dict[str, str], metric: str = "top1"
+    section: Section, summary: DataFrame, totals: DataFrame, best: dict[str, str] | None, metric: str = "top1"
 ) -> Table:
-    """Return the table of one section and metric. `best`: target -> method in bold (see comparisons.winners)."""
+    """Return the table of one section and metric. `best`: target -> method in bold (see comparisons.winners), None
+    where no family of tests is of this metric."""
     cells = {(row["method"], row["target"]): row for _, row in summary.iterrows()}
     costs = totals.set_index("method") if len(totals) else totals
     settings = {method: setting(section, method) for method in section.methods}
@@ -43,7 +43,7 @@ def accuracy(
         row = [Cell(text, runs=quoted(*runs)) for text in (*front, *_front(cost))]
         for target in section.targets:
             cell = cells.get((method, target))
-            row.append(Cell(_score(cell, metric), bold=best.get(target) == method, runs=quoted(*runs, target)))
+            row.append(Cell(_score(cell, metric), bold=(best or {}).get(target) == method, runs=quoted(*runs, target)))
             notes += _why(cell)
         rows.append(row)
     header = [
@@ -59,7 +59,7 @@ def accuracy(
     if metric != "top1" and notes:
         notes = [f"what is not finished, and why: see {section.title}: {LABELS['top1']}"]
     notes = [*_few(summary["n"]), *notes, *_partial(section, totals)]
-    caption = _caption(section, summary, totals, metric)
+    caption = _caption(section, summary, totals, metric, tested=best is not None)
     title = f"{section.title}: {LABELS[metric]}"
     return Table(title, header, rows, caption, notes, fixed=2 + shown, left=1 + shown)
 
@@ -133,7 +133,7 @@ def _size_names(section: Section) -> list[str]:
     return section.targets
 
 
-def _caption(section: Section, summary: DataFrame, totals: DataFrame, metric: str) -> str:
+def _caption(section: Section, summary: DataFrame, totals: DataFrame, metric: str, *, tested: bool) -> str:
     kinds = sorted({kind for kind in summary["interval"] if kind})
     how = " or ".join({"t": "Student's t", "BCa": "BCa bootstrap"}[kind] for kind in kinds) or "none: n < 2"
     fixed = [
@@ -151,7 +151,7 @@ def _caption(section: Section, summary: DataFrame, totals: DataFrame, metric: st
     return (
         f"{LABELS[metric]}, mean ± half width of the 95% interval ({how}) over n seeds.{where}{ancestor} "
         f"The test set is the same for all seeds: intervals say nothing about other test images.{equal} "
-        f"{BOLD if metric in COMPARED else ''}"
+        f"{BOLD if tested else ''}"
         "stored: parameters that the method stores, head left out. Cost in FLOPs (1 MAC = 2 FLOPs) for all sizes: "
         f"prepare = ancestor + learngene{tuned}, counted once; total = prepare + init + train."
     )

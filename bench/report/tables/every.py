@@ -17,12 +17,13 @@ def tables_of(analysis: Analysis) -> dict[str, Table]:
     """Return name -> table, in the order in which they are shown, without the empty ones."""
     section, totals = analysis.section, analysis.totals
     tables = {
-        metric: accuracy(section, analysis.summary, totals, analysis.best.get(metric, {}), metric) for metric in LABELS
+        metric: accuracy(section, analysis.summary, totals, analysis.best.get(metric), metric) for metric in LABELS
     }
-    tables["targets"] = targets(section)
     tables["cost"] = parts(section, totals)
     tables["storage"] = storage(section, totals)
     tables["break_even"] = break_even(section, analysis.break_even)
     tables["reach"] = reach(section, analysis.reach)
-    tables["differences"] = differences(section, analysis.comparisons)
+    tables = {name: table.beginning_with(analysis.leading) for name, table in tables.items()}
+    tables = {"top1": tables.pop("top1"), "differences": differences(analysis)} | tables
+    tables["targets"] = targets(section)
     return {name: table for name, table in tables.items() if table.rows}

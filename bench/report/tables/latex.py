@@ -60,7 +60,7 @@ def _character(c: str) -> str:
 
 def table(table: Table) -> str:
     """Return table environments, as many parts as the width needs; caption and notes under the last."""
-    parts = table.split(WIDTH, padding=2)
+    parts = table.brief().split(WIDTH, padding=2)
     return "\n".join(_part(part, last=part is parts[-1]) for part in parts)
 
 

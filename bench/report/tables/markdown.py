@@ -16,6 +16,7 @@ def escape(text: str) -> str:
 
 def table(table: Table) -> str:
     """Return a pipe table with its title, caption and notes."""
+    table = table.brief()
     lines = [f"### {escape(table.title)}", "", "| " + " | ".join(map(escape, table.header)) + " |"]
     lines.append("| " + " | ".join([":--"] * table.left + ["--:"] * (len(table.header) - table.left)) + " |")
     for row in table.rows:
@@ -24,3 +25,9 @@ def table(table: Table) -> str:
     lines += ["", escape(table.caption)] if table.caption else []
     lines += ["", *(f"- {escape(note)}" for note in table.notes)] if table.notes else []
     return "\n".join(lines) + "\n"
+
+
+def answer(title: str, sentences: list[tuple[str, str]]) -> str:
+    """Return a list of sentences, each with the family that it was tested in."""
+    lines = [f"- {escape(text)}{f' *({escape(family)})*' if family else ''}" for text, family in sentences]
+    return "\n".join([f"### {escape(title)}: what this shows", "", *lines]) + "\n"

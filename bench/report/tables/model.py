@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from bench.report.format import one_line
 
+LONG = 120  # rows
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -36,7 +38,10 @@ def only(some: Sequence[str], every: Sequence[str]) -> list[Sequence[str]]:
 
 @dataclass(frozen=True)
 class Table:
-    """Header and rows of equal length; its parts all have the first `fixed` columns. Text may come from suites."""
+    """Header and rows of equal length; its parts all have the first `fixed` columns. Text may come from suites.
+
+    shown: rows that are shown before one asks for the rest; 0: all.
+    """
 
     title: str
     header: list[str]
@@ -45,6 +50,21 @@ class Table:
     notes: list[str] = field(default_factory=list)
     fixed: int = 1
     left: int = 1  # leading columns of words, the rest are figures
+    shown: int = 0
+
+    def beginning_with(self, names: Sequence[str]) -> Table:
+        """Return this table with the rows of these names first, in their order, and the others after them on demand."""
+        places = {one_line(name): i for i, name in enumerate(names)}
+        rows = sorted(self.rows, key=lambda row: places.get(row[0].text, len(places)))
+        first = sum(row[0].text in places for row in rows)
+        return self if first == len(rows) else replace(self, rows=rows, shown=first)
+
+    def brief(self) -> Table:
+        """Return this table as it is printed: of a long one only the rows that are shown first."""
+        if not self.shown or len(self.rows) <= LONG:
+            return self
+        note = f"the first {self.shown} of {len(self.rows)} rows: the page and the CSV file have all"
+        return replace(self, rows=self.rows[: self.shown], notes=[*self.notes, note], shown=0)
 
     def without(self, names: set[str]) -> Table:
         """Return this table less the columns with these heads."""

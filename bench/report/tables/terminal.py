@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 CAPTION = (
-    "Test top-1 (%), mean ± half width of the 95% interval over n seeds. Bold: better than every other at 95%. "
+    "Test top-1 (%), mean ± half width of the 95% interval over n seeds. Bold: ahead of every other at 95%. "
     "stored: parameters without the head; total: FLOPs for all sizes, what is shared counted once."
 )
 LEFT_OUT = {"setting", "prepare", "init + train"}  # in the report; here the sizes shall fit beside each other

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from bench.report.analysis.leading import by_accuracy
 from bench.report.analysis.section_analysis import analyse
 from bench.report.plots import accuracy_vs_stored, critical_difference, learning_curves
 from bench.report.plots.canvas import theme
-from bench.report.plots.paired_differences import by_accuracy
 from bench.report.style import looks
 
 

@@ -117,6 +117,22 @@ seeds: 2 | seeds: 1_0 | seeds | found '1_0'
 seeds: 2 | seed: 2 | seed | did you mean 'seeds'?
 seeds: 2 | replicate: alll | replicate | did you mean 'all'?
 seeds: 2 | teacher: foo | teacher | no ancestor is named 'foo'
+seeds: 2 | families: {} | families | expected at least one entry, found {}
+seeds: 2 | families: {main: [sws, wave]} | families.main | expected a mapping such as
+seeds: 2 | families: {main: {}} | families.main | expected either among, or against and labels, found neither
+seeds: 2 | families: {main: {against: sws}} | families.main | or against and labels, found against
+seeds: 2 | families: {main: {among: [sws, wave], against: sws}} | families.main | found against and among
+seeds: 2 | families: {main: {among: []}} | families.main.among | expected at least one entry, found []
+seeds: 2 | families: {main: {among: [sws]}} | families.main | among has one label, 'sws'; expected at least two
+seeds: 2 | families: {main: {among: [sws, sws]}} | families.main | among lists 'sws' twice
+seeds: 2 | families: {main: {among: [sws, wav]}} | families.main.among | the label 'wav'; did you mean 'wave'?
+seeds: 2 | families: {main: {against: rando, labels: [sws]}} | families.main.against | did you mean 'random'?
+seeds: 2 | families: {main: {against: sws, labels: [wave, sws]}} | families.main | 'sws' is compared with itself
+seeds: 2 | families: {main: {among: [sws, wave], margin: 0}} | families.main.margin | expected above 0, found 0
+seeds: 2 | families: {main: {among: [sws, wave], margin: .nan}} | families.main.margin | expected a number, found '.nan'
+seeds: 2 | families: {main: {among: [sws, wave], metric: top5}} | families.main.metric | unknown value 'top5'
+seeds: 2 | families: {main: {among: [sws, wave], targets: [L2-d16]}} | families.main.targets | named 'L2-d16'; did
+seeds: 2 | families: {main: {among: [sws, wave], marginn: 1}} | families.main.marginn | did you mean 'margin'?
 seeds: 2 | threads: 0 | threads | expected at least 1, found 0
 seeds: 2 | device: cdua | device | did you mean 'cuda'?
 seeds: 2 | launcher: locale | launcher | did you mean 'local'?

@@ -125,6 +125,7 @@ VARIANTS = [
     ("seeds: 2", "seeds: [0, 3]"),
     ("dataset: digits", "dataset: [digits, {name: x, source: folder, root: $X, mean: [1.0], std: [1]}]"),
     ("depth: [1, 3]", "depth: 1, mlp_ratio: [2, 4.0], preset: deit_tiny"),
+    ("seeds: 2", "families: {main: {among: [sws, wave], margin: 1}, x y: {against: random, labels: [sws]}}"),
     ("ancestor:\n  model:", "ancestor:\n big:\n  model:"),
 ]
 
@@ -156,6 +157,9 @@ BAD = [
     ("seeds: 2", "seeds: []"),
     ("seeds: 2", "seeds: true"),
     ("seeds: 2", "replicate: some"),
+    ("seeds: 2", "families: {}"),
+    ("seeds: 2", "families: {main: {against: random}}"),
+    ("seeds: 2", "families: {main: {among: [sws, wave], margin: 0}}"),
     ("epochs: 2,", "epochs: -1,"),
     ("epochs: 2,", "optimizer: adamx,"),
 ]

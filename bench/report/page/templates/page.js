@@ -46,11 +46,24 @@ function filter(table, words, count) {
   count.textContent = wanted.length ? `${shown} of ${rows.length} rows` : "";
 }
 
+// Of a long table the first rows; the rest on demand, or where one looks for words.
+function fold(table, block) {
+  const button = document.createElement("button");
+  button.className = "unfold";
+  button.textContent = `show all ${table.tBodies[0].rows.length} rows`;
+  table.classList.add("folded");
+  button.addEventListener("click", () => { table.classList.remove("folded"); button.remove(); });
+  block.querySelector(".scroll").after(button);
+  const input = block.querySelector("input");
+  if (input) input.addEventListener("input", () => table.classList.toggle("folded", !input.value && button.isConnected));
+}
+
 for (const table of document.querySelectorAll("table.sortable")) {
   [...table.tHead.rows[0].cells].forEach((head, column) => {
     head.querySelector("button").addEventListener("click", () => sort(table, column));
   });
   const block = table.closest(".block");
+  if (table.querySelector("tr.rest")) fold(table, block);
   const input = block.querySelector("input");
   if (input) input.addEventListener("input", () => filter(table, input.value, block.querySelector(".count")));
 }

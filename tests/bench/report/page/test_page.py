@@ -11,6 +11,8 @@ from tests.bench.report import browser
 
 EVIL = "<script>alert(1)</script>&\"'`|*_$x$ \\end{table}\n![x](http://evil)"
 
+PAIRS = ("among themselves", "against controls")  # families of tests
+
 needs_browser = pytest.mark.skipif(browser.find() is None, reason="no Chromium on this machine")
 
 
@@ -56,7 +58,8 @@ def test_text_from_suites_is_escaped(text, folder):
     assert "<b>" not in text
     markdown = (folder / "tables.md").read_text()
     assert "<script>" not in markdown
-    rows = [line for line in markdown.splitlines() if line.startswith("| wave") and "±" in line]
+    accuracies = (line for line in markdown.splitlines() if not any(f"methods {end} " in line for end in PAIRS))
+    rows = [line for line in accuracies if line.startswith("| wave") and "±" in line]
     assert len(rows) == 3
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {11}  # 10 columns: none is broken by the label
     latex = (folder / "table_top1.tex").read_text()
@@ -147,7 +150,7 @@ const behind = follow(link);
 const numbers = {};
 for (const name of ["standing", "0-cost", "0-storage", "0-break_even", "0-differences"]) {
   const rows = [...document.querySelectorAll(`#suite0-${name} tbody tr`)];
-  const row = rows.find((r) => r.cells[0].textContent === "sws" || r.cells[1].textContent === "sws");
+  const row = rows.find((r) => r.cells[0].textContent === "sws" || r.textContent.trim().match(/^random\\s*sws/));
   numbers[name] = [...row.cells].map((c) => c.textContent && follow(c.querySelector("a")));
 }
 console.error("heard");
@@ -193,9 +196,9 @@ def test_the_page_fits_sorts_and_filters(folder, tmp_path, width):
     assert numbers["0-break_even"] == [sws, sws, sws, random, random + sws, random + sws]
     # random minus sws, over the cells that both have finished: a run of sws at L4 failed
     assert numbers["0-differences"][:2] == [random, sws]
-    assert len(numbers["0-differences"]) == 7
+    assert len(numbers["0-differences"]) == 9
     both = [run for run in random + sws if "-L4-" not in run]
-    assert all(runs == both for runs in numbers["0-differences"][2:])
+    assert all(runs == both for runs in numbers["0-differences"][2:] if runs)  # a partly filled family has no p (Holm)
 
 
 def test_published_numbers_are_those_of_the_data_sets_that_are_here(make_frames):

@@ -1,0 +1,91 @@
+"""Families of tests: which pairs of labels are tested together, as the suite declared them or by default.
+
+Holm's correction is within a family. By default there are two: methods against controls, and methods among themselves.
+A family is filled when every run that it declares is done (what a method cannot do is none); until then it gives no
+verdict, since the tests that are missing would change the correction of the others.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, product
+from typing import TYPE_CHECKING
+
+from bench.report.analysis.sections import Section
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+CONTROLS, AMONG = "methods against controls", "methods among themselves"
+FAILED = r"\w+ failed"  # how the reason begins of what is skipped because of something else
+
+
+@dataclass(frozen=True)
+class Family:
+    """Pairs (a, b) of labels, compared by a metric over some targets (all of the section where none is named).
+
+    among: whether every label is compared with every other. margin: points within which two labels are level.
+    """
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+    among: bool
+    metric: str = "top1"
+    targets: tuple[str, ...] = ()
+    margin: float | None = None
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Return what is compared, in the order of the suite, without what it is only compared with."""
+        return list(dict.fromkeys(label for pair in self.pairs for label in (pair if self.among else pair[:1])))
+
+    @cached_property
+    def references(self) -> list[str]:
+        """Return what labels are compared with; none where all are compared with each other."""
+        return [] if self.among else list(dict.fromkeys(b for _, b in self.pairs))
+
+    @property
+    def title(self) -> str:
+        """Return its name and how its p-values are corrected."""
+        return f"{self.name}; Holm over {len(self.pairs)} pair{'' if len(self.pairs) == 1 else 's'}"
+
+    def of(self, section: Section) -> list[str]:
+        """Return the targets of a section that it is over."""
+        return [target for target in section.targets if not self.targets or target in self.targets]
+
+
+def families_of(section: Section) -> list[Family]:
+    """Return the families of a section: those that its suite declares, else the default ones that have any pair."""
+    declared = next((text for text in section.runs["families"] if text), "")
+    if declared:
+        return [_declared(name, entry) for name, entry in json.loads(declared).items()]
+    methods = [label for label in section.methods if label not in section.controls]
+    controls = tuple((method, control) for control, method in product(section.controls, methods))
+    every = [Family(AMONG, tuple(combinations(methods, 2)), True), Family(CONTROLS, controls, False)]
+    return [family for family in every if family.pairs]
+
+
+def _declared(name: str, entry: dict) -> Family:
+    among = entry.get("among", [])
+    pairs = tuple(combinations(among, 2)) if among else tuple((a, entry["against"]) for a in entry["labels"])
+    targets = tuple(entry.get("targets", ()))
+    return Family(name, pairs, bool(among), entry.get("metric", "top1"), targets, entry.get("margin"))
+
+
+def missing(section: Section, family: Family) -> str:
+    """Return in words what keeps a family from being filled: labels without a run, runs that are not done; else ""."""
+    labels = [*family.labels, *family.references]
+    absent = [label for label in labels if label not in section.methods]
+    runs = section.runs[section.runs["method"].isin(labels) & section.runs["target"].isin(family.of(section))]
+    runs = runs[~cannot(runs)]
+    left = int((runs["status"] != "done").sum())
+    words = [f"no run of {', '.join(absent)}"] if absent else []
+    words += [f"no target {target}" for target in family.targets if target not in section.targets]
+    return "; ".join([*words, f"{left} of {len(runs)} runs are not done"] if left else words)
+
+
+def cannot(runs: DataFrame) -> Series:
+    """Return which runs are skipped since a method cannot do them, and not because of something that failed."""
+    return runs["status"].eq("skipped") & ~runs["reason"].str.match(FAILED)
