@@ -12,6 +12,7 @@ from bench.store.job_dir import JobDir
 from bench.train import checkpoint
 from bench.train.clock import Clock
 from bench.train.cost import Cost
+from bench.train.curve import Curve
 from bench.train.group import Group
 
 COMPILED = "TORCHINDUCTOR_CACHE_DIR"
@@ -44,6 +45,7 @@ class Session:
         self.costs: dict[str, Cost] = {}  # by name; what is replayed replaces its entry
         self.seen: set[str] = set()  # what the job was seen to use
         self.notes: dict[str, dict[str, Any]] = {}  # by fit: what its warm-up found, where it had one
+        self.curves: dict[str, Curve] = {}  # by fit: its losses
         self._last_save = time.monotonic()
         self._save_seconds = 0.0
         state, trouble = checkpoint.load(folder.checkpoint, self.group)
@@ -93,6 +95,10 @@ class Session:
         parts = {fit: notes["accumulate"] for fit, notes in self.notes.items() if "accumulate" in notes}
         seconds = [notes["compile_seconds"] for notes in self.notes.values() if "compile_seconds" in notes]
         return ({"accumulate": parts} if parts else {}) | ({"compile_seconds": sum(seconds)} if seconds else {})
+
+    def training(self) -> dict[str, list[dict[str, Any]]]:
+        """What a result says of the losses of fits: a point per epoch, by fit."""
+        return {fit: curve.epochs for fit, curve in self.curves.items() if curve.epochs}
 
     def close(self) -> None:
         """Forget the checkpoint: the job is done."""
