@@ -14,6 +14,7 @@ from bench.recipes.recipe import Recipe
 from bench.train import flops, task, warm_up
 from bench.train.clock import Stage
 from bench.train.cost import Cost
+from bench.train.curve import Curve
 from bench.train.session import Interrupted, NotFinite, Session
 from bench.train.update import Update
 
@@ -56,7 +57,7 @@ class Fit:
         self.per_epoch = len(self.indices) // self.batch  # the last, smaller batch is left out, as timm does
         self.total = recipe.epochs * self.per_epoch if recipe.steps is None else recipe.steps
         self.step = 0
-        self.cost = Cost()
+        self.cost, self.curve = Cost(), Curve(self.per_epoch, self.total)
         self.evals: list[dict[str, Any]] = []
         self.losses: list[Tensor] = []
         self.notes: dict[str, Any] = {}
@@ -65,6 +66,7 @@ class Fit:
     def run(self) -> list[dict[str, Any]]:
         """Train, or restore what was trained before; leaves the module in evaluation mode. Returns the evaluations."""
         self.session.costs[self.name], self.session.notes[self.name] = self.cost, self.notes
+        self.session.curves[self.name] = self.curve
         finished = self.session.done.get(self.name)
         if finished is not None:
             self.restore(finished)
@@ -154,6 +156,7 @@ class Fit:
             epoch, offset = divmod(self.step, self.per_epoch)
             order = self.order(epoch)[offset : offset + self.total - self.step]
             with self.session.clock.stage("train") as training:
+                self.curve.start_timing(self.cost.images)
                 for images, labels in self.batches(order, epoch):
                     self.one_step(images, labels)
                     due = self.session.pause_due(self.step, last=self.step >= self.total)
@@ -161,7 +164,6 @@ class Fit:
                         self.pause(training, stop=due == "stop")
             training.charge(self.cost)
             self.check_losses()
-            self.session.progress(fit=self.name, step=self.step, total=self.total)
             self.evaluate_if_due()
         self.update.finish()
 
@@ -225,7 +227,8 @@ class Fit:
         return self.step_flops[counted]
 
     def check_losses(self) -> None:
-        """Raise NotFinite at the first step whose loss was NaN or infinite."""
+        """Look at the losses since the last look, and tell of them. Raises NotFinite at the first step whose loss was
+        NaN or infinite."""
         if not self.losses:
             return
         if self.group.world == 1:
@@ -234,6 +237,11 @@ class Fit:
             values = (self.group.sum(torch.stack(self.losses)) / self.group.world).tolist()
         self.losses.clear()
         self.finite(values)
+        lr = self.update.optimizer.param_groups[0]["lr"]
+        line = self.curve.add(values, step=self.step, images=self.cost.images, lr=lr)
+        if line is not None:
+            self.session.log("train", fit=self.name, **line)
+            self.say_progress()
 
     def finite(self, values: list[float]) -> None:
         """Look at the losses of the last steps."""
@@ -249,7 +257,11 @@ class Fit:
         self.session.save(self.state() | {"name": self.name, **self.update.state()})
         if stop:
             raise Interrupted(f"stopped at step {self.step} of {self.total} of the fit {self.name!r}")
-        self.session.progress(fit=self.name, step=self.step, total=self.total)
+        self.curve.start_timing(self.cost.images)
+        self.say_progress()
+
+    def say_progress(self) -> None:
+        self.session.progress(fit=self.name, step=self.step, total=self.total, loss=self.curve.loss)
 
     def evaluate_if_due(self) -> None:
         epoch, rest = divmod(self.step, self.per_epoch)
@@ -272,6 +284,7 @@ class Fit:
             "cost": self.cost.as_dict(),
             "evals": self.evals,
             "notes": self.notes,
+            "curve": self.curve.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -280,3 +293,4 @@ class Fit:
         self.step, self.evals = state["step"], list(state["evals"])
         self.notes = self.session.notes[self.name] = state.get("notes", {})
         self.cost = self.session.costs[self.name] = Cost(**state["cost"])
+        self.curve.load_state(state.get("curve"))

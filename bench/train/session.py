@@ -14,6 +14,7 @@ from bench.store.job_dir import JobDir
 from bench.train import checkpoint
 from bench.train.clock import Clock
 from bench.train.cost import Cost
+from bench.train.curve import Curve
 from bench.train.forwards import Forwards
 from bench.train.group import Group
 
@@ -48,6 +49,7 @@ class Session:
         self.costs: dict[str, Cost] = {}  # by name; what is replayed replaces its entry
         self.seen: set[str] = set()  # what the job was seen to use
         self.notes: dict[str, dict[str, Any]] = {}  # by fit: what its warm-up found, where it had one
+        self.curves: dict[str, Curve] = {}  # by fit: its losses
         self._last_save = time.monotonic()
         self._save_seconds = 0.0
         state, trouble = checkpoint.load(folder.checkpoint, self.group)
@@ -102,6 +104,10 @@ class Session:
             | ({"compile_seconds": sum(seconds)} if seconds else {})
             | ({} if unmetered is None else {"unmetered": unmetered})
         )
+
+    def training(self) -> dict[str, list[dict[str, Any]]]:
+        """What a result says of the losses of fits: a point per epoch, by fit."""
+        return {fit: curve.epochs for fit, curve in self.curves.items() if curve.epochs}
 
     def close(self) -> None:
         """Forget the checkpoint: the job is done."""

@@ -166,6 +166,7 @@ def _work(
         "workers_on_device": shared_by,
         "devices": session.group.world,
         **session.found(),
+        "training": session.training(),
         **provenance(where, computing.threads),
     }
     folder.write_result(result, artifacts)
