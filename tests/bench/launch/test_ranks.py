@@ -47,16 +47,18 @@ def results(folder: Path, kind: str = "*") -> dict[str, dict]:
 
 
 def children() -> list[psutil.Process]:
+    """All below this process; the warm one that `process` forks from may be there, and stays."""
     return psutil.Process().children(recursive=True)
 
 
 def test_two_processes_give_the_table_of_one(tmp_path):
     """All kinds of jobs; what one process has done, two take as done, and the other way round."""
+    before = children()
     suite, only = write(tmp_path), ("--only", "wave-L1-*", "--only", "sws-L3-*", "--set", "seeds=1")
     one, two = tmp_path / "one", tmp_path / "two"
     assert bench("run", suite, "--launcher", "inline", "--results", one, *only) == 0
     assert bench("run", suite, "--launcher", "inline", "--results", two, *only, *TWO) == 0
-    assert not children()
+    assert children() == before
     assert results(one).keys() == results(two).keys(), "identities do not depend on it"
     assert {r["devices"] for r in results(one).values()} == {1}
     assert {r["devices"] for r in results(two).values()} == {2}
@@ -80,6 +82,7 @@ def test_two_processes_give_the_table_of_one(tmp_path):
     ],
 )
 def test_what_ends_one_process_ends_the_job_and_is_told(how, kind, why, tmp_path, capsys, monkeypatch):
+    before = children()
     (tmp_path / "fails.py").write_text(METHOD)
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
@@ -91,7 +94,7 @@ def test_what_ends_one_process_ends_the_job_and_is_told(how, kind, why, tmp_path
     (failure,) = (json.loads(path.read_text()) for path in (tmp_path / "r").glob("jobs/run/*/failure.json"))
     assert (failure["error"], failure["kind"]) == (why, kind)
     assert ("the second process cannot" in failure["traceback"]) == (how == "raise")
-    assert not children() and not list((tmp_path / "tmp").iterdir())
+    assert children() == before and not list((tmp_path / "tmp").iterdir())
 
 
 def test_a_signal_saves_and_the_same_command_goes_on_with_another_number(tmp_path):
