@@ -61,7 +61,6 @@ def chosen(analysis: Analysis) -> Iterator[Panel]:
     against random, and each against the next better one."""
     order = by_accuracy(analysis.summary)
     place = {method: i for i, method in enumerate(order)}
-    neighbours = set(zip(order, order[1:], strict=False))
     base = reference(analysis.section)
     for family in analysis.families:
         rows = analysis.comparisons
@@ -72,7 +71,9 @@ def chosen(analysis: Analysis) -> Iterator[Panel]:
             to_it = rows[np.array([versus in pair for pair in pairs], dtype=bool)]
             if len(to_it):
                 yield Panel(analysis.section, family, short(versus), to_it)
-        if family.among and len(order) > 2:
+        if family.among and len(family.labels) > 2:
+            compared = [label for label in order if label in family.labels]
+            neighbours = set(zip(compared, compared[1:], strict=False))
             near = np.array([pair in neighbours or pair[::-1] in neighbours for pair in pairs], dtype=bool)
             yield from [Panel(analysis.section, family, "the next in accuracy", rows[near])] if near.any() else []
 

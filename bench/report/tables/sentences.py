@@ -190,9 +190,8 @@ def _pays(analysis: Analysis) -> Iterator[Sentence]:
     if frame.empty:
         return
     rows = frame[(frame["unit"] == "flops") & (frame["ancestor"] == "with")]
-    words = [
-        f"{row['method']} {row['verdict']}" for row in rows.to_dict("records") if row["method"] in analysis.leading
-    ]
+    told = [row for row in rows.to_dict("records") if row["verdict"] != "cannot tell"]
+    words = [f"{row['method']} {row['verdict']}" for row in told if row["method"] in analysis.leading]
     if words:
         text = "Sizes from which on the FLOPs are fewer than of training each from scratch to the same accuracy: "
         yield Sentence("pays", f"{text}{'; '.join(words)}. Counted along learning curves, not tested.")

@@ -1,0 +1,112 @@
+"""Sentences about the reference results are those of the committed tables: each number and comparison has a tag.
+
+A tag `<!-- from: FILE column=value ... -->` stands after its sentence. Columns of words choose one row of the file (of
+comparisons.csv that over all targets); `difference`, `verdict` and numbers are what the sentence says of it.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.report import read_runs
+from bench.report.analysis.comparisons import compare
+from bench.report.analysis.sections import sections
+from bench.report.format import si
+
+REFERENCE = Path(__file__).parents[3] / "results/reference"
+TAG = re.compile(r"<!-- from: (.*?) -->", re.S)
+KEYS = {"method_a", "method_b", "family", "method", "unit", "ancestor", "target"}
+COMPARATIVE = r"\b(ahead|behind|better|worse|level|fewer|more|less|cheaper|dearer|highest|lowest|best|most accurate)\b"
+NUMBER = r"[+-]?\d+(?:\.\d+)?(?: ± \d+(?:\.\d+)?)?"
+
+
+def tagged(text):
+    """(sentence, its tags) pairs of the section that compares; the last one is what follows without a tag."""
+    section = text.partition("## What these numbers show\n")[2].partition("\n## ")[0]
+    body = section.partition("\n* ")[2]
+    parts = re.split(r"((?:<!-- from: .*?-->\s*)+)", body, flags=re.S)
+    return [(said, TAG.findall(tags)) for said, tags in zip(parts[::2], [*parts[1::2], ""], strict=True)]
+
+
+def value(row, column):
+    if column == "difference":
+        return f"{row['difference']:+.2f} ± {(row['high'] - row['low']) / 2:.2f}"
+    return str(row[column]) if isinstance(row[column], str) else si(row[column])
+
+
+def problems(text):
+    """What is wrong with the sentences of a README beside the committed tables."""
+    wrong = []
+    for said, tags in tagged(text):
+        claimed = []
+        for tag in tags:
+            file, *words = shlex.split(tag)
+            pairs = dict(word.split("=", 1) for word in words)
+            rows = pd.read_csv(REFERENCE / file)
+            rows = rows[rows["target"] == "all targets"] if file.endswith("comparisons.csv") else rows
+            for key in pairs.keys() & KEYS:
+                rows = rows[rows[key] == pairs[key]]
+            assert len(rows) == 1, tag
+            for column in pairs.keys() - KEYS:
+                expected = value(rows.iloc[0], column)
+                wrong += [] if pairs[column] == expected else [f"{tag}: {column} is {expected}"]
+                claimed.append(expected)
+                verdict = column == "verdict" and file.endswith("comparisons.csv")
+                wrong += (
+                    [] if expected in said or (verdict and re.search(expected, said)) else [f"not said: {expected}"]
+                )
+        numbers = {number for text in claimed for number in re.findall(NUMBER, text)}
+        wrong += [
+            f"without a tag: {number}" for number in re.findall(NUMBER, " ".join(said.split())) if number not in numbers
+        ]
+        wrong += [f"without a tag: {said}"] if not tags and re.search(COMPARATIVE, said) else []
+    return wrong
+
+
+@pytest.fixture(scope="module")
+def readme():
+    return (REFERENCE / "README.md").read_text()
+
+
+def test_every_sentence_agrees_with_its_rows(readme):
+    assert len([tags for _, tags in tagged(readme) if tags]) > 8
+    assert problems(readme) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("by +4.05 ± 0.78", "by +5.05 ± 0.78"),  # a number of a sentence
+        ('difference="+4.05 ± 0.78"', 'difference="+5.05 ± 0.78"'),  # of a tag
+        ("verdict=ahead", "verdict=open"),
+        ("\n\n## What they", "\n* wave is ahead of sws.\n\n## What they"),  # a comparative without a tag
+        ("mixture_growth from 2 sizes", "mixture_growth from 1 size"),
+    ],
+)
+def test_what_was_edited_is_noticed(readme, old, new):
+    assert old in readme
+    assert problems(readme.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("suite", ["digits_reference_depth", "digits_reference_width"])
+def test_committed_comparisons_are_those_of_the_committed_runs(suite):
+    (section,) = sections(read_runs(REFERENCE / suite / "runs.csv"))
+    committed = pd.read_csv(REFERENCE / suite / "comparisons.csv", keep_default_na=False)
+    computed = compare(section)
+    assert committed["verdict"].tolist() == computed["verdict"].tolist()
+    for name in ("difference", "p_holm"):
+        assert pd.to_numeric(committed[name]).tolist() == pytest.approx(computed[name].tolist(), abs=1e-9, nan_ok=True)
+
+
+def test_claims_that_do_not_follow_are_gone(readme):
+    for words in ("level with all", "no method differs from it", "none of it at 95%", "all pairs of a suite"):
+        assert words not in readme
+
+
+def test_three_seeds_rank_nothing_on_the_front_page():
+    text = (REFERENCE.parents[1] / "README.md").read_text()
+    said = text.partition("The ancestor has 302 k")[2].partition("## Two commands")[0]
+    assert "rank nothing" in said and not re.search(COMPARATIVE, said.replace("fewer than five seeds", ""))
