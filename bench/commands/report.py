@@ -17,7 +17,7 @@ from bench.suite import yaml_lines
 def main(options: argparse.Namespace) -> int:
     import pandas
 
-    from bench.report import read_curves, read_runs, write_report
+    from bench.report import read_curves, read_runs, read_training, write_report
 
     if bool(options.source) == bool(options.suite):
         raise UsageError("report: expected suite files, or --from RUNS.csv --out DIR")
@@ -32,6 +32,7 @@ def main(options: argparse.Namespace) -> int:
             )
         (source,) = options.source
         runs, curves = read_runs(source), read_curves(source.with_name("curves.csv"))
+        training = read_training(source.with_name("training.csv"))
         title, out, context = ", ".join(dict.fromkeys(runs["suite"])), options.out, {"made from": str(source)}
     else:
         if len(options.suite) > 1 and not options.out:
@@ -47,12 +48,12 @@ def main(options: argparse.Namespace) -> int:
                 print(f"note: {plan.suite.name}: {remark}")
                 remarks[f"last run of {plan.suite.name}"] = remark
         parts = [frames(plan, store) for plan, store, _ in plans]
-        runs, curves = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
+        runs, curves, training = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
         title = ", ".join(plan.suite.name for plan, _, _ in plans)
         out = options.out or plans[0][1].suite(plans[0][0].suite.name)
         context = described([plan for plan, _, _ in plans], options) | remarks
     _writable(out)
-    written = write_report(runs, curves, out, title=title, context=context, console=console())
+    written = write_report(runs, curves, out, title=title, training=training, context=context, console=console())
     print(f"{len(written)} files in {out}")
     return 0
 

@@ -29,19 +29,24 @@ class Analysis:
     reach: DataFrame
     break_even: DataFrame
     standing: Standing  # over all sections of the suite, the same for each
+    training: DataFrame | None  # all that the suite trained, a row per epoch; None where nothing is known of it
     best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
 
 
-def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:
+def analyse(runs: DataFrame, curves: DataFrame, training: DataFrame | None = None) -> list[Analysis]:
     """Return an analysis per section, suite by suite."""
     suites: dict[str, list[Section]] = {}
     for section in sections(runs):
         suites.setdefault(section.suite, []).append(section)
     standings = {suite: standing(members) for suite, members in suites.items()}
-    return [_analyse(section, curves, standings[suite]) for suite, members in suites.items() for section in members]
+    return [
+        _analyse(section, curves, training, standings[suite])
+        for suite, members in suites.items()
+        for section in members
+    ]
 
 
-def _analyse(section: Section, curves: DataFrame, standing: Standing) -> Analysis:
+def _analyse(section: Section, curves: DataFrame, training: DataFrame | None, standing: Standing) -> Analysis:
     import pandas as pd
 
     of_runs = section.done[["run", "method", "target", "seed"]]
@@ -57,6 +62,7 @@ def _analyse(section: Section, curves: DataFrame, standing: Standing) -> Analysi
         reach=reach(section, curves),
         break_even=break_even(section, curves, costs),
         standing=standing,
+        training=None if training is None else training[training["suite"] == section.suite],
         best={metric: winners(section, comparisons, metric) for metric in COMPARED},
     )
 
