@@ -186,16 +186,18 @@ def console() -> "Console":
     return Console() if sys.stdout.isatty() else Console(width=110)
 
 
-def frames(plan: Plan, store: Store) -> tuple["DataFrame", "DataFrame"]:
-    """runs and curves of a plan, as the report takes them."""
+def frames(plan: Plan, store: Store) -> tuple["DataFrame", "DataFrame", "DataFrame"]:
+    """runs, curves and training of a plan, as the report takes them."""
     import pandas
 
-    from bench.report.columns import CURVES, RUNS
-    from bench.report.frames import conform_curves, conform_runs
+    from bench.report.columns import CURVES, RUNS, TRAINING
+    from bench.report.frames import conform_curves, conform_runs, conform_training
     from bench.results.rows import curves, rows
+    from bench.results.training import training
 
-    points = curves(plan, store)
+    points, epochs = curves(plan, store), training(plan, store)
     return (
         conform_runs(pandas.DataFrame(rows(plan, store)).reindex(columns=[c.name for c in RUNS])),
         conform_curves(pandas.DataFrame(points, columns=[c.name for c in CURVES])),
+        conform_training(pandas.DataFrame(epochs, columns=[c.name for c in TRAINING])),
     )

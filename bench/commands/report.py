@@ -16,7 +16,7 @@ from bench.suite import yaml_lines
 def main(options: argparse.Namespace) -> int:
     import pandas
 
-    from bench.report import read_curves, read_runs, write_report
+    from bench.report import read_curves, read_runs, read_training, write_report
 
     if bool(options.source) == bool(options.suite):
         raise UsageError("report: expected suite files, or --from RUNS.csv --out DIR")
@@ -31,6 +31,7 @@ def main(options: argparse.Namespace) -> int:
             )
         (source,) = options.source
         runs, curves = read_runs(source), read_curves(source.with_name("curves.csv"))
+        training = read_training(source.with_name("training.csv"))
         title, out, context = ", ".join(dict.fromkeys(runs["suite"])), options.out, {"made from": str(source)}
         own: list[Path] = []
     else:
@@ -49,14 +50,15 @@ def main(options: argparse.Namespace) -> int:
                 print(f"note: {plan.suite.name}: {remark}")
                 remarks[f"last run of {plan.suite.name}"] = remark
         parts = [frames(plan, store) for plan, store, _ in plans]
-        runs, curves = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
+        runs, curves, training = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
         title = ", ".join(plan.suite.name for plan, _, _ in plans)
         own = [store.suite(plan.suite.name) for plan, store, _ in plans]  # all in these is a report's
         out = options.out or own[0]
         context = described([plan for plan, _, _ in plans], options) | remarks
     _writable(out)
     force = options.force or out in own
-    written = write_report(runs, curves, out, title=title, context=context, console=console(), force=force)
+    described_by = {"title": title, "context": context, "console": console(), "training": training}
+    written = write_report(runs, curves, out, **described_by, force=force)
     print(f"{len(written)} files in {out}")
     return 0
 

@@ -53,15 +53,16 @@ def main(options: argparse.Namespace) -> int:
 
 
 def write_tables(plan: Plan, store: Store, *, interrupted: bool) -> None:
-    """runs.csv and curves.csv of the suite, and the table on the terminal; none of an early Ctrl-C, which would be
-    empty."""
+    """runs.csv, curves.csv and training.csv of the suite, and the table on the terminal; none of an early Ctrl-C, which
+    would be empty."""
 
-    from bench.report import print_table, write_curves, write_runs
+    from bench.report import print_table, write_curves, write_runs, write_training
 
-    runs, curves = frames(plan, store)
+    runs, curves, training = frames(plan, store)
     folder = store.suite(plan.suite.name)
     write_runs(runs, folder / "runs.csv")
     write_curves(curves, folder / "curves.csv")
+    write_training(training, folder / "training.csv")
     if interrupted and not (runs["status"] == "done").any():
         print("no run is done yet: there is no table")
     else:

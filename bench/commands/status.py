@@ -60,7 +60,8 @@ def _running(plan: Plan, store: Store, ids: list[str]) -> None:
         where = f"on {holder.get('host')} (pid {holder.get('pid')})"
         where += f", Slurm job {holder['slurm']}" if "slurm" in holder else ""
         step = f", step {holder['step']} of {holder['total']}" if "total" in holder else ""
-        print(f"running: {plan.jobs[id].kind} {id} {where}{step}")
+        loss = f", training loss {holder['loss']:.4g}" if isinstance(holder.get("loss"), float) else ""
+        print(f"running: {plan.jobs[id].kind} {id} {where}{step}{loss}")
 
 
 def slurm_view(plan: Plan, store: Store) -> "View | None":

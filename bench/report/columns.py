@@ -1,4 +1,5 @@
-"""The schema of runs.csv (a row per run) and curves.csv (a row per evaluation of a run): names, kinds, units, meaning.
+"""The schema of runs.csv (a row per run), curves.csv (a row per evaluation of a run) and training.csv (a row per epoch
+of everything that was trained): names, kinds, units, meaning.
 
 The contract's columns come first, in its order; the rest follow. Nothing here needs pandas.
 """
@@ -144,4 +145,17 @@ CURVES: list[Column] = _columns("""
     top1     | float | %      | test top-1
     val_top1 | float | %      | validation top-1
     loss     | float | nats   | test loss
+""")
+TRAINING: list[Column] = _columns("""
+    suite   | text  |        | name of the suite
+    dataset | text  |        | data sets of the runs that the job is for, separated by spaces
+    kind    | text  |        | kind of job: ancestor, learngene, start or run
+    job     | text  |        | identity of the job
+    used_by | text  |        | labels whose runs use it, separated by spaces; of a run, its name
+    fit     | text  |        | what is trained, by the method's name for it
+    epoch   | float | epochs | epochs trained so far, at the end of this one
+    step    | int   | steps  | optimiser steps so far
+    images  | int   | images | training images seen so far
+    loss    | float |        | training loss, the mean over this epoch's steps
+    lr      | float |        | learning rate of its last step
 """)

@@ -1,4 +1,4 @@
-"""Reading, checking and writing the two frames that a report is made of: runs and curves."""
+"""Reading, checking and writing the frames that a report is made of: runs, curves and training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from bench.files import write_bytes
-from bench.report.columns import CONTRACT, CURVES, RUNS, STATUSES, Column
+from bench.report.columns import CONTRACT, CURVES, RUNS, STATUSES, TRAINING, Column
 from bench.report.format import short
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RUNS_NEED = [c.name for c in CONTRACT]
 CURVES_NEED = ["run", "epoch", "step", "top1"]
+TRAINING_NEED = [c.name for c in TRAINING]
 
 
 class ReportError(UsageError):
@@ -35,8 +36,15 @@ def read_runs(path: str | Path) -> DataFrame:
 def read_curves(path: str | Path) -> DataFrame:
     """Return the frame that `write_curves` wrote, checked; an empty one when the file does not exist."""
     path = Path(path)
-    frame = _read(path, CURVES_NEED) if path.exists() else _empty([c.name for c in CURVES])
+    frame = _read(path, CURVES_NEED) if path.exists() else empty(CURVES)
     return conform_curves(frame, str(path))
+
+
+def read_training(path: str | Path) -> DataFrame:
+    """Return the frame that `write_training` wrote, checked; an empty one when the file does not exist."""
+    path = Path(path)
+    frame = _read(path, TRAINING_NEED) if path.exists() else empty(TRAINING)
+    return conform_training(frame, str(path))
 
 
 def write_runs(runs: DataFrame, path: str | Path) -> None:
@@ -47,6 +55,11 @@ def write_runs(runs: DataFrame, path: str | Path) -> None:
 def write_curves(curves: DataFrame, path: str | Path) -> None:
     """Write a row per evaluation; otherwise as `write_runs`."""
     write_csv(curves, path)
+
+
+def write_training(training: DataFrame, path: str | Path) -> None:
+    """Write a row per epoch of each fit; otherwise as `write_runs`."""
+    write_csv(training, path)
 
 
 def write_csv(frame: DataFrame, path: str | Path) -> Path:
@@ -116,6 +129,12 @@ def conform_curves(frame: DataFrame, source: str = "curves") -> DataFrame:
     return frame.sort_values(["run", "step"], kind="stable", ignore_index=True)
 
 
+def conform_training(frame: DataFrame, source: str = "training") -> DataFrame:
+    """Return the frame of epochs of training as `conform_runs` does, in its order, each point once."""
+    frame = _conform(frame, TRAINING, TRAINING_NEED, source)
+    return frame.drop_duplicates(["suite", "job", "fit", "step"], ignore_index=True)
+
+
 def _read(path: Path, required: list[str]) -> DataFrame:
     import pandas as pd
 
@@ -139,10 +158,11 @@ def _read(path: Path, required: list[str]) -> DataFrame:
     return pd.DataFrame(body, columns=header, dtype=object)
 
 
-def _empty(names: Sequence[str]) -> DataFrame:
+def empty(schema: Sequence[Column]) -> DataFrame:
+    """Return a frame without rows, as a file has it."""
     import pandas as pd
 
-    return pd.DataFrame(columns=list(names), dtype=object)
+    return pd.DataFrame(columns=[column.name for column in schema], dtype=object)
 
 
 def _conform(frame: DataFrame, schema: list[Column], required: list[str], source: str) -> DataFrame:

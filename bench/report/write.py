@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.section_analysis import Analysis, analyse, by_suite
+from bench.report.columns import TRAINING
 from bench.report.folder import PAGE, publish, staged
-from bench.report.frames import conform_curves, conform_runs, write_csv, write_text
+from bench.report.frames import conform_curves, conform_runs, conform_training, empty, write_csv, write_text
 from bench.report.page.html import Picture, page
 from bench.report.plots.canvas import save
 from bench.report.plots.every import draw_all
@@ -30,6 +31,7 @@ PIXELS_PER_INCH = 110  # of a picture on the page
 def write(
     runs: DataFrame,
     curves: DataFrame,
+    training: DataFrame | None,
     out: Path,
     title: str,
     context: dict[str, Any],
@@ -41,18 +43,26 @@ def write(
     gc.disable()  # the collector would take a seventh of the time and find next to nothing
     try:
         runs, curves = conform_runs(runs), conform_curves(curves)
+        training = conform_training(empty(TRAINING) if training is None else training)
         with staged(out) as folder:
-            return publish(_write(runs, curves, folder, title, context, console), out, ours=ours)
+            return publish(_write(runs, curves, training, folder, title, context, console), out, ours=ours)
     finally:
         if collects:
             gc.enable()
 
 
 def _write(
-    runs: DataFrame, curves: DataFrame, out: Path, title: str, context: dict[str, Any], console: Console | None
+    runs: DataFrame,
+    curves: DataFrame,
+    training: DataFrame,
+    out: Path,
+    title: str,
+    context: dict[str, Any],
+    console: Console | None,
 ) -> list[Path]:
-    paths = [write_csv(runs, out / "runs.csv"), write_csv(curves, out / "curves.csv")]
-    analyses = analyse(runs, curves)
+    frames = {"runs": runs, "curves": curves, "training": training}
+    paths = [write_csv(frame, out / f"{name}.csv") for name, frame in frames.items()]
+    analyses = analyse(runs, curves, training)
     tables = [tables_of(analysis) for analysis in analyses]
     if console is not None:
         sections = [analysis.section for analysis in analyses]

@@ -31,6 +31,7 @@ class Analysis:
     reach: DataFrame
     break_even: DataFrame
     standing: Standing  # over all sections of the suite, the same for each
+    training: DataFrame | None  # all that the suite trained, a row per epoch; None where nothing is known of it
     best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
     families: list[Family]
     leading: list[str]  # labels that tables begin with and pictures show
@@ -50,7 +51,7 @@ class Analysis:
         return {"runs": self.section.runs} | {name: frame for name in names if len(frame := getattr(self, name))}
 
 
-def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:
+def analyse(runs: DataFrame, curves: DataFrame, training: DataFrame | None = None) -> list[Analysis]:
     """Return an analysis per section, suite by suite."""
     import pandas as pd
 
@@ -63,12 +64,17 @@ def analyse(runs: DataFrame, curves: DataFrame) -> list[Analysis]:
         of_suite = standing(members)
         first = leading(members, pd.concat(summaries))
         pairs = zip(members, summaries, strict=True)
-        analyses += [_analyse(section, summary, curves, of_suite, first) for section, summary in pairs]
+        analyses += [_analyse(section, summary, curves, training, of_suite, first) for section, summary in pairs]
     return analyses
 
 
 def _analyse(
-    section: Section, summary: DataFrame, curves: DataFrame, standing: Standing, leading: list[str]
+    section: Section,
+    summary: DataFrame,
+    curves: DataFrame,
+    training: DataFrame | None,
+    standing: Standing,
+    leading: list[str],
 ) -> Analysis:
     of_runs = section.done[["run", "method", "target", "seed"]]
     curves = curves.merge(of_runs, on="run", how="inner")
@@ -83,6 +89,7 @@ def _analyse(
         reach=reach(section, curves),
         break_even=break_even(section, curves, costs),
         standing=standing,
+        training=None if training is None else training[training["suite"] == section.suite],
         best={metric: winners(section, comparisons, metric) for metric in comparisons["metric"].unique()},
         families=families_of(section),
         leading=[label for label in leading if label in section.methods],

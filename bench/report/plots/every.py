@@ -21,6 +21,9 @@ PICTURES = {
     "learning_curves": "Test top-1 during training, from step 0: mean and 95% interval (Student's t) over seeds. "
     "Markers: evaluations; dotted: none for more than an epoch and a quarter of the run, "
     "or where another curve has several.",
+    "own_training": "What methods train for themselves, beside the training of targets: the loss, as a mean over each "
+    "epoch, of all that is trained to make a learngene and to initialise targets. Lines: means over learngenes and "
+    "targets; shaded: from the lowest to the highest. Losses of different fits are of different kinds.",
     "cost_split": "Cost of serving all target sizes, in FLOPs (1 MAC = 2 FLOPs), split into its parts; "
     "'+ ?': and what nobody here knows, such as an ancestor that came ready-made.",
     "break_even": "Total cost in FLOPs against the number of target sizes, and training each from scratch to the same "

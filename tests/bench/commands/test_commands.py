@@ -1,6 +1,7 @@
 """`plan`, `status` and `methods` as a user reads them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 import methods
 from bench.commands.methods import serves
 from bench.commands.plan import duration
+from bench.store import JobDir
 from bench.suite.yaml_lines import dump, parse
 from tests.bench.tiny import SUITE, bench, write
 
@@ -65,6 +67,38 @@ def test_status_of_what_is_done(tiny_results, tmp_path, capsys):
     text = said(capsys, "status", write(tmp_path), "--results", tiny_results)
     assert states(text, "run") == {"all": 20, "done": 18, "skipped": 2}
     assert states(text, "ancestor") == {"all": 1, "done": 1} and "failed:" not in text
+
+
+def test_status_of_what_runs(tiny_results, tmp_path, capsys):
+    """By the lock that this process holds: where it is, and its loss, once that is known."""
+    results = tmp_path / "r"
+    shutil.copytree(tiny_results, results)
+    (path,) = results.glob("jobs/run/random-L1-d16-digits-s0-*/result.json")
+    path.unlink()
+    lock = JobDir(path.parent).lock()
+    assert lock.acquire()
+    for note, ends in (
+        ({"fit": "run", "step": 3, "total": 32, "loss": None}, "step 3 of 32"),
+        ({"fit": "run", "step": 16, "total": 32, "loss": 2.123456}, "step 16 of 32, training loss 2.123"),
+    ):
+        lock.update(**note)
+        lock.write_note()
+        (line,) = (
+            line
+            for line in said(capsys, "status", write(tmp_path), "--results", results).splitlines()
+            if line.startswith("running: ")
+        )
+        assert line.startswith(f"running: run {path.parent.name} on ") and line.endswith(f"), {ends}")
+    lock.release()
+
+
+def test_logs_show_the_training(tiny_results, capsys):
+    text = said(capsys, "logs", "random-L1-*-s0", "--results", tiny_results)
+    lines = [line.split(" ", 3) for line in text.splitlines() if " train " in line]
+    assert [line[2] for line in lines] == ["train"] * 2
+    for epoch, (*_, values) in enumerate(lines, start=1):
+        assert values.startswith(f"fit=run epoch={epoch}.0 step={16 * epoch} images={1024 * epoch} loss=")
+        assert "lr=" in values and "images_per_second=" in values
 
 
 @pytest.fixture

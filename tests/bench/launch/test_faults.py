@@ -21,6 +21,11 @@ def lines(results):
     return sum(len(read(log)) for log in results.glob("jobs/*/*/log.jsonl"))
 
 
+def training(results):
+    """training.csv, which says nothing that may differ."""
+    return (results / "tiny" / "training.csv").read_text()
+
+
 def finish(started):
     out, _ = started.communicate(timeout=300)
     assert started.returncode == 0, out
@@ -43,7 +48,7 @@ def test_killed_at_random_moments(suite, tmp_path, tiny_results):
         os.killpg(started.pid, signal.SIGKILL)
         started.communicate()
     finish(process("run", suite, "--jobs", 2, "--results", results))
-    assert numbers(results) == numbers(tiny_results)
+    assert numbers(results) == numbers(tiny_results) and training(results) == training(tiny_results)
 
 
 def test_a_run_killed_in_its_training_goes_on(tmp_path):
@@ -60,6 +65,7 @@ def test_a_run_killed_in_its_training_goes_on(tmp_path):
     finish(process("run", suite, "--results", results, *only))
     finish(process("run", suite, "--results", tmp_path / "straight", *only))
     assert numbers(results) == numbers(tmp_path / "straight")
+    assert training(results) == training(tmp_path / "straight") and training(results).count("random-L3") == 2 * 12
     assert rows(results)[0]["restarts"] == "1"
     assert any('"resumed"' in log.read_text() for log in results.glob("jobs/run/*/log.jsonl"))
 

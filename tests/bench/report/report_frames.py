@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.report.analysis.cost import totals
 from bench.report.analysis.sections import sections
-from bench.report.frames import conform_curves, conform_runs
+from bench.report.frames import conform_curves, conform_runs, conform_training
 
 LEVELS = {"random": 50.0, "weight_selection": 70.0, "sws": 92.0, "mixture_growth": 75.0, "wave": 93.0}
 STORED = {"random": 0, "weight_selection": 390_000, "sws": 200_000, "mixture_growth": 160_000, "wave": 40_000}
@@ -71,6 +71,32 @@ def _run(rng, suite, dataset, method, use, width, depth, seed, epochs):
         for e in range(epochs + 1)
     ]  # fmt: skip
     return row, curve
+
+
+def make_training(runs, fits=("aux",), epochs=3):
+    """training of a suite: each learngene takes `fits`, each run of wave a start; losses are 1 / step, and 1 more for
+    each learngene or start before it of the same label."""
+    rows, made = [], []
+    genes = runs[runs["learngene"] != ""].drop_duplicates(["method", "learngene"])
+    made += [("learngene", row["learngene"], row, fits) for _, row in genes.iterrows()]
+    made += [
+        ("start", f"start-{row['run']}", row, ("scalers",)) for _, row in runs.iterrows() if row["method"] == "wave"
+    ]
+    before = {}
+    for kind, job, row, names in made:
+        rank = before[kind, row["method"]] = before.get((kind, row["method"]), -1) + 1
+        for fit in names:
+            for epoch in range(1, epochs + 1):
+                point = {
+                    "epoch": epoch,
+                    "step": 10 * epoch,
+                    "images": 640 * epoch,
+                    "loss": rank + 0.1 / epoch,
+                    "lr": 1e-3,
+                }
+                about = {"suite": row["suite"], "dataset": row["dataset"], "kind": kind, "job": job}
+                rows.append({**about, "used_by": row["method"], "fit": fit, **point})
+    return conform_training(pd.DataFrame(rows))
 
 
 def analysed(runs, curves):

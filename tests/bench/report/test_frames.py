@@ -3,8 +3,17 @@
 import pandas as pd
 import pytest
 
-from bench.report import ReportError, read_curves, read_runs, write_curves, write_runs
-from bench.report.columns import CONTRACT, RUNS
+from bench.report import (
+    ReportError,
+    read_curves,
+    read_runs,
+    read_training,
+    write_curves,
+    write_runs,
+    write_training,
+)  # fmt: skip
+from bench.report.columns import CONTRACT, RUNS, TRAINING
+from tests.bench.report.report_frames import make_training
 
 
 def test_round_trip_is_exact(make_frames, tmp_path):
@@ -18,6 +27,18 @@ def test_round_trip_is_exact(make_frames, tmp_path):
     pd.testing.assert_frame_equal(read_curves(tmp_path / "curves.csv"), curves, check_exact=True)
     assert "0.30000000000000004" in (tmp_path / "runs.csv").read_text()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.csv", "runs.csv"]  # no temporary file is left
+
+
+def test_training_reads_back_equal_and_may_be_missing(make_frames, tmp_path):
+    training = make_training(make_frames()[0])
+    training.loc[0, "loss"] = 0.1 + 0.2
+    write_training(training, tmp_path / "training.csv")
+    pd.testing.assert_frame_equal(read_training(tmp_path / "training.csv"), training, check_exact=True)
+    assert list(training.columns) == [c.name for c in TRAINING] and len(training) > 10
+    assert len(read_training(tmp_path / "none.csv")) == 0
+    (tmp_path / "training.csv").write_text(training.drop(columns="step").to_csv(index=False))
+    with pytest.raises(ReportError, match="columns are missing: step"):
+        read_training(tmp_path / "training.csv")
 
 
 def test_contract_columns_come_first_and_extras_are_optional(make_frames, tmp_path):

@@ -4,9 +4,10 @@ import numpy as np
 
 from bench.report.analysis.leading import by_accuracy
 from bench.report.analysis.section_analysis import analyse
-from bench.report.plots import accuracy_vs_stored, critical_difference, learning_curves
+from bench.report.plots import accuracy_vs_stored, critical_difference, learning_curves, own_training
 from bench.report.plots.canvas import theme
 from bench.report.style import looks
+from tests.bench.report.report_frames import make_training
 
 
 def easy_alone(make_frames):
@@ -56,3 +57,29 @@ def test_a_stretch_that_another_curve_knows_better_is_no_line(make_frames):
         (axis,) = drawn(learning_curves, analyse(runs, rows)).figure.axes
         solid = [list(line.get_xdata()) for line in axis.get_lines() if line.get_linestyle() == "-"]
         assert [x for x in solid if 1 < len(x) < 21] == stretches
+
+
+def test_what_methods_train_for_themselves(make_frames):
+    """A panel per label that trains, a line per fit: the mean over learngenes or starts; the range is shaded."""
+    runs, curves = make_frames(methods=("random", "sws", "wave"), depths=(2, 4), seeds=2)
+    picture = drawn(own_training, analyse(runs, curves, make_training(runs, fits=("aux", "values"))))
+    assert [axis.get_title() for axis in picture.figure.axes] == ["sws", "wave"] and picture.note == ""
+    sws, wave = picture.figure.axes
+    assert sws.get_legend_handles_labels()[1] == ["aux", "values"]
+    assert wave.get_legend_handles_labels()[1] == ["aux", "values", "scalers (n = 4)"]
+    aux, scalers = wave.get_lines()[0], wave.get_lines()[2]
+    assert list(aux.get_xdata()) == [1, 2, 3] and np.allclose(aux.get_ydata(), [0.1, 0.05, 0.1 / 3])
+    assert np.allclose(scalers.get_ydata(), 1.5 + np.array([0.1, 0.05, 0.1 / 3]))
+    heights = wave.collections[2].get_paths()[0].vertices[:, 1]
+    assert np.isclose(heights.min(), 0.1 / 3) and np.isclose(heights.max(), 3.1)
+
+
+def test_no_picture_where_methods_train_nothing(make_frames):
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2,))
+    training = make_training(runs)
+    assert drawn(own_training, analyse(runs, curves)) is None
+    assert drawn(own_training, analyse(runs, curves, training.iloc[:0])) is None
+    assert drawn(own_training, analyse(runs, curves, training.assign(kind="ancestor"))) is None
+    assert drawn(own_training, analyse(runs, curves, training.assign(dataset="another"))) is None
+    both = drawn(own_training, analyse(runs, curves, make_training(runs, fits=[f"seed {i}" for i in range(9)])))
+    assert both.note == "Fits left out: 4; training.csv has all."

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from bench.report import print_table, read_curves, read_runs, write_report
+from bench.report import print_table, read_curves, read_runs, read_training, write_report
 from bench.report.analysis.cautions import warnings_of
+from tests.bench.report.report_frames import make_training
 
-FRAMES = {"runs", "curves", "summary", "comparisons", "cost", "break_even", "reach", "ranking"}
+FRAMES = {"runs", "curves", "training", "summary", "comparisons", "cost", "break_even", "reach", "ranking"}
 PICTURES = {
     "accuracy_vs_size", "accuracy_vs_stored", "learning_curves", "cost_split", "break_even", "critical_difference",
-    "performance_profile", "paired_differences",
+    "performance_profile", "paired_differences", "own_training",
 }  # fmt: skip
 
 
@@ -31,15 +32,18 @@ def names(paths, suffix):
 
 
 def test_a_report_has_all_its_files_and_rebuilds_from_two_of_them(make_frames, tmp_path):
-    paths = write_report(*make_frames(depths=(2, 4)), tmp_path / "a", title="t")
+    runs, curves = make_frames(depths=(2, 4))
+    paths = write_report(runs, curves, tmp_path / "a", title="t", training=make_training(runs))
     assert paths[0].name == "runs.csv"
     assert names(paths, ".csv") == FRAMES
     assert names(paths, ".png") == names(paths, ".pdf") == names(paths, ".svg") == PICTURES - {"critical_difference"}
     assert names(paths, ".tex") == names(paths, ".md") - {"tables"}
     assert {path.name for path in (tmp_path / "a").iterdir()} == {path.name for path in paths}
-    again = write_report(
-        read_runs(tmp_path / "a" / "runs.csv"), read_curves(tmp_path / "a" / "curves.csv"), tmp_path / "b", title="t"
+    runs, curves, training = (
+        read(tmp_path / "a" / f"{name}.csv")
+        for name, read in (("runs", read_runs), ("curves", read_curves), ("training", read_training))
     )
+    again = write_report(runs, curves, tmp_path / "b", title="t", training=training)
     assert [path.name for path in paths] == [path.name for path in again]
     different = [path.name for path in again if path.read_bytes() != (tmp_path / "a" / path.name).read_bytes()]
     assert different == []
@@ -129,7 +133,7 @@ def test_thousands_of_runs(make_frames, tmp_path, quick):
     """The 10,000 of the promise are measured by hand; this is the same code on a fifth of them."""
     runs, curves = make_frames(depths=range(1, 21), seeds=20, epochs=2)
     assert len(runs) == 2000
-    paths = write_report(runs, curves, tmp_path, title="t")
+    paths = write_report(runs, curves, tmp_path, title="t", training=make_training(runs))
     assert names(paths, ".svg") == PICTURES
 
 
