@@ -15,7 +15,7 @@ A suite file becomes a table in one direction. The folders, in the order of that
     report/     from runs.csv to tables, pictures and the page; imports nothing that computes
     commands/   one module for each command; doctor/ and probe/ look at the machine
 
-Below all of them: errors, identity (hashes), files (atomic, with checksums), models (sizes and their counts),
+Below all of them: errors, output, identity (hashes), files (atomic, with checksums), models (sizes and their counts),
 provenance. A package imports only what stands below it in pyproject.toml's list; import-linter checks that.
 
 Read first: `jobs/run.py` (what a run does), then `train/fit.py` (the loop); `methods/base.py` for what a method is.

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from bench.commands.common import last_plan
+from bench.errors import printable
 from bench.jobs.model import STATES
 from bench.plan import Plan, each_kind
 from bench.results.states import Reader, Standing
@@ -34,7 +35,7 @@ def main(options: argparse.Namespace) -> int:
         print(f"skipped: {what} ({n} runs): {reason}")
     for id, standing in standings.items():
         if standing.state in ("failed", "skipped"):
-            print(f"{standing.state}: {plan.jobs[id].kind} {id}: {standing.reason}")
+            print(printable(f"{standing.state}: {plan.jobs[id].kind} {id}: {standing.reason}"))
         if standing.state == "failed":
             print(f"  log: {store.job(plan.jobs[id]).log}")
     return 0
@@ -57,7 +58,7 @@ def _running(plan: Plan, store: Store, ids: list[str]) -> None:
         where = f"on {holder.get('host')} (pid {holder.get('pid')})"
         where += f", Slurm job {holder['slurm']}" if "slurm" in holder else ""
         step = f", step {holder['step']} of {holder['total']}" if "total" in holder else ""
-        print(f"running: {plan.jobs[id].kind} {id} {where}{step}")
+        print(printable(f"running: {plan.jobs[id].kind} {id} {where}{step}"))
 
 
 def slurm_view(plan: Plan, store: Store) -> "View | None":
