@@ -15,8 +15,8 @@ A suite file becomes a table in one direction. The folders, in the order of that
     report/     from runs.csv to tables, pictures and the page; imports nothing that computes
     commands/   one module for each command; doctor/ and probe/ look at the machine; api is for notebooks
 
-Below all of them: errors, identity (hashes), randomness (seeds), files (atomic, with checksums), models (parameters and
-FLOPs in closed form), provenance. Which may import which is the list in pyproject.toml, checked by import-linter.
+Below all of them: errors, output, identity (hashes), randomness (seeds), files (atomic, with checksums), models
+(parameters and FLOPs in closed form), provenance. Which may import which is the list in pyproject.toml, checked by import-linter.
 
 Read first: `jobs/run.py` (what a run does), then `train/fit.py` (the loop); `methods/base.py` for what a method is.
 """

@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 from bench import __version__
-from bench.errors import BenchError
+from bench.errors import BenchError, printable
+from bench.output import show_everything
 
 DESCRIPTION = "Compare initializers for Vision Transformers of variable depth and width."
 EPILOG = "exit codes: 0 all done or skipped; 1 a job failed; 2 the suite or command line is wrong; 130 interrupted"
@@ -108,18 +109,19 @@ def _positive(text: str) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    show_everything()
     options = parser().parse_args(arguments)
     try:
         return import_module(f"bench.commands.{options.command}").main(options)
     except BenchError as error:
-        print(f"errors:\n{error}" if "\n" in str(error) else f"error: {error}", file=sys.stderr)
+        print(printable(f"errors:\n{error}" if "\n" in str(error) else f"error: {error}"), file=sys.stderr)
         return error.exit_code
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 1
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
-        print(f"error: {what}", file=sys.stderr)
+        print(printable(f"error: {what}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

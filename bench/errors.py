@@ -1,6 +1,11 @@
 """Errors that a user can mend: shown as plain messages, without a traceback."""
 
 
+def printable(text: object) -> str:
+    """A text whose control characters are shown (`\\x1b`) and not sent to the terminal, but for new lines and tabs."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in str(text))
+
+
 class BenchError(Exception):
     """Ends the command with its message and exit code."""
 

@@ -52,6 +52,23 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def follow_umask(path: Path) -> None:
+    """Give a file, which a library may have made for its owner alone, the permissions that new files have here."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    try:
+        path.chmod(stat.S_IMODE(beside.stat().st_mode))
+    finally:
+        beside.unlink()
+
+
+def require_readable(path: Path) -> None:
+    """Raise PermissionError for a file that is there and that this user may not read: libraries say it is not there."""
+    if path.exists() and not os.access(path, os.R_OK):
+        owner = path.stat().st_uid
+        raise PermissionError(errno.EACCES, f"no permission to read what user {owner} wrote", str(path))
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON object with a checksum of its content."""
     body = json.loads(json.dumps(value))
@@ -139,6 +156,8 @@ def is_whole(path: Path) -> bool:
     """Whether a file has the end that `write_json` gives: cut ones have not. Tells it from the last bytes alone."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except PermissionError:
+        raise
     except OSError:
         return False
     try:

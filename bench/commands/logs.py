@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UsageError
+from bench.errors import UsageError, printable
 from bench.store import JobDir, log
 
 TAIL = 4000  # characters of the output that are shown
@@ -56,14 +56,14 @@ def show(folder: JobDir) -> int:
     print(f"{folder.path.parent.name} {folder.path.name}: {folder.log}")
     events = log.read(folder.log)
     for event in events:
-        print(line(event))
+        print(printable(line(event)))
     text = folder.output.read_text(errors="replace") if folder.output.is_file() else ""
     if text.strip():
-        print(f"output ({folder.output}):\n{text[-TAIL:].rstrip()}")
+        print(printable(f"output ({folder.output}):\n{text[-TAIL:].rstrip()}"))
     failure = folder.failure()
     if failure is not None:
-        print(f"failed: {failure['error']}")
-        print(failure.get("traceback") or "", end="")
+        print(printable(f"failed: {failure['error']}"))
+        print(printable(failure.get("traceback") or ""), end="")
     return len(events)
 
 
@@ -82,7 +82,7 @@ def follow(folder: JobDir, seen: int) -> None:
     while True:
         events = log.read(folder.log)
         for event in events[seen:]:
-            print(line(event), flush=True)
+            print(printable(line(event)), flush=True)
         seen = len(events)
         if events and events[-1].get("event") in ("done", "failed"):
             return

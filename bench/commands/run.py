@@ -5,16 +5,23 @@ import time
 
 from bench import provenance
 from bench.commands.common import console, frames, keep_suite, plan_of, require_device
-from bench.errors import UsageError
+from bench.errors import UsageError, printable
 from bench.launch.launchers import LAUNCHERS, Request, launch
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
+from bench.output import lasting_output
 from bench.plan import Plan
 from bench.results import earlier, weights
 from bench.store import Store
 
 
 def main(options: argparse.Namespace) -> int:
+    with lasting_output():
+        return run(options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what is not done. Returns the exit code."""
     began = time.monotonic()
     plan, store = plan_of(options, fetch=True)
     launcher = options.launcher or plan.suite.file.launcher
@@ -77,7 +84,8 @@ def finish(plan: Plan, store: Store, schedule: Schedule, interrupted: bool, bega
         print(f"report: python -m bench report {plan.suite.path}" + _results(store))
     failed = [e for e in schedule.entries.values() if e.state == "failed"]
     for entry in failed:
-        print(f"failed: {entry.job.kind} {entry.job.id}: {entry.message}\n  log: {store.job(entry.job).log}")
+        message = printable(f"{entry.job.kind} {entry.job.id}: {entry.message}\n  log: {store.job(entry.job).log}")
+        print(f"failed: {message}")
     skipped = sum(1 for e in schedule.entries.values() if e.state == "skipped")
     if skipped:
         print(f"{skipped} jobs skipped, because what they need failed")

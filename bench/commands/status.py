@@ -5,6 +5,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from bench.commands.common import last_plan, nothing_there, of_last_run
+from bench.errors import printable
 from bench.jobs.model import STATES
 from bench.plan import Plan, each_kind
 from bench.results.states import Reader, Standing
@@ -37,7 +38,7 @@ def main(options: argparse.Namespace) -> int:
         print(f"skipped: {what} ({n} runs): {reason}")
     for id, standing in standings.items():
         if standing.state in ("failed", "skipped"):
-            print(f"{standing.state}: {plan.jobs[id].kind} {id}: {standing.reason}")
+            print(printable(f"{standing.state}: {plan.jobs[id].kind} {id}: {standing.reason}"))
         if standing.state == "failed":
             print(f"  log: {store.job(plan.jobs[id]).log}")
     return 0
@@ -61,7 +62,7 @@ def _running(plan: Plan, store: Store, ids: list[str]) -> None:
         where += f", Slurm job {holder['slurm']}" if "slurm" in holder else ""
         step = f", step {holder['step']} of {holder['total']}" if "total" in holder else ""
         loss = f", training loss {holder['loss']:.4g}" if isinstance(holder.get("loss"), float) else ""
-        print(f"running: {plan.jobs[id].kind} {id} {where}{step}{loss}")
+        print(printable(f"running: {plan.jobs[id].kind} {id} {where}{step}{loss}"))
 
 
 def slurm_view(plan: Plan, store: Store) -> "View | None":

@@ -5,6 +5,7 @@ import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Protocol
 
+from bench.errors import printable
 from bench.jobs.model import Job
 from bench.launch.schedule import STATES, Schedule
 from bench.plan import Plan, each_kind
@@ -67,6 +68,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line that stays."""
+        text = printable(text)
         if self.live is not None:
             self.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,8 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
     frame = _conform(frame, RUNS, RUNS_NEED, source)
     bad = [i for i, status in enumerate(frame["status"].tolist()) if status not in STATUSES]
     _fail_at(source, frame, bad, "status", f"one of {', '.join(STATUSES)}")
+    bad = [i for i, run in enumerate(frame["run"].tolist()) if len(run.split()) > 1 or run != run.strip()]
+    _fail_at(source, frame, bad, "run", "an identity, without blanks")
     bad = [i for i, twice in enumerate(frame.duplicated(["suite", "run"])) if twice]
     _fail_at(source, frame, bad, "run", "every run of a suite once")
     for name in ("top1", "top5", "best_top1", "top1_init"):
@@ -215,12 +218,22 @@ def _column(frame: DataFrame, column: Column, source: str) -> Series:
 
 def _integer(value: Any) -> int:
     try:
-        return int(value) if isinstance(value, str) or value == int(value) else int("not whole")
+        number = int(value) if isinstance(value, str) or value == int(value) else int("not whole")
+        if abs(number) >= 1 << 63:
+            raise OverflowError(value)
+        return number
     except ValueError:  # "3.0": what spreadsheets and pandas make of a column of integers with gaps
-        number = float(value)
-        if number != int(number):
+        real = float(value)
+        if real != int(real) or abs(real) >= 1 << 63:
             raise ValueError(value) from None
-        return int(number)
+        return int(real)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if math.isinf(number):
+        raise ValueError(value)
+    return number
 
 
 def _boolean(value: Any) -> bool:
@@ -230,10 +243,10 @@ def _boolean(value: Any) -> bool:
     return word in ("true", "1")
 
 
-CONVERT: dict[str, Callable[[Any], Any]] = {"text": str, "int": _integer, "float": float, "bool": _boolean}
+CONVERT: dict[str, Callable[[Any], Any]] = {"text": str, "int": _integer, "float": _number, "bool": _boolean}
 DTYPES = {"text": "object", "int": "Int64", "float": "float64", "bool": "boolean"}
 MISSING: dict[str, Any] = {"text": "", "int": None, "float": None, "bool": None}
-EXPECTED = {"text": "text", "int": "a whole number", "float": "a number", "bool": "True or False"}
+EXPECTED = {"text": "text", "int": "a whole number", "float": "a finite number", "bool": "True or False"}
 
 
 def _fail_at(source: str, frame: DataFrame, rows: Sequence[int], name: str, expected: str) -> None:

@@ -195,6 +195,8 @@ class JobDir:
             path = self.path / name
             try:
                 stat = path.stat()
+            except PermissionError:
+                raise
             except OSError:
                 return f"{path}: missing"
             if not S_ISREG(stat.st_mode):

@@ -64,7 +64,7 @@ def _not_reserved(name: str) -> str:
     return name
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$"), AfterValidator(_not_reserved)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100), AfterValidator(_not_reserved)]
 
 
 def _seeds(value: Any, handler: Any) -> list[int]:

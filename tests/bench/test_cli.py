@@ -8,6 +8,7 @@ import pytest
 
 import bench as bench_package
 import methods
+from bench.errors import printable
 from tests.bench.tiny import bench, fresh_process, write
 
 
@@ -148,7 +149,7 @@ def test_results_that_cannot_be_written(name, tmp_path, capsys):
     suite = write(tmp_path)
     assert bench("run", suite, "--results", results) == 2
     out, err = capsys.readouterr()
-    assert err.startswith(f"error: --results {results}: cannot be written: ") and "Traceback" not in err
+    assert err.startswith(f"error: --results {printable(results)}: cannot be written: ") and "Traceback" not in err
     suite.unlink()
     assert [(path, path.is_file() and path.read_text()) for path in sorted(tmp_path.rglob("*"))] == before
 

@@ -26,6 +26,7 @@ from typing import Any
 
 from bench.cli import main
 from bench.files import write_json
+from bench.store import JobDir
 from bench.store.lock import is_lock
 from tests.bench.jpegs import write_images
 
@@ -119,7 +120,7 @@ KINDS: dict[str, Callable[[Path, random.Random], None]] = {
 }
 
 
-class Hang(Exception):
+class Hang(BaseException):
     """A command took longer than LIMIT."""
 
 
@@ -199,6 +200,8 @@ def trial(ground: Ground, seed: int, scratch: Path) -> Trial:
         (path.parent / "lock.3").write_text(json.dumps({"pid": draw.choice((-1, 0, "x", 10**25, os.getpid()))}))
         os.utime(path.parent / "lock.3", (draw.choice((0, 1 << 34)),) * 2)
     KINDS[kind](path, draw)
+    # of the right checksum and shape: nobody can tell it from what the job wrote
+    forged = kind == "retype" and path.name == "result.json" and JobDir(path.parent).damage() is None
     looks: list[tuple[str, tuple[str, ...], bool]] = [
         ("status", (), True), ("logs", ("*",), False), ("plan", (), True), ("run", ("--launcher", "inline"), True),
         ("status", (), True),
@@ -211,7 +214,7 @@ def trial(ground: Ground, seed: int, scratch: Path) -> Trial:
                 made.problem = f"{name}: exit {code}: {output[-200:]!r}"
             if code and not output.strip():
                 made.problem = f"{name}: exit {code} without a word"
-        if made.codes[3] == 0 and copy.table() != ground.numbers:
+        if made.codes[3] == 0 and not forged and copy.table() != ground.numbers:
             made.problem = "other numbers"
         for file, content in untouched.items():
             if not file.is_file() or file.read_bytes() != content:

@@ -11,6 +11,7 @@ from torch import nn
 
 from bench.data import Dataset, load
 from bench.data.settings import DataSettings
+from bench.files import follow_umask, require_readable
 from bench.jobs.description import JobDescription
 from bench.jobs.parts.artifacts import ANCESTOR_FILE, LEARNGENE_FILE, ArtifactDamaged, load_model
 from bench.randomness import derive_seed, seed_all
@@ -58,7 +59,9 @@ class Context:
     def keep(self, name: str, write: Callable[[Path], object]) -> None:
         """Write an artifact of the job; in a group the first process does."""
         if self.session.group.rank == 0:
-            write(self.session.folder.path / name)
+            path = self.session.folder.path / name
+            write(path)
+            follow_umask(path)
 
     def result(self, kind: str, id: str) -> dict[str, Any]:
         """The result of a job that this one depends on. Raises ArtifactDamaged where it is not whole."""
@@ -67,6 +70,8 @@ class Context:
         result = None if trouble else folder.result()
         if result is None:
             raise ArtifactDamaged(kind, id, trouble or "not there")
+        for name in result["artifacts"]:
+            require_readable(folder.path / name)
         return result
 
     def ancestor(self, id: str) -> nn.Module:

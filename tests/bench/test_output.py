@@ -1,0 +1,104 @@
+"""Terminals: escape sequences are shown, not sent; what is closed, full or ASCII alone ends no sweep."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from bench.errors import printable
+from bench.report import ReportError, read_runs
+from bench.store import JobDir
+from tests.bench.tiny import bench, rows, write
+
+SUITE = """
+name: tiny
+dataset: digits
+targets: [{embed_dim: 16, num_heads: 2, depth: 1}]
+methods: {random: {}}
+train: {epochs: 0}
+seeds: 1
+"""
+ESCAPE = "\x1b]0;owned\x07\x1b[2J"
+
+
+def test_control_characters_are_shown():
+    assert printable(f"a\tb\n{ESCAPE}\r\u009b1m é") == "a\tb\n\\x1b]0;owned\\x07\\x1b[2J\\r\\x9b1m é"
+
+
+@pytest.fixture
+def ran(tmp_path):
+    suite = write(tmp_path, SUITE)
+    assert bench("run", suite, "--launcher", "inline", "--results", tmp_path / "r") == 0
+    (folder,) = (tmp_path / "r" / "jobs" / "run").iterdir()
+    return suite, folder
+
+
+def test_no_command_sends_what_a_file_says(ran, tmp_path, capsys):
+    suite, folder = ran
+    (folder / "result.json").unlink()
+    JobDir(folder).fail(f"boom {ESCAPE}", kind="error", traceback=f"Traceback {ESCAPE}")
+    (folder / "output.txt").write_text(ESCAPE)
+    for command in (("status", suite), ("logs", "*")):
+        capsys.readouterr()
+        assert bench(*command, "--results", tmp_path / "r") == 0
+        said = capsys.readouterr().out
+        assert "\x1b" not in said and "\x07" not in said and "\\x1b]0;owned" in said
+    JobDir(folder).clear_failure()
+    (folder / "lock.1").write_text(json.dumps({"pid": 1, "machine": "x", "host": ESCAPE}))
+    assert bench("status", suite, "--results", tmp_path / "r") == 0
+    said = capsys.readouterr().out
+    assert "running: run" in said and "\x1b" not in said
+    assert bench("plan", write(tmp_path, SUITE + f'"{"x"}\\e[2J": 1\n')) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["full", "closed", "a pipe that ends"])
+def test_a_sweep_goes_on_when_nobody_listens(out, tmp_path):
+    suite = write(tmp_path, SUITE)
+    words = [sys.executable, "-m", "bench", "run", suite, "--launcher", "inline", "--results", tmp_path / "r"]
+    if out == "full":
+        with open("/dev/full", "w") as full:
+            code = subprocess.run(words, stdout=full, stderr=full).returncode
+    elif out == "closed":
+        code = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *words]).returncode
+    else:
+        reader, writer = os.pipe()
+        os.close(reader)
+        code = subprocess.run(words, stdout=writer, stderr=writer).returncode
+        os.close(writer)
+    assert code == 0 and [row["status"] for row in rows(tmp_path / "r")] == ["done"]
+
+
+def test_a_terminal_that_knows_ascii_alone(tmp_path):
+    suite = write(tmp_path, SUITE.replace("random: {}", "'ümlaut': {}"))
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    words = [sys.executable, "-m", "bench", "plan", suite, "--results", tmp_path / "r"]
+    done = subprocess.run(words, env=environment, capture_output=True)
+    assert done.returncode == 2 and b"\\xfcmlaut" in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("loss", "inf", "a finite number, found 'inf'"),
+        ("top5", "-Infinity", "a finite number, found '-Infinity'"),
+        ("params", "12345678901234567890", "a whole number, found '12345678901234567890'"),
+        ("run", "a b", "an identity, without blanks, found 'a b'"),
+        ("run", " a", "an identity, without blanks, found ' a'"),
+    ],
+)
+def test_a_table_of_runs_that_says_what_cannot_be(column, value, says, ran, tmp_path):
+    path = tmp_path / "r" / "tiny" / "runs.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[0, column] = value
+    table.to_csv(path, index=False)
+    with pytest.raises(ReportError, match=rf"row 2.*column {column}: expected {says}"):
+        read_runs(path)
+
+
+def test_a_name_too_long_for_a_folder(tmp_path, capsys):
+    assert bench("plan", write(tmp_path, SUITE.replace("name: tiny", f"name: {'x' * 230}"))) == 2
+    assert "name: expected at most 100 characters" in capsys.readouterr().err
