@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
+from stat import S_ISREG
 from typing import Any, Literal, NamedTuple
 
 from bench.data.hash_cache import HashCache, key
@@ -140,10 +141,12 @@ def sampled(name: str, size: int) -> list[int]:
 def read(path: str, status: os.stat_result, block: int) -> bytes:
     """SHA-256 of a file, or of a block of it. Raises FileChanged where the file is not the one of `status` any more."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to keeps nobody waiting
     except OSError as error:
         raise FileChanged(f"{path}: {error.strerror}") from None
     try:
+        if not S_ISREG(os.fstat(descriptor).st_mode):
+            raise FileChanged(f"{path}: not a file")
         hashed = hashlib.sha256()
         at, end = (0, status.st_size) if block < 0 else (block * BLOCK, min((block + 1) * BLOCK, status.st_size))
         while at < end and (data := os.pread(descriptor, min(BLOCK, end - at), at)):

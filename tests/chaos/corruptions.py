@@ -120,7 +120,7 @@ KINDS: dict[str, Callable[[Path, random.Random], None]] = {
 }
 
 
-class Hang(Exception):
+class Hang(BaseException):
     """A command took longer than LIMIT."""
 
 
