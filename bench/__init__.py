@@ -16,7 +16,8 @@ A suite file becomes a table in one direction. The folders, in the order of that
     commands/   one module for each command; doctor/ and probe/ look at the machine; api is for notebooks
 
 Below all of them: errors, output, identity (hashes), randomness (seeds), files (atomic, with checksums), models
-(parameters and FLOPs in closed form), provenance. Which may import which is the list in pyproject.toml, checked by import-linter.
+(parameters and FLOPs in closed form), provenance. Which may import which is the list in pyproject.toml, which
+import-linter checks.
 
 Read first: `jobs/run.py` (what a run does), then `train/fit.py` (the loop); `methods/base.py` for what a method is.
 """

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
+from stat import S_ISREG
 from typing import Any, Literal, NamedTuple
 
 from bench.data.hash_cache import HashCache, key
@@ -74,7 +75,7 @@ def look(name: str, root: str, files: Sequence[File], form: Form) -> list[Look]:
     looks: list[Look | None] = []
     missing: list[Missing] = []
     for number, file in enumerate(files):
-        status = stat(file.path)
+        status = status_of(file.path)
         blocks = [-1] if form == "content" else sampled(file.name, status.st_size)
         keys = [key(file.path, status, block) for block in blocks]
         used.update(keys)
@@ -89,7 +90,7 @@ def look(name: str, root: str, files: Sequence[File], form: Form) -> list[Look]:
     return [seen for seen in looks if seen]
 
 
-def stat(path: str) -> os.stat_result:
+def status_of(path: str) -> os.stat_result:
     try:
         return os.stat(path)
     except OSError as error:
@@ -145,7 +146,11 @@ def read(path: str, status: os.stat_result, block: int) -> bytes:
     except OSError as error:
         raise FileChanged(f"{path}: {error.strerror}") from None
     try:
+<<<<<<< HEAD
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+=======
+        if not S_ISREG(os.fstat(descriptor).st_mode):
+>>>>>>> refs/heads/hostile
             raise FileChanged(f"{path}: not a file")
         hashed = hashlib.sha256()
         at, end = (0, status.st_size) if block < 0 else (block * BLOCK, min((block + 1) * BLOCK, status.st_size))
