@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -146,11 +145,7 @@ def read(path: str, status: os.stat_result, block: int) -> bytes:
     except OSError as error:
         raise FileChanged(f"{path}: {error.strerror}") from None
     try:
-<<<<<<< HEAD
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-=======
         if not S_ISREG(os.fstat(descriptor).st_mode):
->>>>>>> refs/heads/hostile
             raise FileChanged(f"{path}: not a file")
         hashed = hashlib.sha256()
         at, end = (0, status.st_size) if block < 0 else (block * BLOCK, min((block + 1) * BLOCK, status.st_size))
