@@ -22,8 +22,8 @@ def nets(n, spec=SPEC):
 
 
 class DoubleLab(TinyLab):
-    def _data(self, n, name):
-        images, labels = super()._data(n, name)
+    def _images(self, n, name):
+        images, labels = super()._images(n, name)
         return images.double(), labels
 
 

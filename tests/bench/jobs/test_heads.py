@@ -88,7 +88,7 @@ OF_TIMM = "{model: {timm: test_vit, checkpoint: FILE}, convert: {positions: inte
     ],
 )
 def test_the_plan_warns_where_the_suite_could_say_more(ancestor, method, warns, tmp_path, images, capsys):
-    _, file = saved(tmp_path, "test_vit", **BARE_OPTIONS)
+    _, file = saved(tmp_path, "test_vit", **({"num_classes": 3} if ancestor == OF_TIMM else BARE_OPTIONS))
     path = suite(tmp_path / "s", images, ancestor.replace("FILE", str(file)), method)
     assert bench("plan", path, "--results", tmp_path / "r") == 0
     said = capsys.readouterr().err
