@@ -42,7 +42,7 @@ def count(settings: DataSettings, survey: Survey) -> Selection:
     classes = _positions(settings, survey.classes)
     chosen = range(len(survey.classes)) if classes is None else classes
     names = tuple(survey.classes[c] for c in chosen)
-    per_class = {part: _of(settings, survey, part, chosen) for part in ("train", "val", "test") if part in survey.sizes}
+    per_class = {part: _of(survey, part, chosen) for part in ("train", "val", "test") if part in survey.sizes}
     sizes = {
         part: survey.sizes[part] if classes is None else sum(_known(settings, part, numbers))
         for part, numbers in per_class.items()
@@ -104,7 +104,8 @@ def select(settings: DataSettings, labels: Mapping[str, Tensor], selection: Sele
         fraction = settings.val_fraction
         if settings.val_images is not None:
             fraction = settings.val_images / len(kept[source])
-        chosen = kept[source][stratified_fraction(_relabelled(labels[source], kept[source], selection), fraction, 0)]
+        chosen_labels, exact = _relabelled(labels[source], kept[source], selection), settings.val_images is not None
+        chosen = kept[source][stratified_fraction(chosen_labels, fraction, 0, exact_sum=exact)]
         left = kept[source][~torch.isin(kept[source], chosen)]
         val: Pieces = [(source, chosen)]
         if source == "train":
@@ -141,7 +142,7 @@ def _positions(settings: DataSettings, names: Sequence[str]) -> tuple[int, ...] 
     return tuple(found)
 
 
-def _of(settings: DataSettings, survey: Survey, part: str, chosen: Sequence[int]) -> list[int] | None:
+def _of(survey: Survey, part: str, chosen: Sequence[int]) -> list[int] | None:
     numbers = survey.per_class.get(part)
     return None if numbers is None else [numbers[c] for c in chosen]
 
@@ -161,7 +162,7 @@ def _validation(settings: DataSettings, names: Sequence[str], there: Sequence[in
         raise DataError(
             f"{settings.name}: val_images: expected one a class and fewer than all of {found}, found {wish}"
         )
-    return shares(there, wish / sum(there))
+    return shares(there, wish / sum(there), exact_sum=True)
 
 
 def _of_classes(labels: Tensor, classes: tuple[int, ...] | None) -> Tensor:

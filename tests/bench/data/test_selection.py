@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.data import DataSettings, describe, load
@@ -124,6 +124,7 @@ def test_a_folder_without_validation(tmp_path):
         assert len({image for part in images for image in part}) == 17
 
 
+@example([[3, 3, 3, 9], [3, 3, 3, 3]], None, None, 4, 0)  # a large class would make the part larger than it is declared
 @given(
     parts=st.lists(st.lists(st.integers(3, 12), min_size=4, max_size=4), min_size=2, max_size=3),
     classes=st.none() | st.permutations(range(4)).map(lambda order: list(order)[:3]),
