@@ -105,7 +105,8 @@ def read_all(name: str, missing: Sequence[Missing], cache: HashCache) -> Iterato
     chunks = iter([missing[at : at + CHUNK] for at in range(0, len(missing), CHUNK)])
     threads = min(16, 2 * (os.cpu_count() or 1))
     pool = ThreadPoolExecutor(threads)
-    running: set[Future[list[tuple[Missing, list[bytes]]]]] = set()
+    done: set[Future[list[tuple[Missing, list[bytes]]]]] = set()
+    running = set(done)
     try:
         while True:
             running |= {pool.submit(read_some, chunk) for chunk in islice(chunks, 2 * threads - len(running))}
@@ -113,9 +114,7 @@ def read_all(name: str, missing: Sequence[Missing], cache: HashCache) -> Iterato
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for file, digests in chain.from_iterable(future.result() for future in done):
-                if settled(file.status):
-                    for place, digest in zip(file.keys, digests, strict=True):
-                        cache.add(place, digest)
+                keep(cache, file, digests)
                 progress.advance(1)
                 yield file, digests
             if time.monotonic() - saved > SAVE_EVERY:
@@ -123,8 +122,19 @@ def read_all(name: str, missing: Sequence[Missing], cache: HashCache) -> Iterato
                 saved = time.monotonic()
     finally:
         pool.shutdown(cancel_futures=True)
+        # what other threads read before one of them failed is not read again
+        for future in done | running:
+            if not future.cancelled() and not future.exception():
+                for file, digests in future.result():
+                    keep(cache, file, digests)
         cache.save()
         progress.close()
+
+
+def keep(cache: HashCache, file: Missing, digests: list[bytes]) -> None:
+    if settled(file.status):
+        for place, digest in zip(file.keys, digests, strict=True):
+            cache.add(place, digest)
 
 
 def read_some(files: Sequence[Missing]) -> list[tuple[Missing, list[bytes]]]:

@@ -216,7 +216,7 @@ def test_the_cache_is_resumed_and_a_damaged_one_is_filled_anew(photos, tmp_path,
     read = []
     monkeypatch.setattr(module, "read", lambda *a: read.append(a[0]) or plain(*a))
     before = of(data)
-    assert kept > 0 and len(read) == 18 - kept
+    assert kept >= 8 and len(read) == 18 - kept  # of 12 that were read, two threads had at most 3 in unfinished chunks
     (file,) = cache.glob("*.hashes")
     content = bytearray(file.read_bytes())
     content[20] ^= 1
