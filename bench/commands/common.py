@@ -15,7 +15,11 @@ from bench.data import DataSettings, Description, describe
 from bench.errors import UsageError
 from bench.files import mismatch, read_file, write_bytes
 from bench.plan import Plan, each_kind, make_plan
+from bench.report.columns import CURVES, RUNS, TRAINING
+from bench.report.frames import conform_curves, conform_runs, conform_training
 from bench.results import data_record
+from bench.results.rows import curves, rows
+from bench.results.training import training
 from bench.store import Store
 from bench.suite import load, overrides, yaml_lines
 from bench.suite.paths import located
@@ -189,11 +193,6 @@ def console() -> "Console":
 def frames(plan: Plan, store: Store) -> tuple["DataFrame", "DataFrame", "DataFrame"]:
     """runs, curves and training of a plan, as the report takes them."""
     import pandas
-
-    from bench.report.columns import CURVES, RUNS, TRAINING
-    from bench.report.frames import conform_curves, conform_runs, conform_training
-    from bench.results.rows import curves, rows
-    from bench.results.training import training
 
     points, epochs = curves(plan, store), training(plan, store)
     return (

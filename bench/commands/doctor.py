@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from bench.commands.common import prepared_folder
 from bench.doctor import Finding, machine
+from bench.doctor.suite import suite
 
 MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
 
@@ -14,8 +15,6 @@ def main(options: argparse.Namespace) -> int:
     """0: nothing is missing; 1: something is; 2 (raised): the suite is wrong."""
     sections = {"this machine": list(machine(options.results))}
     if options.suite is not None:
-        from bench.doctor.suite import suite
-
         sections[str(options.suite)] = list(suite(options, prepared_folder(options)))
     for title, findings in sections.items():
         show(title, findings)

@@ -102,6 +102,7 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
 
 def _probe(plan: Plan, todo: list[Job]) -> None:
     """Hours of each kind and size of jobs, from a few steps of each on this machine."""
+    # not above: they import torch, and a plan does without
     from bench.probe.probe import device_name, timed
     from bench.worker.process import choose_device
 

@@ -16,6 +16,7 @@ from typing import Any
 from bench.commands.common import prepared_folder
 from bench.data import DataSettings, describe
 from bench.errors import BenchError, UsageError
+from bench.launch.devices import cores
 from bench.plan import make_plan
 from bench.store import JobDir
 from bench.suite import load
@@ -71,7 +72,6 @@ def short_side(settings: DataSettings) -> int:
 def _prepare(settings: DataSettings, out: Path, options: argparse.Namespace) -> None:
     from bench.data.preparing.encode import Form
     from bench.data.preparing.prepare import check, prepare
-    from bench.launch.devices import cores
 
     if settings.is_prepared:
         raise UsageError(f"{settings.name}: {settings.path} is prepared already; expected the original data set")

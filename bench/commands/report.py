@@ -10,13 +10,12 @@ from typing import Any
 from bench.commands.common import console, frames, last_plan, nothing_there, of_last_run
 from bench.errors import UsageError
 from bench.plan import Plan
+from bench.report import read_curves, read_runs, read_training, write_report
 from bench.suite import yaml_lines
 
 
 def main(options: argparse.Namespace) -> int:
     import pandas
-
-    from bench.report import read_curves, read_runs, read_training, write_report
 
     if bool(options.source) == bool(options.suite):
         raise UsageError("report: expected suite files, or --from RUNS.csv --out DIR")

@@ -11,6 +11,7 @@ from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.output import lasting_output
 from bench.plan import Plan
+from bench.report import print_table, write_curves, write_runs, write_training
 from bench.results import earlier, weights
 from bench.store import Store
 
@@ -62,9 +63,6 @@ def run(options: argparse.Namespace) -> int:
 def write_tables(plan: Plan, store: Store, *, interrupted: bool) -> None:
     """runs.csv, curves.csv and training.csv of the suite, and the table on the terminal; none of an early Ctrl-C, which
     would be empty."""
-
-    from bench.report import print_table, write_curves, write_runs, write_training
-
     runs, curves, training = frames(plan, store)
     folder = store.suite(plan.suite.name)
     write_runs(runs, folder / "runs.csv")

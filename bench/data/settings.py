@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench.data.known import DEFAULTS, IMAGENET_MEAN, IMAGENET_STD, STREAMED, TORCH_SETS
+from bench.files import is_whole
 
 INFO = "_info.json"  # of a prepared data set: written last
 RUNS_AT_ONCE = "BENCH_RUNS_AT_ONCE"  # variable: runs that share the cores of this machine, as their launcher says
@@ -193,8 +194,6 @@ class DataSettings(Frozen):
 
         Others' WebDatasets may have a file of that name, too, with another content.
         """
-        from bench.files import is_whole
-
         try:
             info = self.path / INFO
             return is_whole(info) if self.source == "wds" else info.is_file()

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 
 from bench.doctor.finding import Finding
+from bench.launch.slurm import squeue
 
 FORMAT = "%P|%a|%l|%D|%c|%m|%G"  # partition, availability, time limit, nodes, CPUs, memory in MB, GPUs
 
@@ -17,8 +18,6 @@ def scheduler() -> Iterator[Finding]:
     if rows is None:
         yield Finding("Slurm", f"{version or 'sinfo'} is installed, but no controller answers", "note")
         return
-    from bench.launch.slurm import squeue
-
     yield Finding("Slurm", f"{version}; arrays of up to {squeue.max_array_size():,} allocations")
     for row in rows.splitlines():
         name, up, limit, nodes, cpus, memory, resources = row.split("|")

@@ -12,6 +12,7 @@ from bench.identity import spec_settings
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import MethodInput, read_recipe, read_spec, recipe_settings
 from bench.recipes.recipe import Recipe
+from bench.train.cost import total
 from methods.vit import VitSpec
 
 if TYPE_CHECKING:
@@ -118,7 +119,6 @@ class RunJob(JobDescription):
         # not above: they import torch, and descriptions are read where plans are made
         from bench.jobs.parts.artifacts import WEIGHTS_FILE, save_model
         from bench.jobs.parts.fairness import tuned, within_budget
-        from bench.train.cost import total
 
         target, facts = self.starting_weights(context)
         init_cost = total(context.session.costs)

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from bench.data import DataSettings, load
 from bench.jobs import Job, description_of
 from bench.launch.child import serve
 from bench.launch.messages import receive, send
@@ -38,6 +39,7 @@ def main(launcher: int) -> int:
 
 def warm_up() -> None:
     """Import and compute once what every job would otherwise do again."""
+    # not above: the command that starts the pools does without torch
     import torch
 
     from bench import provenance
@@ -177,9 +179,7 @@ class Pool:
         if data.source == "builtin" and data.name not in self.loaded:
             self.loaded.add(data.name)
             with contextlib.suppress(Exception):
-                import torch
-
-                from bench.data import DataSettings, load
+                import torch  # not above: as in `warm_up`
 
                 load(DataSettings.model_validate(data.settings), torch.device("cpu"))
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 TIMEOUT = timedelta(minutes=30)  # of one exchange; a process that dies is noticed at once, by whoever started it
 
@@ -134,8 +135,6 @@ class Group:
         """
         if self.world == 1:
             return training
-        from torch.nn.parallel import DistributedDataParallel
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of the new name of broadcast_buffers, which 2.9 lacks
             return DistributedDataParallel(

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.jobs import Job, description_of
+from bench.provenance import provenance
 from bench.store import JobDir, Store, log
 from bench.store.lock import Lock
+from bench.train import cost
 from bench.worker.outcome import Outcome, Stop, fail, failure_of
 from bench.worker.process import (
     choose_device,
@@ -116,9 +118,7 @@ def _work(
 
     from bench.jobs.parts.artifacts import ArtifactDamaged
     from bench.jobs.parts.context import Context
-    from bench.provenance import provenance
     from bench.randomness import seed_all
-    from bench.train import cost
     from bench.train.session import Interrupted, Session, share_compiled
 
     started = time.time()

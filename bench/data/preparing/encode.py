@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +79,6 @@ class Encoder(Dataset):
         return [self.one(index) for index in range(*span)]
 
     def one(self, index: int) -> Encoded:
-        from hashlib import sha256
-
         label = int(self.images.labels[index])
         try:
             content = self.images.content(index)

@@ -15,6 +15,7 @@ from bench.report.format import counts, interval, number, one_line
 from bench.report.style import Look
 from bench.report.tables.accuracy import setting
 from bench.report.tables.model import Cell, Table, only, quoted
+from methods import method_class, names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -156,11 +157,9 @@ def _options(text: str) -> str:
 def docstring(use: str) -> str:
     """Return what a method of this project says of itself. Methods from outside are not imported: a file of results is
     no reason to run code that it names."""
-    import methods
-
-    if use not in methods.names():
+    if use not in names():
         return "From outside the project: see its own documentation."
     try:
-        return inspect.cleandoc(methods.method_class(use).__doc__ or "It says nothing.")
+        return inspect.cleandoc(method_class(use).__doc__ or "It says nothing.")
     except ImportError as error:
         return f"Cannot be imported here: {error}"

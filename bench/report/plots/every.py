@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bench.report.plots.canvas import theme
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -42,8 +44,6 @@ PICTURES = {
 
 def draw_all(analyses: list[Analysis], looks: dict[str, Look]) -> Iterator[tuple[str, str, Figure]]:
     """Return (name, caption, figure) of every picture that the data allow; close each when done with it."""
-    from bench.report.plots.canvas import theme
-
     narrowed = [analysis.narrowed() for analysis in analyses]
     shown, labels = ({m for a in some for m in a.section.methods} for some in (narrowed, analyses))
     left_out = (
