@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data import DataSettings, Description, describe
 from bench.errors import UsageError
 from bench.files import mismatch, read_file, write_bytes
+from bench.launch.devices import gpus, why_none, without_bf16
 from bench.plan import Plan, each_kind, make_plan
 from bench.report.columns import CURVES, RUNS, TRAINING
 from bench.report.frames import conform_curves, conform_runs, conform_training
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 KEPT = "# kept by bench run: "
+LARGE = 1e15  # FLOPs: some 3 hours of a CPU core
 
 
 def plan_of(options: argparse.Namespace, *, fetch: bool = False) -> tuple[Plan, Store]:
@@ -42,14 +44,23 @@ def plan_of(options: argparse.Namespace, *, fetch: bool = False) -> tuple[Plan, 
 
 
 def require_device(plan: Plan, launcher: str) -> None:
-    """Raise SuiteError where the suite wants a GPU and jobs of this launcher, which are done here, would find none."""
-    if plan.suite.file.device != "cuda" or launcher == "slurm":
-        return
-    from bench.launch.devices import gpus  # late: only this case needs it
+    """Raise SuiteError where the suite wants a GPU and jobs of this launcher, which are done here, would find none.
 
-    if not gpus():
-        missing = "cuda, but this machine has no NVIDIA GPU, or CUDA_VISIBLE_DEVICES hides it"
+    Warns where it wants any device and much would be computed on the CPU, and of bf16 where GPUs lack it.
+    """
+    wish = plan.suite.file.device
+    if wish == "cpu" or launcher == "slurm":
+        return
+    if gpus():
+        if any(cell.recipe.precision == "bf16" for cell in plan.cells) and (names := without_bf16()):
+            slow = f"{names[0]} has no instructions for bf16, which is slow there"
+            print(f"warning: train.precision: {slow}; expected fp16 or fp32", file=sys.stderr)
+    elif wish == "cuda":
+        missing = f"cuda, but this machine has no GPU to use: {why_none()}"
         raise plan.suite.source.error(("device",), f"{missing}; expected auto or cpu (--set device=cpu)")
+    elif (flops := sum(plan.description(id).flops for id in plan.jobs if plan.description(id).images)) > LARGE:
+        where = f"device: auto is the CPU here: {why_none()}"
+        print(f"warning: {where}. The suite trains for {flops:.1e} FLOPs, hours to years of a CPU", file=sys.stderr)
 
 
 def prepared_folder(options: argparse.Namespace) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.jobs import Job
 from bench.launch import one_job
+from bench.launch.devices import visible
 from bench.launch.messages import receive, send
 from bench.launch.nodes import Nodes
 from bench.launch.processes import die_first, die_with_parent
@@ -35,7 +36,7 @@ def obey(order: dict[str, Any], stop: Stop) -> Outcome:
     """Do one job; whatever it prints goes to a file beside its log."""
     job, root, gpus = Job.from_json(order["job"]), Path(order["root"]), order["gpus"]
     if gpus:  # CUDA reads it when it is first used, which is in this process, or in those that it forks
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+        os.environ.update(visible(gpus))
     folder = Store(root).job(job)
     if folder.linked:
         return Outcome("failed", folder.linked, kind="error")

@@ -17,7 +17,7 @@ from bench.data.settings import RUNS_AT_ONCE
 from bench.errors import BenchError
 from bench.jobs.model import Job
 from bench.launch import ranks
-from bench.launch.devices import cores, device_sets
+from bench.launch.devices import cores, device_sets, visible
 from bench.launch.launchers import Request
 from bench.launch.messages import receive, send
 from bench.launch.nodes import Nodes
@@ -89,7 +89,7 @@ class _Local:
         environment.setdefault("OMP_NUM_THREADS", "1")
         environment[RUNS_AT_ONCE] = str(self.slots)  # so that decoding shares out the cores
         if not self.devices:
-            environment["CUDA_VISIBLE_DEVICES"] = ""
+            environment |= visible([])
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
         self.connection, theirs = Pipe()
         # Slurm's warning goes to every process of a job; the launcher answers it for all: what is blocked is inherited

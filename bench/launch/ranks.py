@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.jobs.model import Job
+from bench.launch.devices import visible
 from bench.launch.messages import receive, send
 from bench.launch.processes import death, die_with_parent, fork, memory_kills
 from bench.store import Store
@@ -112,7 +113,7 @@ class Ranks:
         die_with_parent(parent, signal.SIGKILL)  # who else would end it, should it be stuck
         tempfile.tempdir = self.scratch.name  # what is killed leaves nothing behind
         if gpu is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+            os.environ.update(visible([gpu]))
         send(report, self.work(number, stop).to_dict())
 
     def work(self, number: int, stop: Stop) -> Outcome:

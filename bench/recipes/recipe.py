@@ -60,7 +60,7 @@ class RecipeFields(BaseModel):
     repeats: Positive = Field(default=1, description="differently augmented draws of an image in an epoch, in a row")
     augment: AugmentSettings = AugmentSettings()
     distill: Distill | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
     eval_every: Positive = 1
 

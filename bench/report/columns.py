@@ -104,7 +104,7 @@ EXTRA: list[Column] = _columns("""
     best_epoch              | float | epochs | best epoch by validation top-1
     val_top1                | float | %      | validation top-1 at the end
     eval                    | text  |        | what top1 is measured on when not the plain test split and weights
-    precision               | text  |        | arithmetic of training: fp32, bf16, ...
+    precision               | text  |        | arithmetic of training: fp32, bf16 or fp16
     fingerprint             | text  |        | what its identity sees of images: content, sample, counts; or vouched
     threads                 | int   |        | CPU threads of the run
     devices                 | int   |        | devices that the run used at once

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.train.group import Group
+from bench.train.precision import autocast
 
 BATCH = 500  # images per forward pass
 
@@ -29,7 +30,7 @@ def evaluate(
     mine = range(group.rank, len(order), group.world)
     batches = split.batches([order[i] for i in mine], epoch=0, seed=0, augment=None)
     for i, (images, labels) in zip(mine, batches, strict=True):
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with autocast(device, precision):
             logits = logits_of(model, images).float()
         top = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         found[0, i] = top[:, 0].sum()

@@ -1,6 +1,6 @@
 """One update of the weights: forward and backward, in as many parts as the recipe says, then the optimiser."""
 
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from bench.randomness import seed_step
 from bench.recipes.recipe import Recipe
 from bench.train import task
 from bench.train.group import Group
+from bench.train.precision import autocast
 
 RANKS_APART = 0x9E3779B97F4A7C15  # between the seeds of processes: far, as those of steps follow each other
 
@@ -41,6 +42,10 @@ class Update:
         self.accumulate = recipe.accumulate
         self.optimizer = task.make_optimizer(module, recipe)
         self.schedule = task.make_schedule(self.optimizer, recipe, total, per_epoch)
+        # gradients of fp16 vanish unless they are scaled; a step whose scaled ones overflow is left out
+        self.scaler = (
+            torch.amp.GradScaler(next(module.parameters()).device.type) if recipe.precision == "fp16" else None
+        )
         self.trained = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.ema = None if recipe.ema is None else ModelEmaV3(module, decay=recipe.ema)
 
@@ -55,8 +60,14 @@ class Update:
             p.grad = None
         loss = self.backward(images, labels)
         if self.recipe.clip_grad is not None:
+            if self.scaler is not None:
+                self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.trained, self.recipe.clip_grad)
-        self.optimizer.step()
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
         if self.ema is not None:
             self.ema.update(self.module, step=step + 1)
         return loss
@@ -71,17 +82,14 @@ class Update:
             with ExitStack() as stack:
                 if len(losses) + 1 < len(parts) and hasattr(training, "no_sync"):
                     stack.enter_context(training.no_sync())  # gradients are exchanged once, with the last part
-                with self.precision(images.device):
+                with autocast(images.device, self.recipe.precision):
                     loss = training(x, y)["loss"]
                 weight = len(x) * self.group.world / n  # every loss is a mean over images
                 if weight != 1:
                     loss = loss * weight
-                loss.backward()
+                (loss if self.scaler is None else self.scaler.scale(loss)).backward()
             losses.append(loss.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-
-    def precision(self, device: torch.device) -> AbstractContextManager[object]:
-        return nullcontext() if self.recipe.precision == "fp32" else torch.autocast(device.type, torch.bfloat16)
 
     @property
     def evaluated(self) -> nn.Module:
@@ -96,9 +104,12 @@ class Update:
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps besides the module."""
         average = {} if self.ema is None else {"ema": self.ema.module.state_dict()}
-        return {"optimizer": self.optimizer.state_dict(), **average}
+        scale = {} if self.scaler is None else {"scaler": self.scaler.state_dict()}
+        return {"optimizer": self.optimizer.state_dict(), **average, **scale}
 
     def load_state(self, state: dict[str, Any]) -> None:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema is not None:
             self.ema.module.load_state_dict(state["ema"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])

@@ -26,12 +26,23 @@ def preload() -> None:
 
 
 def choose_device(wish: str) -> str:
-    """`cuda` or `cpu`, for `auto` what there is. Raises BenchError where the wish cannot be met."""
+    """`cuda` or `cpu`, for `auto` what there is. Raises BenchError where the wish cannot be met, and where `auto` would
+    compute on the CPU although a GPU was given to this process."""
     import torch
 
-    if wish == "cuda" and not torch.cuda.is_available():
+    if wish == "cpu" or torch.cuda.is_available():
+        return "cpu" if wish == "cpu" else "cuda"
+    if wish == "cuda":
         raise BenchError("device: cuda was asked for; torch sees no GPU here")
-    return "cuda" if wish == "cuda" or (wish == "auto" and torch.cuda.is_available()) else "cpu"
+    for variable in ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
+        given = os.environ.get(variable, "")
+        if given and not given.startswith(("-", "NoDevFiles")):
+            built = f"torch {torch.__version__}, built for CUDA {torch.version.cuda}"
+            raise BenchError(
+                f"device: auto: {variable}={given} gives a GPU to this process, which {built}, cannot use; expected a "
+                "torch that fits the driver, or device: cpu"
+            )
+    return "cpu"
 
 
 def deterministic(threads: int) -> None:

@@ -30,7 +30,7 @@ def test_a_gpu_that_is_not_there_is_missed_before_anything_starts(command, tmp_p
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert bench(command, path, *wish) == 2
     message = capsys.readouterr().err
-    assert message.startswith("error: --set device=cuda: device: cuda, but this machine has no NVIDIA GPU")
+    assert message.startswith("error: --set device=cuda: device: cuda, but this machine has no GPU to use")
     assert "--set device=cpu" in message and not results.exists()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.jobs.model import Job
 from bench.launch import local
+from bench.launch.devices import visible
 from bench.launch.nodes import Nodes, take_part
 from bench.launch.pool import warm_up
 from bench.launch.schedule import Schedule
@@ -216,7 +217,7 @@ def nodes_of(kept: dict[str, Any]) -> Nodes | None:
 def hide_gpus(kept: dict[str, Any]) -> None:
     """Without control groups a job would see all GPUs of its node, also where it asked for none."""
     if not kept["gpus"]:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ.update(visible([]))
 
 
 def main() -> None:

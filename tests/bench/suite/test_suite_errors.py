@@ -100,7 +100,7 @@ sws: {stages: 2} | sws: {stages: two} | methods.sws.stages | expected a whole nu
 {runs} | train: {lr: fast} | train.lr | expected a number, found 'fast'
 {runs} | train: {lr: 0.0} | train.lr | expected above 0, found 0.0
 {runs} | train: {optimizer: adamww} | train.optimizer | did you mean 'adamw'?
-{runs} | train: {precision: fp16} | train.precision | unknown value 'fp16'
+{runs} | train: {precision: fp8} | train.precision | unknown value 'fp8'
 {runs} | train: {compile: yes} | train.compile | expected true or false, found 'yes'
 {runs} | train: {betas: [0.9]} | train.betas | too few entries, found [0.9]
 {runs} | train: {augment: {hflipp: 1}} | train.augment.hflipp | did you mean 'hflip'?
