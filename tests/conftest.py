@@ -1,4 +1,4 @@
-"""What holds for the whole test session: a cache of its own, and the order in which files are run."""
+"""What holds for the whole test session: a cache of its own, one thread, the same draws, and the order of files."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 CACHE = "XDG_CACHE_HOME"
+
+# Before torch is imported, here and in what tests start: several threads would only take the cores from other workers.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Each run draws the same, and how long a draw takes is no matter; `--hypothesis-profile=search` looks for new ones.
+PROFILE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+settings.register_profile("search", **PROFILE)
+settings.register_profile("same", **PROFILE, derandomize=True, database=None)
+settings.load_profile("same")
 
 # Files that take or wait long, the longest first. Each worker begins with its share of them, so that none is left alone
 # with one at the end.

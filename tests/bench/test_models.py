@@ -78,7 +78,7 @@ def counted(spec: VitSpec, batch: int) -> tuple[int, int, int]:
     return sum(p.numel() for p in model.parameters()), total, total + backward.get_total_flops()
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(specs(), st.integers(1, 3))
 def test_against_torch(spec, batch):
     params, forward, both = counted(spec, batch)

@@ -34,7 +34,7 @@ def test_seeds_of_purposes():
 
 
 @given(INT, INT, st.lists(INDEX, min_size=1, max_size=5), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_equals_splitmix64_in_exact_integers(seed, epoch, indices, draws):
     got_keys = keys(seed, epoch, torch.tensor(indices))
     got = uniform(seed, epoch, torch.tensor(indices), draws)
@@ -51,7 +51,7 @@ def test_known_answer_of_splitmix64():
 
 
 @given(st.permutations(range(20)), st.integers(1, 19))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_order_and_batch_do_not_matter(order, cut):
     order = torch.tensor(order)
     whole = uniform(1, 2, torch.arange(20), 3)

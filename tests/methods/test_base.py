@@ -23,7 +23,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.dictionaries(st.from_regex(r"[a-z0-9._]{1,12}", fullmatch=True), st.tuples(shapes, dtypes), max_size=4),
     st.dictionaries(st.text(), json_values, max_size=4),

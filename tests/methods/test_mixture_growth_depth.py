@@ -125,7 +125,7 @@ def test_one_learngene_serves_all_depths_of_a_width():
         init.resolve(None, list(sizes.values()))
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     heads=st.integers(1, 3), depth=st.integers(1, 4), templates=st.integers(1, 5), group_size=st.integers(1, 4),
     class_token=st.booleans(), ratio=st.sampled_from([4.0, 2.5, 0.7]), seed_depth=st.integers(1, 4),

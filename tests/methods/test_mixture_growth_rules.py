@@ -56,7 +56,7 @@ def test_a_deeper_target_holds_every_seed_block_once_and_in_order(depth, seed_de
     assert sources == sorted(sources) and len(sources) == depth
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(depth=st.integers(1, 7), group_size=st.integers(1, 4), n=st.integers(1, 5), out=st.integers(1, 4))
 def test_mixing_is_the_sum_over_the_templates_of_the_bank(depth, group_size, n, out):
     banks = [layer // group_size for layer in range(depth)]
@@ -156,7 +156,7 @@ def test_the_norm_of_new_vectors_does_not_compound():
 
 
 @given(depth=st.integers(1, 7), templates=st.integers(1, 6), group_size=st.integers(1, 4))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_starting_coefficients_are_unit_vectors_orthogonal_where_the_bank_has_room(depth, templates, group_size):
     rows = orthonormal(depth, templates, group_size, draws(9))
     assert rows.shape == (depth, templates)

@@ -28,7 +28,7 @@ def specs(draw):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(specs())
 def test_a_model_has_the_size_it_was_built_with(spec):
     assert spec_of(build_vit(spec)) == spec
@@ -43,7 +43,7 @@ def test_a_ratio_that_is_rounded_gives_the_same_hidden_width_again(width, ratio)
     assert spec_of(model).hidden_dim == spec.hidden_dim == again.blocks[0].mlp.fc1.out_features
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(specs())
 def test_derived_sizes_are_those_of_the_model(spec):
     model = build_vit(spec)

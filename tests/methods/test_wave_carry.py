@@ -14,7 +14,7 @@ from tests.methods.wave_tools import condensed, filled, images
 ids = {"narrow": SPEC.replace(embed_dim=16, num_heads=1), "wide": SPEC.replace(embed_dim=48, num_heads=3)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 9), st.integers(1, 20))
 def test_depth_is_interpolated_linearly(depth, new):
     s = torch.randn(depth, 2, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -27,7 +27,7 @@ def test_depth_is_interpolated_linearly(depth, new):
     assert torch.equal(at_depth(s, depth), s)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 5), st.integers(1, 9))
 def test_width_is_tiled_and_replicas_share_what_they_stand_for(k, new):
     sources, targets = (layout(SPEC.replace(embed_dim=2 * n), dict.fromkeys(MATRICES, 2), 2) for n in (k, new))

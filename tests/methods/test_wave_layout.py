@@ -35,7 +35,7 @@ def specs(draw):
     return spec, draw(st.sampled_from([size, "full"]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(specs(), st.integers(1, 3), st.booleans())
 def test_every_width_dependent_tensor_has_its_shape(sized, templates, many):
     spec, size = sized

@@ -23,7 +23,7 @@ def draw(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sizes, sizes, sizes, sizes, sizes, sizes)
 def test_it_is_the_sum_of_kronecker_products_of_every_layer(layers, n, i, j, r, c):
     s = torch.randn(layers, n, i, j, generator=draw(), dtype=torch.float64)

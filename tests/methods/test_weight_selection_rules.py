@@ -43,7 +43,7 @@ sizes = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sizes, st.sampled_from(RULES), st.sampled_from(("first", "spaced")))
 def test_whole_heads_stay_aligned_at_any_size(pair, rule, layers):
     sets = chosen(*pair, rule=rule, heads="whole", layers=layers)
@@ -56,7 +56,7 @@ def test_flat_channels_stay_aligned(rule):
     check_aligned(chosen(BIG, SMALL, rule=rule), BIG, SMALL)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sizes, st.sampled_from(RULES), st.booleans(), st.sampled_from(("flat", "whole")))
 def test_every_rule_takes_a_sub_tensor_in_order(pair, rule, consistent, heads):
     sets = chosen(*pair, rule=rule, consistent=consistent, heads=heads)  # asserts sub-tensors

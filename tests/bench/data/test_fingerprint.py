@@ -24,7 +24,8 @@ from tests.performance import fingerprint as performance
 
 CLASSES = ["ant", "bee", "cat"]
 SOURCES = ["folder", "torch", "wds", "hfds"]
-FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+USUAL = settings().suppress_health_check
+FEW = settings(max_examples=15, suppress_health_check=[*USUAL, HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ def test_shares_are_proportional_with_at_least_one_each(counts, fraction):
 
 
 @given(COUNTS, st.floats(0.001, 1), st.integers(0, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_indices_have_the_shares(counts, fraction, seed):
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)).flip(0)
     chosen = stratified_fraction(labels, fraction, seed)

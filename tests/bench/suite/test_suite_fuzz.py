@@ -103,14 +103,14 @@ def test_the_base_is_good(path):
     assert len(plan.cells) == 5 * 3 * 2 + 3
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(mutated())
 def test_values(path, suite):
     path.write_text(yaml.safe_dump(suite, sort_keys=False))
     plan_or_message(path)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, len(SUITE)), st.integers(0, 12), st.text("{}[]:-#&*!|>'\"%@` \n\tab1.,?~<=\\", max_size=6))
 def test_text(path, start, length, inserted):
     path.write_text(SUITE[:start] + inserted + SUITE[start + length :])

@@ -34,7 +34,7 @@ def by_loops(coefficients, stacks):
     return weights
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 5), st.integers(1, 4))
 def test_block_tensors_are_sums_of_bases(depth, count):
     coefficients, own = drawn(depth, count, seed=9), stacks(count)

@@ -22,7 +22,7 @@ def product(a, b):
     return [[sum(x * b[k][j] for k, x in enumerate(row)) for j in range(len(b[0]))] for row in a]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 3), st.integers(2, 7), st.data())
 def test_queries_times_keys_are_the_best_of_their_rank(heads, width, data):
     rank = data.draw(st.integers(1, width))

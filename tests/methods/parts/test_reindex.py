@@ -103,7 +103,7 @@ def permuted(n_from, n_to, draw):
     return Map(torch.randperm(n_from, generator=draw)[:n_to])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31), st.sampled_from([HEADED, TOKEN]))
 def test_permutations_of_every_role_leave_the_logits(seed, spec):
     check_permutations(seed, spec)

@@ -73,7 +73,7 @@ def test_the_fingerprint_sees_the_split(undivided, other):
     st.floats(0.05, 0.45),
     st.integers(0, 2**31),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_parts_are_disjoint_and_whole_for_any_counts(counts, val, test, seed):
     images = {str(c): [f"{i}.png" for i in range(n)] for c, n in enumerate(counts)}
     data = DataSettings.model_validate({"name": "x", "source": "folder", "root": "."})

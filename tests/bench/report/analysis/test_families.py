@@ -133,7 +133,7 @@ def test_equivalence_by_hand_and_of_equal_differences():
     assert p.tolist() == pytest.approx([stats.t.sf(5**0.5, 4), 1 / 32, 1.0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**16), st.floats(0.1, 5))
 def test_equivalence_is_easier_with_a_wider_margin_and_blind_to_sign(draw, margin):
     d = np.random.default_rng(draw).normal(0.3, 1, (7, 1))
