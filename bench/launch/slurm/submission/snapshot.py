@@ -95,7 +95,8 @@ def declared(plan: Plan) -> dict[str, Path]:
 
 def folders_beside(plan: Plan) -> list[str]:
     """Return the folders that methods from outside may import more from."""
-    return sorted({str(Path(file).resolve().parent) for file in outside(plan)})
+    files = [Path(file).resolve() for file in outside(plan)]
+    return sorted({str(file.parents[file.name == "__init__.py"]) for file in files})
 
 
 def outside(plan: Plan) -> list[str]:
