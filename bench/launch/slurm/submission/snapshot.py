@@ -14,7 +14,7 @@ from bench import files, provenance
 from bench.files import make_private
 from bench.plan import Plan
 from bench.store import Store
-from bench.suite.outside import file_of
+from bench.suite.outside import file_of, top_level
 
 SKIPPED = ("__pycache__", ".git")
 
@@ -86,7 +86,7 @@ def declared(plan: Plan) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for method in plan.suite.methods:
         module = type(method.initializer).__module__
-        own = file_of(module)
+        own = file_of(module, {top_level(module)})
         if method.code and own:
             above = Path(*module.split(".")[:-1])
             found |= {str(above / name): own.parent / name for name in method.code.files}
