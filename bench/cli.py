@@ -11,16 +11,34 @@ from bench.errors import BenchError, printable
 from bench.output import show_everything
 
 DESCRIPTION = "Compare initializers for Vision Transformers of variable depth and width."
+GROUPS = {  # what --help shows, in this order; a command that is in none comes last
+    "run": ("plan", "run", "cancel", "prepare"),
+    "look": ("status", "logs", "report", "compare", "track", "methods"),
+    "bring in": ("new", "check", "merge"),
+    "take out": ("export", "init"),
+    "keep house": ("doctor", "verify", "clean", "schema"),
+}
 EPILOG = "exit codes: 0 all done or skipped; 1 a job failed; 2 the suite or command line is wrong; 130 interrupted"
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m bench", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+    script = Path(sys.argv[0]).stem == "learngene-bench"
+    top = argparse.ArgumentParser(
+        prog="learngene-bench" if script else "python -m bench",
+        usage="%(prog)s [-h] [--version] COMMAND ...",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # of the list of commands in the epilog
+        allow_abbrev=False,
+    )
     top.add_argument("--version", action="version", version=f"learngene-bench {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", prog=top.prog, help=argparse.SUPPRESS
+    )
+    summaries: dict[str, str] = {}
 
     def command(name: str, help: str, *, suites: str | None = "one") -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=help, description=help, epilog=EPILOG, allow_abbrev=False)
+        summaries[name] = help
+        sub = commands.add_parser(name, description=help, epilog=EPILOG, allow_abbrev=False)
         if suites == "one":
             sub.add_argument("suite", type=Path, metavar="SUITE", help="suite file (YAML)")
         elif suites == "maybe":
@@ -65,12 +83,17 @@ def parser() -> argparse.ArgumentParser:
     doctor = command("doctor", "what this machine can do; with SUITE what it would need", suites="maybe")
     launcher(doctor)
 
-    new = command("new", "write a suite for a folder of images", suites=None)
+    new = command("new", "write a suite for a folder of images, or a method to begin with", suites=None)
     kinds = new.add_subparsers(dest="kind", required=True, metavar="KIND")
     made = kinds.add_parser("suite", help="look at a folder of images and write a suite that runs on it",
                             epilog=EPILOG, allow_abbrev=False)  # fmt: skip
     made.add_argument("folder", type=Path, metavar="FOLDER", help="class/image or part/class/image")
     made.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.yaml, after the folder")
+
+    begun = kinds.add_parser("method", help="write a method to begin with, and a suite to try it in",
+                             epilog=EPILOG, allow_abbrev=False)  # fmt: skip
+    begun.add_argument("name", metavar="NAME", help="of the module and of its label, such as my_method")
+    begun.add_argument("--out", type=Path, metavar="DIR", help="default: the working directory")
 
     command("status", "the state of every job")
     command("cancel", "slurm: stop what is queued and running; bench run goes on from there")
@@ -97,8 +120,24 @@ def parser() -> argparse.ArgumentParser:
     methods.add_argument("name", nargs="?", metavar="NAME")
     methods.add_argument("--markdown", action="store_true", help="the table of docs/methods.md")
 
+    check = command("check", "whether a method keeps what all methods promise, on small models", suites=None)
+    check.add_argument("method", metavar="METHOD", help="MODULE:CLASS, or the name of a method")
+    check.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the method")
+
     command("schema", "print the JSON schema of suite files, for editors", suites=None)
+    top.epilog = f"{_grouped(summaries)}\n{EPILOG}"
     return top
+
+
+def _grouped(summaries: dict[str, str]) -> str:
+    """The commands with what each is for, by what one wants."""
+    listed = {name for names in GROUPS.values() for name in names}
+    groups = GROUPS | {"more": tuple(name for name in summaries if name not in listed)}
+    lines = []
+    for group, names in groups.items():
+        there = [name for name in names if name in summaries]
+        lines += [f"{group}:", *(f"  {name:<10}{summaries[name]}" for name in there), ""] if there else []
+    return "\n".join(lines)
 
 
 def _positive(text: str) -> int:

@@ -1,7 +1,8 @@
 """Which methods there are, by name."""
 
 import difflib
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -50,21 +51,75 @@ METHODS = {
 }
 
 
+GROUP = "learngene_bench.methods"  # entry points by which installed packages bring methods
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A method that an installed package brings: "module:Class", and the package with its version."""
+
+    target: str
+    package: str
+
+
+@cache
+def entries() -> dict[str, list[Packaged]]:
+    """What installed packages bring, by name; read from their metadata, nothing of them is imported."""
+    from importlib.metadata import entry_points  # late: it is not needed to import this package
+
+    by_name: dict[str, list[Packaged]] = {}
+    for entry in entry_points(group=GROUP):
+        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unnamed package"
+        by_name.setdefault(entry.name, []).append(Packaged(f"{entry.module}:{entry.attr}", package))
+    return {name: sorted(by_name[name], key=lambda brought: brought.package) for name in sorted(by_name)}
+
+
+def packaged() -> dict[str, Packaged]:
+    """The methods of installed packages, by name. Raises ValueError where a name is not theirs alone."""
+    return {name: brought for name in entries() if (brought := _packaged(name)) is not None}
+
+
+def _packaged(name: str) -> Packaged | None:
+    """What brings a method that is none of this package's. Raises ValueError where several have the name."""
+    brought = entries().get(name, [])
+    targets = [f"{METHODS[name]} of this project"] if name in METHODS else []
+    targets += [f"{entry.target} of {entry.package}" for entry in brought]
+    if len(targets) > 1:
+        way_out = "rename or remove one of them, or say `use: module:Class`"
+        raise ValueError(f"several methods are named {name!r}: {', '.join(targets)}; {way_out}")
+    return brought[0] if brought else None
+
+
 def names() -> list[str]:
     """The names of the methods in this package."""
     return list(METHODS)
 
 
-def method_class(name: str) -> type[Initializer]:
-    """The class behind `name`: a name from `names()`, or "module:Class" for one from outside.
+def canonical_name(name: str) -> str:
+    """The name that says which class it is: a method of this package has its own, all others are "module:Class".
 
-    Raises KeyError with the nearest valid name, ImportError for a module that cannot be imported, and TypeError for
-    a class that is no Initializer.
+    Raises KeyError with the nearest valid name, and ValueError where several methods have the name.
     """
-    if ":" not in name and name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1)
+    if ":" in name:
+        return name
+    brought = _packaged(name)
+    if brought is not None:
+        return brought.target
+    if name not in METHODS:
+        valid = [*METHODS, *entries()]
+        near = difflib.get_close_matches(name, valid, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise KeyError(f"unknown method {name!r}{hint} (methods: {', '.join(METHODS)}, or module:Class)")
+        raise KeyError(f"unknown method {name!r}{hint} (methods: {', '.join(valid)}, or module:Class)")
+    return name
+
+
+def method_class(name: str) -> type[Initializer]:
+    """The class behind `name`: a name from `names()` or of an installed package's method, or "module:Class".
+
+    Raises KeyError with the nearest valid name, ValueError where several methods have the name, ImportError for a
+    module that cannot be imported, and TypeError for a class that is no Initializer.
+    """
+    name = canonical_name(name)
     module, _, attribute = METHODS.get(name, name).partition(":")
     try:
         cls = getattr(import_module(module), attribute)

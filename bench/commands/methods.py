@@ -8,6 +8,7 @@ from typing import Any
 import methods
 from bench.errors import UsageError
 from methods import Initializer
+from methods.registry import Packaged
 from methods.vit import VitSpec
 
 OTHER_SIZES = {  # than the ancestor's
@@ -26,12 +27,7 @@ def main(options: argparse.Namespace) -> int:
         else:
             show()
         return 0
-    try:
-        cls = methods.method_class(options.name)
-    except (KeyError, ImportError, TypeError, ValueError) as error:
-        raise UsageError(str(error.args[0])) from None
-    except (Exception, SystemExit) as error:  # whatever a module from outside does on import
-        raise UsageError(f"{options.name} cannot be imported ({type(error).__name__}: {error})") from None
+    cls = class_of(options.name)
     print(f"{options.name}, version {cls.version}: {_traits(cls)}\n")
     print(inspect.getdoc(cls))
     print("\nOptions, with their defaults:")
@@ -71,17 +67,39 @@ def markdown() -> str:
 
 
 def show() -> None:
-    """Print the methods: a line of facts and one of what each is."""
+    """Print the methods: a line of facts and one of what each is; of those of packages, which are not imported for it,
+    only where they come from."""
+    brought = from_packages()
     for name in methods.names():
         _, *marks, needs, trains, fidelity = facts(name)
         sizes = " ".join(size if mark else "  " for size, mark in zip(OTHER_SIZES, marks, strict=True))
         told = [f"needs {needs}" if needs else "needs nothing", f"trains {trains}" if trains else "trains nothing"]
         print(f"{name:<18} {sizes}  {'; '.join(told)}" + (f"; {fidelity.upper()}" if fidelity else ""))
         print(f"{'':<18} {(inspect.getdoc(methods.method_class(name)) or '').splitlines()[0]}")
+    for name, entry in brought.items():
+        print(f"{name:<18} of the package {entry.package}: {entry.target}")
     print(
         "\nD depth, W width, - smaller and + larger than the ancestor, at its defaults; needs images, labels, a teacher"
     )
     print("bench methods NAME: its options, its sources, and what about it was verified or assumed")
+
+
+def from_packages() -> dict[str, Packaged]:
+    """The methods of installed packages. Raises UsageError where several methods have one name."""
+    try:
+        return methods.packaged()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def class_of(name: str) -> type[Initializer]:
+    """The class of a method that a command line names. Raises UsageError where there is none."""
+    try:
+        return methods.method_class(name)
+    except (KeyError, ImportError, TypeError, ValueError) as error:
+        raise UsageError(str(error.args[0])) from None
+    except (Exception, SystemExit) as error:  # whatever a module from outside does on import
+        raise UsageError(f"{name} cannot be imported ({type(error).__name__}: {error})") from None
 
 
 def _traits(cls: type[Initializer]) -> str:

@@ -21,6 +21,7 @@ from bench.launch.devices import cores, device_sets, visible
 from bench.launch.launchers import Request
 from bench.launch.messages import receive, send
 from bench.launch.nodes import Nodes
+from bench.launch.processes import module_command
 from bench.launch.progress import Display
 from bench.launch.schedule import Schedule
 from bench.worker.outcome import Outcome
@@ -90,13 +91,13 @@ class _Local:
         environment[RUNS_AT_ONCE] = str(self.slots)  # so that decoding shares out the cores
         if not self.devices:
             environment |= visible([])
-        environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+        environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))  # an empty entry is this folder
         self.connection, theirs = Pipe()
         # Slurm's warning goes to every process of a job; the launcher answers it for all: what is blocked is inherited
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
         try:
             self.pool = subprocess.Popen(
-                [sys.executable, "-m", "bench.launch.pool", str(theirs.fileno())],
+                module_command("bench.launch.pool", str(theirs.fileno())),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # what libraries print is no answer

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import methods
 from bench.data import DataSettings, load
 from bench.jobs import Job, description_of
 from bench.launch.child import serve
@@ -46,7 +47,7 @@ def warm_up() -> None:
     from bench.worker.process import preload
 
     preload()
-
+    methods.registry.entries()
     torch.set_num_threads(1)
     provenance.provenance(torch.device("cpu"), 1)
 

@@ -10,12 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import bench
 from bench.jobs.model import Job
 from bench.store import Store
 from bench.store.job_dir import OUTPUT
 from bench.worker.outcome import Outcome, fail
 
 OUT_OF_MEMORY_SCORE = 500  # of at most 1000: how gladly the system kills a job when memory runs out
+STARTER = Path(bench.__file__).parent / "console" / "learngene_bench" / "__init__.py"
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of this project, also where the working directory has one of its name."""
+    return [sys.executable, "-P", str(STARTER), module, *arguments]
 
 
 def fork(work: Callable[[], None]) -> int:

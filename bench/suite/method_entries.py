@@ -52,8 +52,7 @@ def _described(label: str, raw: dict[str, Any], source: Source) -> Described:
     at = ("methods", label)
     reserved = {key: value for key, value in raw.items() if key in MethodKeys.model_fields}
     keys = source.checked(MethodKeys, reserved, at)
-    use = keys.use or label
-    cls = _class(use, source, (*at, "use") if keys.use else at)
+    use, cls = _class(keys.use or label, source, (*at, "use") if keys.use else at)
     merged(Recipe(), keys.train, source, (*at, "train"))
     try:
         initializer = cls(**_options(cls, raw, source, at), train=expand(keys.train.as_mapping()))
@@ -95,8 +94,8 @@ def method_entry(
     )
 
 
-def _class(use: str, source: Source, at: KeyPath) -> type[Initializer]:
-    """The class named by `use`; modules beside the suite file count too."""
+def _class(use: str, source: Source, at: KeyPath) -> tuple[str, type[Initializer]]:
+    """The class named by `use`, after the name that says which it is; modules beside the suite file count too."""
     folder = str(source.folder.resolve())
     if ":" in use and source.imports is not None and use not in source.imports:
         how = "run the suite again, or give the --set that names it, or this file itself as the suite"
@@ -105,9 +104,13 @@ def _class(use: str, source: Source, at: KeyPath) -> type[Initializer]:
     if ":" in use and folder not in sys.path:
         sys.path.append(folder)
     try:
-        return methods.method_class(use)
-    except (KeyError, TypeError) as error:
+        name = methods.canonical_name(use)
+    except (KeyError, ValueError) as error:
         raise source.error(at, error.args[0]) from None
+    try:
+        return name, methods.method_class(name)
+    except TypeError as error:
+        raise source.error(at, str(error)) from None
     except (Exception, SystemExit) as error:  # whatever a module from outside does on import
         reason = f"{type(error).__name__}: {error}"
         message = f"{use} cannot be imported ({reason}); looked beside the suite, in this folder and on PYTHONPATH"

@@ -1,8 +1,8 @@
 """What a method from outside the project consists of: its modules, and the files that it declares.
 
 Modules are found by the import statements of their source, wherever these stand, and by `import_module` of a literal
-name; nothing is executed. Those of installed packages, of Python and of this project are left out: an editable install
-is not installed.
+name; nothing is executed. Those of other installed packages than the method's own, of Python and of this project are
+left out: an editable install is not installed.
 """
 
 import ast
@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -42,7 +42,8 @@ def code_of(cls: type, module: str) -> Code:
     """The code behind a class that is taken from `module`. Raises ValueError for a declared file that is not there."""
     path = inspect.getsourcefile(cls)
     own = hash_of(Path(path)) if path else "unknown"
-    modules = {name: hash_of(file) for name, file in modules_of([module, cls.__module__]).items()}
+    files_by_name = modules_of([module, cls.__module__], {top_level(module)})
+    modules = {name: hash_of(file) for name, file in files_by_name.items()}
     files = files_of(cls)
     if files or modules.keys() - {cls.__module__}:
         return Code(modules, files, digest({"modules": modules | {cls.__module__: own}, "files": files}, 16))
@@ -61,8 +62,11 @@ def files_of(cls: type) -> dict[str, str]:
     return {name: hash_of(folder / name) for name in sorted(declared)}
 
 
-def modules_of(names: Iterable[str]) -> dict[str, Path]:
-    """Files of all modules from outside that these are, or import, directly or not; empty files are left out."""
+def modules_of(names: Iterable[str], packages: Collection[str] = ()) -> dict[str, Path]:
+    """Files of all modules from outside that these are, or import, directly or not; empty files are left out.
+
+    packages: see file_of.
+    """
     files: dict[str, Path] = {}
     todo, seen = list(names), set[str]()
     while todo:
@@ -71,7 +75,7 @@ def modules_of(names: Iterable[str]) -> dict[str, Path]:
             continue
         seen.add(name)
         todo.append(name.rpartition(".")[0])
-        file = file_of(name)
+        file = file_of(name, packages)
         if file is None:
             continue
         if file.stat().st_size:
@@ -81,13 +85,22 @@ def modules_of(names: Iterable[str]) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
-def file_of(name: str) -> Path | None:
-    """The file of a module from outside; None for all others, and for what is no module."""
-    if name.partition(".")[0] in OURS | sys.stdlib_module_names:
+def top_level(module: str) -> str:
+    """The package, or module, that a module belongs to."""
+    return module.partition(".")[0]
+
+
+def file_of(name: str, packages: Collection[str] = ()) -> Path | None:
+    """The file of a module from outside; None for all others, and for what is no module.
+
+    packages: of the method, which are from outside also where they are installed.
+    """
+    package = top_level(name)
+    if package in OURS | sys.stdlib_module_names:
         return None
     spec = _spec(name)
     file = Path(spec.origin) if spec is not None and spec.origin else None
-    if file is None or not file.is_file() or INSTALLED & set(file.parts):
+    if file is None or not file.is_file() or (INSTALLED & set(file.parts) and package not in packages):
         return None
     return file
 
@@ -137,4 +150,7 @@ def _spec(name: str) -> ModuleSpec | None:
         return None
     path = list(above.submodule_search_locations or ()) if above is not None else None
     specs = (finder.find_spec(name, path, None) for finder in sys.meta_path if hasattr(finder, "find_spec"))
-    return next((spec for spec in specs if spec is not None), None)
+    try:
+        return next((spec for spec in specs if spec is not None), None)
+    except KeyError:  # a folder without __init__.py in a package that is not imported
+        return None

@@ -6,19 +6,19 @@ from bench.errors import SuiteError, UsageError
 from bench.suite.yaml_lines import KeyPath, parse
 
 
-def apply(data: dict[str, Any], settings: list[str]) -> dict[KeyPath, str]:
+def apply(data: dict[str, Any], settings: list[str], flag: str = "--set") -> dict[KeyPath, str]:
     """Change `data` in place; returns the key paths set, with the text that set them, for messages."""
     origin: dict[KeyPath, str] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
-            raise UsageError(f"--set {setting}: expected KEY=VALUE, for example --set train.epochs=1")
+            raise UsageError(f"{flag} {setting}: expected KEY=VALUE, for example {flag} train.epochs=1")
         try:
             value, _ = parse(text, "value")
         except SuiteError as error:
-            raise UsageError(f"--set {setting}: {error.problems[0].removeprefix('value:1: ')}") from None
-        origin[_assign(data, parts, value, f"--set {setting}")] = f"--set {setting}"
+            raise UsageError(f"{flag} {setting}: {error.problems[0].removeprefix('value:1: ')}") from None
+        origin[_assign(data, parts, value, f"{flag} {setting}")] = f"{flag} {setting}"
     return origin
 
 

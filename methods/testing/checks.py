@@ -13,114 +13,20 @@ Nothing here needs pytest; a method that breaks the contract raises AssertionErr
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from methods.base import Initializer, Lab, Learngene
+from methods.base import Initializer, Learngene
 from methods.testing.stub import SPEC, StubLab
-from methods.vit import VitSpec, build_vit
+from methods.testing.trial import MakeLab, Trial, origin, perturbed, same, state, wants_gradients
+from methods.vit import VitSpec
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-MakeLab = Callable[..., Lab]
 SECTIONS = ("Source:", "Verified:", "Assumed:")
-
-
-@dataclass
-class Bench:
-    """One initializer, the ancestors it gets and the target it fills; each job gets a lab of its own.
-
-    A method that takes many ancestors gets two different ones; the first is the teacher.
-    """
-
-    initializer: Initializer
-    ancestor_spec: VitSpec
-    target_spec: VitSpec
-    make_lab: MakeLab
-
-    def __post_init__(self) -> None:
-        seeds = {0: (1,), 1: (1,), "many": (1, 2)}[self.initializer.ancestors]
-        self.ancestors = [perturbed(self.ancestor_spec, seed) for seed in seeds]
-        self.teacher = copy.deepcopy(self.ancestors[0]) if self.initializer.ancestors else None
-
-    def lab(self, classes: str = "same", *more: VitSpec) -> Lab:
-        return self.make_lab(targets=[self.target_spec, *more], teacher=self.teacher, classes=classes, seed=0)
-
-    def condense(self, *more: VitSpec) -> Learngene:
-        """`more`: further targets that the learngene has to serve."""
-        given = {0: None, 1: self.ancestors[0], "many": list(self.ancestors)}[self.initializer.ancestors]
-        return self.initializer.condense(given, self.lab("same", *more))
-
-    def target(self, learngene: Learngene, *, seed: int, classes: str = "same") -> tuple[State, State]:
-        """Weights of a target before and after; `seed` is that of its own draw and of torch's global generator."""
-        target = perturbed(self.target_spec, seed)
-        before = state(target)
-        self.initializer.initialize(target, learngene, self.lab(classes))
-        return before, state(target)
-
-
-State = dict[str, "Tensor"]
-
-
-def state(model: nn.Module) -> State:
-    return {name: t.detach().clone() for name, t in model.state_dict().items()}
-
-
-def wants_gradients(model: nn.Module) -> list[bool]:
-    return [p.requires_grad for p in model.parameters()]
-
-
-def perturbed(spec: VitSpec, seed: int) -> nn.Module:
-    """A ViT in which no two numbers are equal by construction, so that one can tell where a number came from.
-
-    timm's draw has norms of 1 and biases of 0, which would look alike in every model. Seeds the global generator.
-    """
-    import torch
-
-    torch.manual_seed(seed)
-    model = build_vit(spec)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.add_(0.02 * torch.randn_like(p))
-    return model
-
-
-def same(a: State, b: State) -> bool:
-    """Equal bit for bit: names, types, shapes, values."""
-    return a.keys() == b.keys() and all(a[n].dtype == b[n].dtype and a[n].equal(b[n]) for n in a)
-
-
-def origin(drawn: tuple[State, State], other: tuple[State, State]) -> dict[str, str]:
-    """Where each tensor of the target comes from, told from two targets (before, after) with different fresh draws.
-
-    `given`: the same whatever the fresh draw; `fresh`: its own fresh draw, at most scaled by one number.
-    Raises AssertionError for anything else: a tensor filled in part, or drawn from an unseeded source.
-    """
-    import torch
-
-    def scaled(before: Tensor, after: Tensor) -> bool:
-        factor = (before * after).sum() / (before * before).sum()
-        return bool(factor != 0) and torch.allclose(after, factor * before)
-
-    result = {}
-    for name, after in drawn[1].items():
-        if after.equal(other[1][name]):
-            result[name] = "given"
-        else:
-            both = (drawn, other)
-            fresh = all(scaled(pair[0][name], pair[1][name]) for pair in both)
-            assert fresh, f"{name}: neither given by the method nor the target's own fresh initialisation"
-            result[name] = "fresh"
-    return result
 
 
 def sizes_around(ancestor: VitSpec) -> dict[str, VitSpec]:
@@ -155,11 +61,11 @@ def check_refusal(
     ancestor = ancestor_spec if initializer.ancestors else None
     reason = initializer.supports(ancestor, target_spec)
     assert isinstance(reason, str) and reason.strip(), f"expected the reason why the size is skipped, found {reason!r}"
-    bench = Bench(initializer.resolve(ancestor, [ancestor_spec]), ancestor_spec, ancestor_spec, make_lab)
-    learngene = bench.condense()
-    bench.target_spec = target_spec
+    trial = Trial(initializer.resolve(ancestor, [ancestor_spec]), ancestor_spec, ancestor_spec, make_lab)
+    learngene = trial.learngene
+    trial.target_spec = target_spec
     try:
-        bench.target(learngene, seed=61)
+        trial.target(learngene, seed=61)
     except ValueError as error:
         assert reason in str(error), f"initialize refuses for another reason than supports: {error}, not {reason}"
     else:
@@ -180,19 +86,22 @@ def check_initializer(
     """
     target_spec = target_spec or ancestor_spec.replace(depth=max(1, ancestor_spec.depth // 2))
     check_options(initializer)
+    trial = resolved(initializer, ancestor_spec, target_spec, make_lab)
+    for keeps in PROMISES.values():
+        keeps(trial)
+    return trial.origins
+
+
+def resolved(
+    initializer: Initializer, ancestor_spec: VitSpec, target_spec: VitSpec, make_lab: MakeLab = StubLab
+) -> Trial:
+    """A trial on a pair of sizes, which are served. Raises AssertionError, or ValueError where options do not fit."""
     ancestor = ancestor_spec if initializer.ancestors else None
     assert initializer.supports(ancestor, target_spec) is None, initializer.supports(ancestor, target_spec)
     initializer.check(ancestor, target_spec)
     initializer = initializer.resolve(ancestor, [target_spec])
     assert initializer == initializer.resolve(ancestor, [target_spec]), "resolve changes what it has resolved"
-    bench = Bench(initializer, ancestor_spec, target_spec, make_lab)
-    learngene = check_condense(bench)
-    check_targets(bench, learngene)
-    origins = check_initialize(bench, learngene)
-    check_file(bench, learngene)
-    check_head(bench, learngene)
-    check_trains(bench, learngene)
-    return origins
+    return Trial(initializer, ancestor_spec, target_spec, make_lab)
 
 
 def check_options(initializer: Initializer) -> None:
@@ -205,28 +114,27 @@ def check_options(initializer: Initializer) -> None:
     assert dataclasses.replace(initializer) == initializer
 
 
-def check_condense(bench: Bench) -> Learngene:
+def check_condense(trial: Trial) -> None:
     """Condensing leaves the ancestor alone and gives the same learngene again, whatever the global generator says."""
     import torch
 
-    before = [(state(model), model.training, wants_gradients(model)) for model in bench.ancestors]
+    before = [(state(model), model.training, wants_gradients(model)) for model in trial.ancestors]
     torch.manual_seed(11)
-    learngene = bench.condense()
+    learngene = trial.learngene
     torch.manual_seed(12)
-    again = bench.condense()
+    again = trial.condense()
     assert same(learngene.tensors, again.tensors), "condensing twice gives two learngenes: use lab.generator"
     assert learngene.meta == again.meta, "condensing twice gives different metadata"
-    for model, (weights, training, gradients) in zip(bench.ancestors, before, strict=True):
+    for model, (weights, training, gradients) in zip(trial.ancestors, before, strict=True):
         assert same(state(model), weights), "condense modified the ancestor"
         assert model.training == training, "condense changed the ancestor's mode"
         assert wants_gradients(model) == gradients, "condense froze the ancestor"
-    return learngene
 
 
-def check_targets(bench: Bench, learngene: Learngene) -> None:
+def check_targets(trial: Trial) -> None:
     """What condensing takes from `lab.targets` is said by `family` or `resolve`, and so in the learngene's identity."""
-    init, target = bench.initializer, bench.target_spec
-    ancestor, other = bench.ancestor_spec if init.ancestors else None, target.replace(depth=target.depth + 1)
+    init, target = trial.initializer, trial.target_spec
+    ancestor, other = trial.ancestor_spec if init.ancestors else None, target.replace(depth=target.depth + 1)
     if init.supports(ancestor, other) is not None or init.family(other) != init.family(target):
         return
     try:
@@ -235,27 +143,29 @@ def check_targets(bench: Bench, learngene: Learngene) -> None:
     except ValueError:
         return  # an option that fits the one depth only
     if alike:
-        again = bench.condense(other)
+        learngene, again = trial.learngene, trial.condense(other)
         equal = same(learngene.tensors, again.tensors) and learngene.meta == again.meta
         assert equal, "condense takes more from lab.targets than `family` and `resolve` say: results would be mixed up"
 
 
-def check_initialize(bench: Bench, learngene: Learngene) -> dict[str, str]:
+def check_initialize(trial: Trial) -> None:
     """Every tensor is given or fresh; the same input gives the same target; learngene and ancestor stay as they are."""
+    learngene = trial.learngene
     before = {name: t.clone() for name, t in learngene.tensors.items()}
-    ancestors = [state(model) for model in bench.ancestors]
-    first, again, other = (bench.target(learngene, seed=seed) for seed in (21, 21, 22))
+    ancestors = [state(model) for model in trial.ancestors]
+    first, again, other = (trial.target(learngene, seed=seed) for seed in (21, 21, 22))
     assert same(first[1], again[1]), "initializing twice gives two targets: use lab.generator"
     assert same(learngene.tensors, before), "initialize modified the learngene"
-    unchanged = all(same(state(model), old) for model, old in zip(bench.ancestors, ancestors, strict=True))
+    unchanged = all(same(state(model), old) for model, old in zip(trial.ancestors, ancestors, strict=True))
     assert unchanged, "initialize modified the ancestor"
-    return origin(first, other)
+    trial.origins = origin(first, other)
 
 
-def check_file(bench: Bench, learngene: Learngene) -> None:
+def check_file(trial: Trial) -> None:
     """The learngene survives a file bit for bit, its numbers are those in the file, and it serves as well."""
     from safetensors import safe_open
 
+    learngene = trial.learngene
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "learngene.safetensors"
         learngene.save(path)
@@ -266,15 +176,15 @@ def check_file(bench: Bench, learngene: Learngene) -> None:
     assert learngene.meta == loaded.meta, f"saving changed the metadata: {learngene.meta} is not JSON {loaded.meta}"
     head = sum(n for name, n in sizes.items() if name.split(".")[0] == "head")
     assert (learngene.stored_params, learngene.stored_params_head) == (sum(sizes.values()) - head, head)
-    one, two = bench.target(learngene, seed=31), bench.target(loaded, seed=31)
+    one, two = trial.target(learngene, seed=31), trial.target(loaded, seed=31)
     assert same(one[1], two[1]), "the loaded learngene gives another target"
 
 
-def check_head(bench: Bench, condensed: Learngene) -> None:
+def check_head(trial: Trial) -> None:
     """The head transfers only where `head: transfer` asks for it, between equal class lists, and is stored."""
     for wish in ("transfer", "fresh"):
-        asked = dataclasses.replace(bench, initializer=dataclasses.replace(bench.initializer, head=wish))
-        learngene = condensed if asked.initializer == bench.initializer else asked.condense()
+        asked = dataclasses.replace(trial, initializer=dataclasses.replace(trial.initializer, head=wish))
+        learngene = trial.learngene if asked.initializer == trial.initializer else asked.condense()
         if not learngene.tensors:
             continue  # nothing is stored, so nothing can transfer
         for classes in ("same", "other"):
@@ -285,13 +195,13 @@ def check_head(bench: Bench, condensed: Learngene) -> None:
             assert found == expected, f"head: {wish}, {classes} classes: the head is {found}, expected {expected}"
 
 
-def check_trains(bench: Bench, learngene: Learngene, steps: int = 8) -> None:
+def check_trains(trial: Trial, steps: int = 8) -> None:
     """The filled target learns a fixed batch, and every parameter gets a gradient."""
     import torch
     import torch.nn.functional as F
 
-    target, spec = perturbed(bench.target_spec, seed=51), bench.target_spec
-    bench.initializer.initialize(target, learngene, bench.lab())
+    target, spec = perturbed(trial.target_spec, seed=51), trial.target_spec
+    trial.initializer.initialize(target, trial.learngene, trial.lab())
     target.train()
     images = torch.randn(8, spec.in_chans, spec.img_size, spec.img_size)
     labels = torch.arange(8) % spec.num_classes
@@ -305,6 +215,16 @@ def check_trains(bench: Bench, learngene: Learngene, steps: int = 8) -> None:
     assert losses[-1] < losses[0], f"the target does not learn: losses {losses}"
     dead = [name for name, p in target.named_parameters() if p.grad is None or not p.grad.any()]
     assert not dead, f"no gradient reaches {dead}"
+
+
+PROMISES: dict[str, Callable[[Trial], None]] = {
+    "condense gives one learngene, whatever torch's generator says, and leaves the ancestor as it was": check_condense,
+    "what condense takes from lab.targets is said by family or resolve": check_targets,
+    "initialize gives every tensor or leaves it fresh, the same each time, and changes nothing else": check_initialize,
+    "the learngene survives its file bit for bit, and its stored numbers are counted": check_file,
+    "the head transfers where it is wished for and the classes are equal, and nowhere else": check_head,
+    "the target learns, and a gradient reaches every parameter": check_trains,
+}
 
 
 def check_documented(cls: type[Initializer]) -> None:

@@ -40,6 +40,17 @@ def test_a_gpu_is_missed_only_where_it_is_wanted(visible, more, tmp_path, monkey
     assert bench("plan", write(tmp_path), "--set", "device=cuda", *more, "--results", tmp_path / "results") == 0
 
 
+def test_help_groups_the_commands(capsys):
+    with pytest.raises(SystemExit):
+        bench("--help")
+    out = capsys.readouterr().out
+    titles = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert [title for title in titles if title != "take out:"] == [
+        "options:", "run:", "look:", "bring in:", "keep house:"
+    ], "a command is in no group of bench.cli"  # fmt: skip
+    assert out.index("\n  plan      what would run") < out.index("\n  run       run what is not") < out.index("look:")
+
+
 LIGHT = """
 import sys
 from bench.cli import main

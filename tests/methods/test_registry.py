@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import methods
-from methods.registry import METHODS
+from methods.registry import METHODS, entries
 
 
 def test_names_are_in_the_order_of_the_tables():
@@ -72,3 +72,51 @@ def test_what_is_not_a_method(outside):
         methods.get("outside_methods:Nothing")
     with pytest.raises(ImportError, match="no_such_module"):
         methods.get("no_such_module:Mine")
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """A function: (package, {name: target}) -> installed with these entry points; its modules are not there."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def add(package, brought):
+        folder = tmp_path / f"{package}-1.2.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")
+        lines = [f"{name} = {target}" for name, target in brought.items()]
+        (folder / "entry_points.txt").write_text("\n".join(["[learngene_bench.methods]", *lines]))
+        importlib.invalidate_caches()
+        entries.cache_clear()
+
+    yield add
+    entries.cache_clear()
+
+
+def test_packages_bring_methods_by_entry_points(install, outside):
+    install("mine", {"my_method": "outside_methods:Mine", "lost": "not_there.at_all:Mine"})
+    assert {name: (entry.target, entry.package) for name, entry in methods.packaged().items()} == {
+        "my_method": ("outside_methods:Mine", "mine 1.2"),
+        "lost": ("not_there.at_all:Mine", "mine 1.2"),
+    }
+    assert "outside_methods" not in sys.modules and "my_method" not in methods.names()
+    assert methods.canonical_name("my_method") == "outside_methods:Mine"
+    assert methods.get("my_method", size=3).size == 3
+    with pytest.raises(ImportError, match="not_there"):
+        methods.get("lost")
+    with pytest.raises(KeyError, match="did you mean 'my_method'.*methods: random, .*, my_method, or module:Class"):
+        methods.get("my_metod")
+
+
+def test_a_name_that_two_have_is_an_error_that_names_both(install, outside):
+    install("mine", {"wave": "outside_methods:Mine", "twice": "outside_methods:Mine"})
+    install("theirs", {"twice": "theirs.module:Other"})
+    for name, both in {
+        "wave": "methods.wave:Wave of this project, outside_methods:Mine of mine 1.2",
+        "twice": "outside_methods:Mine of mine 1.2, theirs.module:Other of theirs 1.2",
+    }.items():
+        for ask in (methods.get, methods.canonical_name):
+            with pytest.raises(ValueError, match=f"several methods are named '{name}': {both}; rename"):
+                ask(name)
+    with pytest.raises(ValueError, match="several methods are named"):
+        methods.packaged()
+    assert methods.get("sws") and methods.get("outside_methods:Mine").size == 1

@@ -8,7 +8,7 @@ from torch import nn
 
 import methods
 from bench.jobs.inputs import MethodInput
-from bench.suite.outside import file_of, files_of, hash_of
+from bench.suite.outside import file_of, files_of, hash_of, top_level
 
 
 def watched(model: nn.Module, used: Callable[[], object]) -> nn.Module:
@@ -38,8 +38,9 @@ def same_code(method: MethodInput, function: str) -> Iterator[None]:
     if not method.code:
         return
     planned, files = method.code["modules"], method.code["files"]
+    packages = {top_level(method.use.partition(":")[0])}
     for name in sorted(sys.modules.keys() - before):
-        file = file_of(name)
+        file = file_of(name, packages)
         if file is None or not file.stat().st_size:
             continue
         if name not in planned:

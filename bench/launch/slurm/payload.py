@@ -16,7 +16,7 @@ from bench.launch.devices import visible
 from bench.launch.nodes import Nodes, take_part
 from bench.launch.pool import warm_up
 from bench.launch.schedule import Schedule
-from bench.launch.slurm.scripts.script import warning
+from bench.launch.slurm.scripts.script import BESIDE, warning
 from bench.launch.slurm.submission import events
 from bench.launch.slurm.submission.record import Submission
 from bench.store import Store, log
@@ -38,6 +38,7 @@ class ElementWork:
     index: int
 
     def __call__(self) -> None:
+        sys.path += filter(None, os.environ.get(BESIDE, "").split(os.pathsep))
         if os.environ.get("SLURM_PROCID", "0") == "0":
             Allocation(self).work()
         else:

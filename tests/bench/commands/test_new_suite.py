@@ -7,7 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from bench.commands.new import patch_for, shape_of
+from bench.commands.new.suite_text import patch_for, shape_of
 from bench.suite import load
 from tests.bench.tiny import bench
 
@@ -185,7 +185,7 @@ def test_what_cannot_be_a_data_set_is_said(here, capsys):
 
 
 def test_of_many_images_some_are_opened(here, capsys, monkeypatch):
-    monkeypatch.setattr("bench.commands.new.MOST", 10)
+    monkeypatch.setattr("bench.commands.new.suite.MOST", 10)
     write(here / "pets", {"a": 20, "b": 15})
     made()
     assert "35 images of 2 classes; 9 of them were opened" in capsys.readouterr().out

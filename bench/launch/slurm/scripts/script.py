@@ -1,5 +1,6 @@
 """The sbatch script of an array, by submitit."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 # Slurm's warning would end a Python that has no handler yet, for good: without its handler it is ignored.
 UNWARNED = """sh -c 'trap "" USR2; exec "$0" "$@"' """
+BESIDE = "BENCH_IMPORTS_LAST"  # folders of methods from outside: on PYTHONPATH their files would hide libraries
 
 
 def warning(minutes: int) -> int:
@@ -70,11 +72,13 @@ def _setup(submission: Submission) -> list[str]:
     listed = "find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1"
     whole = f'[ "$(cd {code} && ! find . -type l | grep -q . && {listed})" = {submission.data["code_digest"]} ]'
     private = f'[ -n "$(find {logs} -maxdepth 0 -type d -user $(id -u) ! -perm /022)" ]'
+    beside = os.pathsep.join(submission.data["beside"])
     return [
         f"{whole} || {{ echo {code} is not the code that was submitted; exit 1; }}",
         f"{private} || {{ echo {logs} can be written by others; exit 1; }}",
         "export PYTHONDONTWRITEBYTECODE=1",
-        f"export PYTHONPATH={shlex.quote(':'.join([submission.data['code'], *submission.data['beside']]))}",
+        f"export PYTHONPATH={code}",
+        *([f"export {BESIDE}={shlex.quote(beside)}"] if beside else []),
     ]
 
 

@@ -14,7 +14,7 @@ from bench import files, provenance
 from bench.files import make_private
 from bench.plan import Plan
 from bench.store import Store
-from bench.suite.outside import file_of
+from bench.suite.outside import file_of, top_level
 
 SKIPPED = ("__pycache__", ".git")
 
@@ -86,7 +86,7 @@ def declared(plan: Plan) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for method in plan.suite.methods:
         module = type(method.initializer).__module__
-        own = file_of(module)
+        own = file_of(module, {top_level(module)})
         if method.code and own:
             above = Path(*module.split(".")[:-1])
             found |= {str(above / name): own.parent / name for name in method.code.files}
@@ -95,7 +95,8 @@ def declared(plan: Plan) -> dict[str, Path]:
 
 def folders_beside(plan: Plan) -> list[str]:
     """Return the folders that methods from outside may import more from."""
-    return sorted({str(Path(file).resolve().parent) for file in outside(plan)})
+    files = [Path(file).resolve() for file in outside(plan)]
+    return sorted({str(file.parents[file.name == "__init__.py"]) for file in files})
 
 
 def outside(plan: Plan) -> list[str]:

@@ -1,6 +1,5 @@
-"""`bench new suite`: looks at a folder of images and writes a suite that runs on it."""
+"""What `bench new suite` writes: sizes that fit the images, and a comment for whatever may be otherwise."""
 
-import argparse
 import json
 import os
 import re
@@ -8,22 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data import DataSettings
-from bench.data.known import DEFAULTS
-from bench.data.parts import USUAL
-from bench.data.settings import Cut
-from bench.data.sources import folder
-from bench.data.survey import some
-from bench.doctor.images import Look, look
-from bench.errors import UsageError
-from bench.suite.values import RESERVED_NAMES
+from bench.doctor.images import Look
 
-MOST = 5000  # images that are opened
 USUAL_SIZE = 224  # pixels; larger images are scaled down to it
 SMALL = 96  # pixels; images up to it are held in memory, at small models
 MEMORY = 5e8  # bytes
 ENOUGH = 40_000  # images that an ancestor is trained on, with repetitions: epochs are chosen so
-CUT = Cut(val=0.1, test=0.2)
 
 
 @dataclass(frozen=True)
@@ -33,93 +22,6 @@ class Shape:
     img_size: int
     patch_size: int
     whole: bool
-
-
-def main(options: argparse.Namespace) -> int:
-    root = options.folder.expanduser()
-    name = name_for(root)
-    out = options.out or Path(f"{name}.yaml")
-    if out.exists():
-        raise UsageError(f"{out} is there already; expected another --out, or remove it first")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"{out.absolute().parent} is no folder; expected one for the suite, see --out")
-    layout = layout_of(root)
-    settings = DataSettings.model_validate({"name": name, "source": "folder", "root": str(root), **layout})
-    try:
-        survey = folder.survey(settings)
-        files = folder.files(settings, survey)
-    except (ValueError, OSError) as error:
-        raise UsageError(str(error)) from None
-    chosen = files[:: -(-len(files) // MOST)]
-    found = look([file.path for file in chosen])
-    if found.troubles:
-        n = f"{len(found.troubles)} of {len(chosen)} images cannot be read"
-        raise UsageError(f"{n}: {some(found.troubles)}; repair or remove them")
-    trained_on = look([file.path for file in chosen if file.part == "train"])
-    about = facts(found, survey.classes, [len(survey.found[1]["train"][c]) for c in survey.classes], len(files))
-    text = suite_text(name, root, out, layout, survey.sizes, len(survey.classes), found, trained_on, about)
-    with out.open("x", encoding="utf-8") as file:
-        file.write(text)
-    print("\n".join(about))
-    print(f"\nwritten: {out}\n")
-    for command, purpose in (("doctor", "whether all is there"), ("plan", "what it would do and cost"), ("run", "go")):
-        print(f"  python -m bench {command} {out}".ljust(50) + f" # {purpose}")
-    return 0
-
-
-def name_for(root: Path) -> str:
-    """The folder's name as a suite's, and as that of a data set which is not one of those known."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", root.absolute().name).strip("_") or "images"
-    return f"my_{name}" if name in DEFAULTS or name in RESERVED_NAMES else name
-
-
-def layout_of(root: Path) -> dict[str, dict[str, object]]:
-    """`splits` and `split` for what a folder consists of. Raises UsageError for what holds no class folders."""
-    if not root.is_dir():
-        raise UsageError(f"{root} is not a folder; {folder.EITHER}")
-    if "$" in str(root):
-        raise UsageError(f"{root}: a suite takes what follows a $ for a variable; expected a path without it")
-    inside = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
-    if not inside:
-        raise UsageError(f"{root} has no folders; {folder.EITHER}")
-    parts = {
-        part: next((n for n in names if n in inside and has_classes(root / n)), None) for part, names in USUAL.items()
-    }
-    cut = CUT.model_dump()
-    if parts["train"] is None:
-        return {"split": cut}
-    if parts["test"] is None and parts["val"] is None:
-        return {"splits": {"train": parts["train"]}, "split": cut}
-    if parts["test"] is None:
-        return {"splits": {"train": parts["train"], "test": parts["val"]}}
-    return {"splits": {part: name for part, name in parts.items() if name}}
-
-
-def has_classes(path: Path) -> bool:
-    """Whether a folder is a part, with folders of classes in it, and not a class that is called like one."""
-    entries = [entry for entry in os.scandir(path) if not entry.name.startswith(".")]
-    images = any(entry.name.lower().endswith(folder.EXTENSIONS) for entry in entries)
-    return not images and any(entry.is_dir() for entry in entries)
-
-
-def facts(found: Look, classes: Sequence[str], counts: Sequence[int], n: int) -> list[str]:
-    """What was found, a line each."""
-    seen = sum(found.sizes.values())
-    looked = f"{n:,} images of {len(classes)} classes" + (f"; {seen:,} of them were opened" if seen < n else "")
-    widths, heights = zip(*found.sizes, strict=True)
-    (width, height), most = found.sizes.most_common(1)[0]
-    sizes = f"all {width}x{height} pixels"
-    if len(found.sizes) > 1:
-        sizes = f"{min(widths)}x{min(heights)} to {max(widths)}x{max(heights)} pixels; {most:,} are {width}x{height}"
-    kinds = ", ".join(f"{n:,} {mode}" for mode, n in found.modes.most_common())
-    lines = [
-        looked,
-        f"for training {min(counts)} to {max(counts)} of a class: {some(list(classes), 5)}",
-        f"{sizes}, {'grey' if found.grey else 'in colour'} (as stored: {kinds})",
-    ]
-    if found.animated:
-        lines.append(f"{found.animated:,} have several frames: the first counts")
-    return lines
 
 
 def shape_of(sizes: Sequence[tuple[int, int]]) -> Shape:

@@ -1,0 +1,8 @@
+"""`bench new`: writes a suite for a folder of images, or a method with a suite to try it."""
+
+import argparse
+from importlib import import_module
+
+
+def main(options: argparse.Namespace) -> int:
+    return import_module(f"bench.commands.new.{options.kind}").main(options)  # one of the two is needed

@@ -1,0 +1,1 @@
+"""Where commands and workers begin: one package, which is installed a second time, beside `bench`."""
