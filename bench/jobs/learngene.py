@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.identity import canonical, spec_settings
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import MethodInput, read_recipe, read_spec, recipe_settings
+from bench.jobs.model import LEARNGENE_FILE
 from bench.recipes.recipe import Recipe
 from methods import Initializer, Learngene
 from methods.vit import VitSpec
@@ -93,9 +94,6 @@ class LearngeneJob(JobDescription):
         return (*self.ancestors, *super().models_used)
 
     def work(self, context: Context) -> Result:
-        # not above: it imports torch, and descriptions are read where plans are made
-        from bench.jobs.parts.artifacts import LEARNGENE_FILE
-
         lab = context.lab(no_fit="" if self.method.trains else NO_FIT)
         lab.classes = self.known_classes(context)
         if self.method.source and not self.looks_at_targets:

@@ -22,6 +22,7 @@ from bench.suite.values import (
     DepthAxis,
     FloatAxis,
     IntAxis,
+    KeptWeights,
     Label,
     Name,
     NameAxis,
@@ -248,7 +249,9 @@ class SuiteFile(Strict):
     threads: Count = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint: Checkpoint = Field(default_factory=Checkpoint)
-    keep_weights: bool = False
+    keep_weights: KeptWeights = Field(
+        default="none", description="which weights of runs stay: their start, their end; true is end"
+    )
     prepared: str | None = Field(
         default=None, description="a folder of bench prepare: data sets of image files are read from there"
     )
