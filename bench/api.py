@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import copy
-import secrets
-import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +12,7 @@ from torch import Tensor, nn
 from bench.data import Dataset, DataSettings, Description
 from bench.data.memory import TensorSplit
 from bench.recipes.recipe import Recipe
-from bench.store import JobDir
+from bench.store.nowhere import Nowhere
 from bench.train.cost import Cost, total
 from bench.train.lab import JobLab
 from bench.train.session import Session
@@ -93,17 +89,6 @@ class Lab(JobLab):
             return super().fit(module, name=name, recipe=recipe, **options)
         finally:
             self.session.done.pop(name, None)  # kept for a job that resumes
-
-
-class Nowhere(JobDir):
-    """The folder of a job that leaves nothing behind: it is never made. Warnings are Python's."""
-
-    def __init__(self) -> None:
-        super().__init__(Path(tempfile.gettempdir(), f"bench-{secrets.token_hex(16)}"))
-
-    def append_log(self, event: str, **values: Any) -> None:
-        if event == "warning":
-            warnings.warn(str(values.get("message")), stacklevel=2)
 
 
 def _dataset(

@@ -97,8 +97,22 @@ def parser() -> argparse.ArgumentParser:
     methods.add_argument("name", nargs="?", metavar="NAME")
     methods.add_argument("--markdown", action="store_true", help="the table of docs/methods.md")
 
+    _export(command("export", "a model or learngene of a job, as a folder that timm loads", suites=None))
+
     command("schema", "print the JSON schema of suite files, for editors", suites=None)
     return top
+
+
+def _export(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("run", metavar="RUN", nargs="?", help="identity or readable id of a job, or what one begins with")
+    for column in ("suite", "method", "target", "dataset", "seed"):
+        sub.add_argument(f"--{column}", metavar=column.upper(), help=f"a run of this {column}, as the tables say it")
+    sub.add_argument("--what", choices=("end", "start", "ancestor", "learngene"),
+                     help="default: the end of a run; of a start, learngene or ancestor itself")  # fmt: skip
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder that is made")
+    sub.add_argument("--force", action="store_true", help="replace an earlier export")
+    sub.add_argument("--use", metavar="MODULE:CLASS", help="the method from outside whose code may be run for a start")
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
 
 
 def _positive(text: str) -> int:
