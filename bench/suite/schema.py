@@ -200,6 +200,9 @@ class MethodKeys(Strict):
     condense_on: Dataset | None = Field(
         default=None, description="the data set that its learngene is made on; default: its ancestor's"
     )
+    learngene: str | None = Field(
+        default=None, description="a file that holds its learngene, which is then not condensed; known by its content"
+    )
     control: str = Field(default="", description="what this label controls for, where it is no method to compare")
 
 
