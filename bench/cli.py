@@ -98,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
     methods.add_argument("--markdown", action="store_true", help="the table of docs/methods.md")
 
     _export(command("export", "a model or learngene of a job, as a folder that timm loads", suites=None))
+    _init(command("init", "the starting weights of a target, by a method, without a suite", suites=None))
 
     command("schema", "print the JSON schema of suite files, for editors", suites=None)
     return top
@@ -113,6 +114,32 @@ def _export(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--force", action="store_true", help="replace an earlier export")
     sub.add_argument("--use", metavar="MODULE:CLASS", help="the method from outside whose code may be run for a start")
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+
+
+def _init(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("out", type=Path, metavar="OUT", nargs="?", help="the folder that is made")
+    sub.add_argument("--method", required=True, metavar="NAME", help="a method, or MODULE:CLASS")
+    sub.add_argument("--from", dest="source", action="append", default=[], metavar="SOURCE",
+                     help="the ancestor: timm:NAME, a file of weights, or a folder of bench export")  # fmt: skip
+    sub.add_argument("--heads", type=_positive, metavar="N", help="of the ancestor in a file, which does not say it")
+    sub.add_argument("--to", metavar="KEY=VALUE,...",
+                     help="its size, such as depth=6,embed_dim=192,num_heads=3; default: the ancestor's")  # fmt: skip
+    sub.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the method")
+    sub.add_argument("--learngene", metavar="FILE|ID", help="a learngene that is there, in place of condensing one")
+    sub.add_argument("--classes", metavar="N", help="of a fresh head; default: the ancestor's, or the data set's")
+    sub.add_argument("--img-size", type=_positive, metavar="N", help="pixels; default: the ancestor's")
+    sub.add_argument("--dataset", metavar="DATA", help="for methods that train or read images: as a suite says it")
+    sub.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+                     help="change a setting of the suite that this is, see --print-suite")  # fmt: skip
+    sub.add_argument("--print-suite", action="store_true", help="print that suite, and make nothing")
+    sub.add_argument("--force", action="store_true", help="replace an earlier export")
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR",
+                     help="where what is trained is kept; default: results")  # fmt: skip
+
+
+def _seed(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
 
 
 def _positive(text: str) -> int:

@@ -3,6 +3,8 @@
 import argparse
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bench.errors import UsageError
 from bench.export.selection import COLUMNS, select
@@ -19,15 +21,23 @@ def main(options: argparse.Namespace) -> int:
     print(f"{selected.kind} {selected.id}", flush=True)
     from bench.export.of_job import export  # not above: it imports torch, and mistakes are told before
 
-    with warnings.catch_warnings():
-        warnings.showwarning = _warn
-        usage = export(store, selected, options.what, options.out, force=options.force, use=options.use, say=_say)
+    with shown_warnings():
+        usage = export(store, selected, options.what, options.out, force=options.force, use=options.use, say=say)
     print(f"written: {options.out}\n\n{usage}")
     return 0
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print what is being done, at once."""
     print(text, flush=True)
+
+
+@contextmanager
+def shown_warnings() -> Iterator[None]:
+    """Show warnings as commands do, in a line each."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        yield
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:

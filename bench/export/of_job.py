@@ -36,6 +36,7 @@ from bench.train.evaluate import evaluate
 from bench.train.session import Session
 from bench.worker.process import deterministic
 from methods import Learngene
+from methods.vit import spec_of
 
 OF = {"run": ("end", "start", "learngene", "ancestor"), "start": ("start", "learngene", "ancestor")}
 OF |= {"learngene": ("learngene", "ancestor"), "ancestor": ("ancestor",)}  # what can be exported of which kind of job
@@ -197,7 +198,7 @@ def _model(what: str, source: Source, history: Line, selected: Selected, store: 
             remark = held(scores, source, split.n)
             say(f"top-1 {scores['top1']:.2f}% ({part}){remark}")
             rows = [("what", _title(what)), *card.of_method(history.method)]
-            rows += _size(again, images) + card.of_accuracy(scores, split.n, part, step.job.data.name)
+            rows += size_rows(again, images) + card.of_accuracy(scores, split.n, part, step.job.data.name)
             rows += card.of_seeds(selected.rows, tables(store.root)) if what == "end" else []
             rows += card.of_line(history) + card.of_code(step.result)
             text = card.card(f"{step.id}, {what}", rows, timm_folder.lines(out.name))
@@ -226,18 +227,16 @@ def _as_evaluated(model: nn.Module, step: Done, context: Context) -> nn.Module:
     return as_trained(model, dict(step.result), context.data, trained_here=False)
 
 
-def _size(model: Any, images: DataSettings) -> list[tuple[str, str]]:
-    spec = timm_folder.spec_of(model) if model.pretrained_cfg["architecture"] == timm_folder.ARCHITECTURE else None
-    count = sum(parameter.numel() for parameter in model.parameters())
-    size = (
-        f"{spec.depth} blocks of width {spec.embed_dim}, {spec.num_heads} heads, patches of {spec.patch_size}; "
-        if spec
-        else ""
-    )
-    work = f", {models.macs(spec):,} MACs an image" if spec else ""
-    return [
-        ("size", f"{size}{count:,} parameters{work}; images {images.in_chans} x {images.img_size} x {images.img_size}")
-    ]
+def size_rows(model: nn.Module, images: DataSettings) -> list[tuple[str, str]]:
+    """Its size, for the card."""
+    count = f"{sum(parameter.numel() for parameter in model.parameters()):,} parameters"
+    try:
+        spec = spec_of(model)
+        blocks = f"{spec.depth} blocks of width {spec.embed_dim}, {spec.num_heads} heads, patches of {spec.patch_size}"
+        text = f"{blocks}; {count}, {models.macs(spec):,} MACs an image"
+    except TypeError:
+        text = count
+    return [("size", f"{text}; images {images.in_chans} x {images.img_size} x {images.img_size}")]
 
 
 def held(scores: dict[str, float], source: Source, n: int) -> str:
