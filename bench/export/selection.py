@@ -28,7 +28,7 @@ def select(store: Store, text: str | None, wishes: Mapping[str, str]) -> Selecte
     """The one job that is meant.
 
     text: an identity of any kind of job, a readable id of a run (`LABEL-TARGET-DATA-sSEED`), or what either begins
-        with; None where `wishes` say which run.
+        with; a run before what else is called so; None where `wishes` say which run.
     wishes: what columns of a table say (`COLUMNS`), of the tables in the results folder.
     Raises UsageError where there is none, or where there are several.
     """
@@ -45,6 +45,8 @@ def select(store: Store, text: str | None, wishes: Mapping[str, str]) -> Selecte
         whole = [(kind, id) for kind, id in jobs if text == id or text in names.get(id, ())]
         begins = [(kind, id) for kind, id in jobs if any(name.startswith(text) for name in (id, *names.get(id, ())))]
         matches = whole or begins
+        runs = [match for match in matches if match[0] == "run"]
+        matches = runs if len(runs) == 1 else matches  # its start and learngene begin alike
     asked = " ".join([repr(text)] * (text is not None) + [f"--{name} {wish}" for name, wish in wishes.items()])
     if not matches:
         raise UsageError(f"no job in {store.root} is {asked}; {_expected(store, rows if wishes else None)}")

@@ -56,8 +56,8 @@ def write(
     save_for_hf(rebuilt, str(folder), model_config=labels, model_args=arguments, safe_serialization=True)
     rebuilt.pretrained_cfg = own
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
-    described = {META_KEY: json.dumps({"spec": dataclasses.asdict(spec), "classes": class_id})} if spec else {}
-    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"} | described)
+    described = {META_KEY: json.dumps({"spec": dataclasses.asdict(spec), "classes": class_id})} if spec else None
+    save_file(tensors, str(folder / WEIGHTS), metadata=described)  # one key: several come in any order
 
 
 def size_of(model: nn.Module) -> VitSpec | None:
