@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import copy
-import secrets
-import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +13,14 @@ from torch import Tensor, nn
 from bench.data import Dataset, DataSettings, Description
 from bench.data.memory import TensorSplit
 from bench.recipes.recipe import Recipe
-from bench.store import JobDir
+from bench.store.nowhere import Nowhere
 from bench.train.cost import Cost, total
 from bench.train.lab import JobLab
 from bench.train.session import Session
 from methods.vit import VitSpec, spec_of
+
+if TYPE_CHECKING:
+    from bench.export.start import Start
 
 Labelled = tuple[Any, Any]  # images [n, channels, size, size] and labels [n], tensors or arrays
 
@@ -54,6 +54,32 @@ def lab(
     if targets is None:
         targets = [spec_of(teacher)] if teacher is not None else []
     return Lab(data, on, teacher, targets, Recipe().merged(dict(recipe or {})), seed)
+
+
+def start(
+    method: str,
+    *,
+    source: str | Sequence[str] = (),
+    to: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    results: str | Path = "results",
+    **wishes: Any,
+) -> Start:
+    """A target with its starting weights, as `bench init` makes it: `.model`, `.save(FOLDER)`, `.suite`.
+
+    source:  the ancestor, or several: `timm:NAME`, a file of weights, a folder of `bench export`.
+    to:      the target's size, such as {"depth": 6}; what is left out is the ancestor's.
+    options: of the method. results: where methods that train leave their jobs; others write nothing.
+    wishes:  `learngene`, `classes`, `img_size`, `dataset`, `heads`, `seed` (see `bench.export.wish.Wish`).
+    Raises UsageError or SuiteError for what cannot be, BenchError for what fails.
+    """
+    from bench.export.start import make  # not above: a Lab needs none of it
+    from bench.export.wish import Wish
+
+    if wishes.get("learngene") is not None:
+        wishes["learngene"] = Path(wishes["learngene"])
+    sources = (source,) if isinstance(source, str) else tuple(source)
+    return make(Wish(method, sources, to or {}, options or {}, **wishes), results=Path(results))
 
 
 class Lab(JobLab):
@@ -93,17 +119,6 @@ class Lab(JobLab):
             return super().fit(module, name=name, recipe=recipe, **options)
         finally:
             self.session.done.pop(name, None)  # kept for a job that resumes
-
-
-class Nowhere(JobDir):
-    """The folder of a job that leaves nothing behind: it is never made. Warnings are Python's."""
-
-    def __init__(self) -> None:
-        super().__init__(Path(tempfile.gettempdir(), f"bench-{secrets.token_hex(16)}"))
-
-    def append_log(self, event: str, **values: Any) -> None:
-        if event == "warning":
-            warnings.warn(str(values.get("message")), stacklevel=2)
 
 
 def _dataset(

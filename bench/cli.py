@@ -124,6 +124,9 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("method", metavar="METHOD", help="MODULE:CLASS, or the name of a method")
     check.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the method")
 
+    _export(command("export", "a model or learngene of a job, as a folder that timm loads", suites=None))
+    _init(command("init", "the starting weights of a target, by a method, without a suite", suites=None))
+
     command("schema", "print the JSON schema of suite files, for editors", suites=None)
     top.epilog = f"{_grouped(summaries)}\n{EPILOG}"
     return top
@@ -138,6 +141,44 @@ def _grouped(summaries: dict[str, str]) -> str:
         there = [name for name in names if name in summaries]
         lines += [f"{group}:", *(f"  {name:<10}{summaries[name]}" for name in there), ""] if there else []
     return "\n".join(lines)
+
+
+def _export(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("run", metavar="RUN", nargs="?", help="identity or readable id of a job, or what one begins with")
+    for column in ("suite", "method", "target", "dataset", "seed"):
+        sub.add_argument(f"--{column}", metavar=column.upper(), help=f"a run of this {column}, as the tables say it")
+    sub.add_argument("--what", choices=("end", "start", "ancestor", "learngene"),
+                     help="default: the end of a run; of a start, learngene or ancestor itself")  # fmt: skip
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder that is made")
+    sub.add_argument("--force", action="store_true", help="replace an earlier export")
+    sub.add_argument("--use", metavar="MODULE:CLASS", help="the method from outside whose code may be run for a start")
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+
+
+def _init(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("out", type=Path, metavar="OUT", nargs="?", help="the folder that is made")
+    sub.add_argument("--method", required=True, metavar="NAME", help="a method, or MODULE:CLASS")
+    sub.add_argument("--from", dest="source", action="append", default=[], metavar="SOURCE",
+                     help="the ancestor: timm:NAME, a file of weights, or a folder of bench export")  # fmt: skip
+    sub.add_argument("--heads", type=_positive, metavar="N", help="of the ancestor in a file, which does not say it")
+    sub.add_argument("--to", metavar="KEY=VALUE,...",
+                     help="its size, such as depth=6,embed_dim=192,num_heads=3; default: the ancestor's")  # fmt: skip
+    sub.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the method")
+    sub.add_argument("--learngene", metavar="FILE|ID", help="a learngene that is there, in place of condensing one")
+    sub.add_argument("--classes", metavar="N", help="of a fresh head; default: the ancestor's, or the data set's")
+    sub.add_argument("--img-size", type=_positive, metavar="N", help="pixels; default: the ancestor's")
+    sub.add_argument("--dataset", metavar="DATA", help="for methods that train or read images: as a suite says it")
+    sub.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+                     help="change a setting of the suite that this is, see --print-suite")  # fmt: skip
+    sub.add_argument("--print-suite", action="store_true", help="print that suite, and make nothing")
+    sub.add_argument("--force", action="store_true", help="replace an earlier export")
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR",
+                     help="where what is trained is kept; default: results")  # fmt: skip
+
+
+def _seed(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
 
 
 def _positive(text: str) -> int:

@@ -108,8 +108,7 @@ def disk(plan: Plan, store: Store) -> Iterator[Finding]:
     for job in map(plan.description, plan.jobs):
         size = BYTES * models.params(job.spec)
         largest = max(largest, size)
-        if job.keeps_weights:
-            kept += size
+        kept += job.models_kept * size
     workers = plan.suite.file.jobs or len(gpus()) or cores()
     need = kept + workers * COPIES * largest
     folder = next(path for path in (store.root.absolute(), *store.root.absolute().parents) if path.is_dir())

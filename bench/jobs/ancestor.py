@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.identity import spec_settings
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import WeightsInput, read_recipe, read_spec, recipe_settings
+from bench.jobs.model import ANCESTOR_FILE
 from bench.recipes.recipe import Recipe
 from bench.suite.timm_models import lookup
 from methods.vit import VitSpec, build_vit
@@ -87,7 +88,7 @@ class AncestorJob(JobDescription):
 
     def work(self, context: Context) -> Result:
         # not above: they import torch, and descriptions are read where plans are made
-        from bench.jobs.parts.artifacts import ANCESTOR_FILE, save_model
+        from bench.jobs.parts.artifacts import save_model
         from bench.train.evaluate import evaluate
 
         if self.weights is not None:

@@ -66,9 +66,9 @@ class JobDescription(ABC):
         return (self.spec,)
 
     @property
-    def keeps_weights(self) -> bool:
-        """Whether an artifact of about the model's size stays."""
-        return True
+    def models_kept(self) -> int:
+        """How many artifacts of about the model's size stay."""
+        return 1
 
     @abstractmethod
     def equal_work(self) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.identity import canonical, spec_settings
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import MethodInput, read_recipe, read_spec, recipe_settings
+from bench.jobs.model import LEARNGENE_FILE
 from bench.recipes.recipe import Recipe
+from bench.suite.ready_learngene import identity
 from methods import Initializer, Learngene
 from methods.vit import VitSpec
 
@@ -27,6 +30,7 @@ NO_FIT = "condense called lab.fit; a method that trains something itself says so
 class LearngeneJob(JobDescription):
     """What a method makes of `ancestors` for the targets of a family. recipe: of what it trains, if it does.
 
+    ready, file: of one that is there already: the SHA-256 of its file, and where that is.
     looks_at_targets: whether the method, one from outside, says that it makes another one for other targets.
     """
 
@@ -38,8 +42,13 @@ class LearngeneJob(JobDescription):
     served: tuple[VitSpec, ...]
     recipe: Recipe = Recipe()
     looks_at_targets: bool = False
+    ready: str | None = None
+    file: str | None = None
 
     def depends_on(self) -> dict[str, Any]:
+        if self.ready is not None:
+            given = {"method": self.method.settings(), "file": self.ready, "data": self.data.fingerprint}
+            return given | ({"teacher": self.teacher} if self.teacher else {})
         settings = {
             "method": self.method.settings(),
             "family": self.family,
@@ -59,17 +68,20 @@ class LearngeneJob(JobDescription):
 
     def local_settings(self) -> dict[str, Any]:
         targets = [dict(vars(spec)) for spec in self.served]
-        return {"targets": targets, "teacher": self.teacher} | self.method.local()
+        file = {"file": self.file} if self.file else {}
+        return {"targets": targets, "teacher": self.teacher} | self.method.local() | file
 
     @classmethod
     def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
         return {
             "method": MethodInput.read(settings, local),
-            "family": settings["family"],
-            "ancestors": tuple(settings["ancestors"]),
+            "family": settings.get("family"),
+            "ancestors": tuple(settings.get("ancestors", ())),
             "served": tuple(read_spec(target) for target in local["targets"]),
-            "recipe": read_recipe(settings["recipe"]),
+            "recipe": read_recipe(settings.get("recipe", {})),
             "looks_at_targets": "targets" in settings,
+            "ready": settings.get("file"),
+            "file": local.get("file"),
         }
 
     @property
@@ -83,19 +95,36 @@ class LearngeneJob(JobDescription):
 
     @property
     def training(self) -> Recipe | None:
-        return self.recipe if self.method.trains else None
+        return self.recipe if self.ready is None and self.method.trains else None
+
+    @property
+    def ready_made(self) -> bool:
+        """Whether it came as a file, so that nobody here knows what it cost."""
+        return self.ready is not None
 
     def equal_work(self) -> dict[str, Any]:
-        return {"method": self.method.settings(), "targets": [spec_settings(spec) for spec in self.served]}
+        work = {"method": self.method.settings(), "targets": [spec_settings(spec) for spec in self.served]}
+        return work | ({"file": self.ready} if self.ready else {})
 
     @property
     def models_used(self) -> tuple[str, ...]:
         return (*self.ancestors, *super().models_used)
 
     def work(self, context: Context) -> Result:
-        # not above: it imports torch, and descriptions are read where plans are made
-        from bench.jobs.parts.artifacts import LEARNGENE_FILE
+        gene = self.made(context) if self.ready is None else self.taken()
+        context.keep(LEARNGENE_FILE, gene.save)
+        counts = {name: getattr(gene, name) for name in ("stored_params", "stored_params_head", "stored_bytes")}
+        return counts, [LEARNGENE_FILE]
 
+    def taken(self) -> Learngene:
+        """The learngene that is there already. Raises ValueError where the file has changed since it was planned."""
+        assert self.file is not None
+        if not Path(self.file).is_file() or identity(self.file) != self.ready:
+            raise ValueError(f"{self.file} has changed since this job was planned; run the suite again")
+        return Learngene.load(self.file)
+
+    def made(self, context: Context) -> Learngene:
+        """The learngene that the method condenses."""
         lab = context.lab(no_fit="" if self.method.trains else NO_FIT)
         lab.classes = self.known_classes(context)
         if self.method.source and not self.looks_at_targets:
@@ -103,12 +132,10 @@ class LearngeneJob(JobDescription):
         gene = self.condense(context, lab)
         if not isinstance(gene, Learngene):
             raise TypeError(f"condense returned {type(gene).__name__}; expected a methods.Learngene")
-        context.keep(LEARNGENE_FILE, gene.save)
-        counts = {name: getattr(gene, name) for name in ("stored_params", "stored_params_head", "stored_bytes")}
-        return counts, [LEARNGENE_FILE]
+        return gene
 
     def rehearse(self, context: Context) -> Learngene:
-        return self.condense(context, context.lab())
+        return self.condense(context, context.lab()) if self.ready is None else self.taken()
 
     def condense(self, context: Context, lab: JobLab) -> Learngene:
         from bench.jobs.parts.watch import same_code, watched  # not above: as in work

@@ -7,6 +7,11 @@ from typing import Any, Literal, Self, get_args
 # In the order of the flow. Kind `k` is described by the class `KJob` of the module `bench/jobs/k.py`.
 KINDS = ("ancestor", "learngene", "start", "run")
 
+# The artifacts of jobs: files of weights that others take. A run keeps its own as it is told to.
+ANCESTOR_FILE = WEIGHTS_FILE = "weights.safetensors"
+LEARNGENE_FILE = "learngene.safetensors"
+START_FILE = "start.safetensors"
+
 # What is known of a job: `elsewhere`: another process holds it; `skipped`: what it needs failed.
 State = Literal["done", "running", "elsewhere", "pending", "failed", "skipped", "interrupted"]
 STATES: tuple[State, ...] = get_args(State)

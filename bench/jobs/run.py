@@ -11,6 +11,7 @@ from bench import models
 from bench.identity import spec_settings
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import MethodInput, read_recipe, read_spec, recipe_settings
+from bench.jobs.model import START_FILE, WEIGHTS_FILE
 from bench.recipes.recipe import Recipe
 from bench.train.cost import total
 from methods.vit import VitSpec
@@ -31,6 +32,7 @@ class RunJob(JobDescription):
     sizes:      of an equal total budget: how many targets share the learngene `paid_learngene`.
     candidates: tuning runs by the learning rate, as text, that they tried.
     part:       `val` for a tuning run, which does not look at test.
+    keep_weights: which stay, of `none`, `start`, `end` and `both`; those of a `start` job are kept there.
     """
 
     kind = "run"
@@ -44,7 +46,7 @@ class RunJob(JobDescription):
     sizes: int = 0
     candidates: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     part: Literal["val"] | None = None
-    keep_weights: bool = False
+    keep_weights: str = "none"
 
     def depends_on(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -78,7 +80,7 @@ class RunJob(JobDescription):
 
     @classmethod
     def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
-        budget = settings.get("budget", {})
+        budget, kept = settings.get("budget", {}), local.get("keep_weights", "none")
         return {
             "target": read_spec(settings["target"]),
             "recipe": read_recipe(settings["recipe"]),
@@ -89,7 +91,7 @@ class RunJob(JobDescription):
             "sizes": budget.get("sizes", 0),
             "candidates": settings.get("tune", {}).get("lr", {}),
             "part": settings.get("part"),
-            "keep_weights": local.get("keep_weights", False),
+            "keep_weights": {True: "end", False: "none"}.get(kept, kept),  # earlier versions knew these two
         }
 
     @property
@@ -105,8 +107,14 @@ class RunJob(JobDescription):
         return self.recipe.distill is not None
 
     @property
-    def keeps_weights(self) -> bool:
-        return self.keep_weights
+    def kept_files(self) -> list[str]:
+        """The artifacts, as `keep_weights` wishes."""
+        start = self.keep_weights in ("start", "both") and self.start is None
+        return [START_FILE] * start + [WEIGHTS_FILE] * (self.keep_weights in ("end", "both"))
+
+    @property
+    def models_kept(self) -> int:
+        return len(self.kept_files)
 
     def equal_work(self) -> dict[str, Any]:
         return {}
@@ -117,11 +125,14 @@ class RunJob(JobDescription):
 
     def work(self, context: Context) -> Result:
         # not above: they import torch, and descriptions are read where plans are made
-        from bench.jobs.parts.artifacts import WEIGHTS_FILE, save_model
+        from bench.jobs.parts.artifacts import save_model
         from bench.jobs.parts.fairness import tuned, within_budget
 
         target, facts = self.starting_weights(context)
         init_cost = total(context.session.costs)
+        described = {"spec": dataclasses.asdict(self.target), "classes": context.data.class_id}
+        if START_FILE in self.kept_files:
+            context.keep(START_FILE, lambda path: save_model(target, path, described))
         needs = sorted(context.session.seen)
         recipe = self.recipe
         if self.candidates:
@@ -147,11 +158,9 @@ class RunJob(JobDescription):
             "needs": needs,
             "evals": evals,
         }
-        if not self.keep_weights:
-            return result, []
-        described = {"spec": dataclasses.asdict(self.target), "classes": context.data.class_id}
-        context.keep(WEIGHTS_FILE, lambda path: save_model(target, path, described))
-        return result, [WEIGHTS_FILE]
+        if WEIGHTS_FILE in self.kept_files:
+            context.keep(WEIGHTS_FILE, lambda path: save_model(target, path, described))
+        return result, self.kept_files
 
     def rehearse(self, context: Context) -> None:
         self.train(context, context.fresh(self.target), self.recipe)

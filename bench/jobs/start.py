@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.identity import spec_settings
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import MethodInput, read_recipe, read_spec, recipe_settings
+from bench.jobs.model import START_FILE
 from bench.recipes.recipe import Recipe
 from methods.vit import VitSpec
 
@@ -71,8 +72,7 @@ class StartJob(JobDescription):
         return {"method": self.method.settings()}
 
     def work(self, context: Context) -> Result:
-        # not above: it imports torch, and descriptions are read where plans are made
-        from bench.jobs.parts.artifacts import START_FILE, save_model
+        from bench.jobs.parts.artifacts import save_model  # not above: it imports torch, and plans read descriptions
 
         target, facts = self.rehearse(context)
         context.keep(START_FILE, lambda path: save_model(target, path))

@@ -9,7 +9,7 @@ from bench.plan.head_checks import unknown_head
 from bench.plan.jobs import Jobs, method_recipe
 from bench.plan.model import Family, RunCell
 from bench.plan.recipe_checks import RecipeChecks
-from bench.plan.targets import Target, Targets
+from bench.plan.targets import Target, Targets, unknown_ancestor
 from bench.recipes.recipe import Recipe
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
 
@@ -69,19 +69,23 @@ class Builder:
     def family(self, method: MethodEntry, data: DataEntry, members: list[Target], seed: int) -> Family:
         """The jobs before the runs on targets of one family; `seed` is theirs."""
         entries, specs = members[0].ancestors, [target.spec for target in members]
-        initializer = self.targets.ask(method, "resolve", members[0].base, specs)
+        initializer, base = method.initializer, members[0].base
+        if not unknown_ancestor(method, base):
+            initializer = self.targets.ask(method, "resolve", base, specs)
         trained_like = entries[0] if entries else self.targets.only_ancestor(None)
         trained_on = method.condense_on or (entries[0].data if entries else None) or data
         own = (*method.position, "train")
-        trains = initializer.trains or initializer.trains_start
+        condenses = initializer.trains and not method.starts_from_file
+        trains = condenses or initializer.trains_start
         try:
             recipe = method_recipe(method, trained_like) if trains else Recipe()
         except ValidationError as error:
             raise self.suite.source.invalid(own, error, Recipe) from None
         if trains:
             inherited = [(*trained_like.position[:-1], "train")] if trained_like else []
-            self.checks.check(recipe, trained_on if initializer.trains else data, *inherited, own)
-        self.check_heads(method, entries, data)
+            self.checks.check(recipe, trained_on if condenses else data, *inherited, own)
+        if not method.starts_from_file:
+            self.check_heads(method, entries, data)
         ancestors = tuple(self.ancestor(entry, data, seed) for entry in entries)
         for place, id in enumerate(ancestors):
             if id in ancestors[:place]:
@@ -89,6 +93,11 @@ class Builder:
                 message = f"{alike}; a key 'seed' tells apart what is made alike"
                 raise self.suite.source.error(entries[place].position, message)
         teacher = self.teacher(method, data, ancestors, seed)
+        if method.starts_from_file:
+            teacher = teacher if initializer.trains_start else None
+            ancestors, trained_on, seed_of_it = (), data, 0
+        else:
+            seed_of_it = seed
         distils = method.runs.distill is not None
         run_teacher = self.run_teacher(data, seed) if distils and teacher is None else teacher
         learngene = self.jobs.learngene(
@@ -98,9 +107,9 @@ class Builder:
             members[0].family,
             ancestors=ancestors,
             data=trained_on,
-            recipe=recipe if initializer.trains else Recipe(),
+            recipe=recipe if condenses else Recipe(),
             teacher=teacher,
-            seed=seed,
+            seed=seed_of_it,
         )
         return Family(method, initializer, data, ancestors, teacher, run_teacher, recipe, learngene, sizes=len(members))
 

@@ -13,7 +13,7 @@ from bench.jobs.run import RunJob
 from bench.jobs.start import StartJob
 from bench.plan.model import Family
 from bench.recipes.recipe import Recipe, merge
-from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
+from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite, ready_learngene
 from bench.suite.ancestor_source import source_settings
 from methods import Initializer
 from methods.vit import VitSpec
@@ -74,6 +74,8 @@ class Jobs:
             teacher=teacher,
             seed=seed,
             looks_at_targets=method.sees_targets,
+            ready=ready_learngene.identity(method.learngene) if method.learngene else None,
+            file=method.learngene,
             computing=self.computing,
         )
         return self.add(job)

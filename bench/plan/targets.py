@@ -29,6 +29,12 @@ class Target:
         return canonical([self.family, [ancestor.name for ancestor in self.ancestors]])
 
 
+def unknown_ancestor(method: MethodEntry, base: VitSpec | None) -> bool:
+    """Whether its learngene came as a file, of an ancestor of which the suite says nothing: what does not go with it
+    is seen when a target is initialised."""
+    return base is None and bool(method.initializer.ancestors)
+
+
 class Targets:
     """Resolves the targets of a suite for its methods. Every problem is raised as SuiteError."""
 
@@ -56,9 +62,11 @@ class Targets:
         base = self.base(ancestors[0], data) if ancestors else None
         self._equal_sizes(method, data, ancestors)
         place = f" (target {size_name(size)} of {self.suite.source.place(entry.position)})"
-        skipped = self.ask(method, "supports", base, size, place=place)
-        if skipped is None:
-            self.ask(method, "check", base, size, place=place)
+        skipped = None
+        if not unknown_ancestor(method, base):
+            skipped = self.ask(method, "supports", base, size, place=place)
+            if skipped is None:
+                self.ask(method, "check", base, size, place=place)
         family = self.ask(method, "family", size, place=place)
         return Target(entry.position, size, name, tuple(ancestors), base, family, skipped)
 
@@ -118,6 +126,8 @@ class Targets:
         else:
             only = self.only_ancestor(target.ancestor)
             chosen = [only] if only else []
+        if method.starts_from_file and len(chosen) != 1:
+            return []
         if wanted == 1 and len(chosen) != 1:
             message = f"{method.label} takes one ancestor; say which with 'ancestor' (named: {', '.join(entries)})"
             raise self.suite.source.error(method.position, message)

@@ -8,6 +8,7 @@ from bench.files import mismatch
 from bench.identity import canonical
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
+from bench.jobs.learngene import LearngeneJob
 from bench.plan import Plan, RunCell
 from bench.results.earlier import fingerprint_of
 from bench.results.states import Reader
@@ -86,7 +87,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "restarts": run["restarts"] + start.get("restarts", 0) if run else None,
         **{name: run.get(name) for name in FROM_RESULT},
         "method_use": cell.method.use,
-        "method_seed": cell.seed if suite.file.replicate == "all" else 0,
+        "method_seed": cell.seed if suite.file.replicate == "all" and not cell.method.starts_from_file else 0,
         "version": cell.initializer.version,
         "head": cell.initializer.head,
         "head_used": run.get("head_used"),
@@ -158,7 +159,7 @@ def same_data(cell: RunCell, plan: Plan) -> bool:
 
 def from_elsewhere(job: JobDescription) -> bool:
     """Whether weights came ready-made, so that nobody here knows what they cost."""
-    return isinstance(job, AncestorJob) and job.ready_made
+    return isinstance(job, AncestorJob | LearngeneJob) and job.ready_made
 
 
 def part(name: str, cost: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:

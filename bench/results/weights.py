@@ -1,15 +1,20 @@
 """Runs that were done without their weights, where the suite wishes for them now."""
 
+from bench.jobs.run import RunJob
 from bench.plan import Plan
 from bench.store import Store
 
 
 def note(plan: Plan, store: Store) -> str:
     """What to say of them, if there are any: `keep_weights` is no part of identities, so they are not done again."""
-    if not plan.suite.file.keep_weights:
+    if plan.suite.file.keep_weights == "none":
         return ""
-    runs = [store.job(plan.jobs[id]) for id in dict.fromkeys(cell.run for cell in plan.cells if not cell.skipped)]
-    bare = [folder for folder in runs if folder.done() and not (folder.result() or {}).get("artifacts")]
+    bare = []
+    for id in dict.fromkeys(cell.run for cell in plan.cells if not cell.skipped):
+        run, folder = plan.description(id), store.job(plan.jobs[id])
+        assert isinstance(run, RunJob)
+        if folder.done() and not set(run.kept_files) <= set((folder.result() or {}).get("artifacts", {})):
+            bare.append(folder)
     if not bare:
         return ""
     return (

@@ -69,6 +69,7 @@ class MethodEntry:
     seeds: list[int]
     code: Code | None  # of a method from outside
     control: str = ""
+    learngene: str | None = None  # a file with the learngene, which is then not condensed
     condense_on: DataEntry | None = None  # the data set that its learngene is made on; None: as its ancestor's
     position: tuple[str, ...] = field(default_factory=tuple)
 
@@ -81,6 +82,11 @@ class MethodEntry:
         """Which code this is."""
         out = {"use": self.use, "version": self.initializer.version}
         return out | ({"source": self.code.hash} if self.code else {})
+
+    @property
+    def starts_from_file(self) -> bool:
+        """Whether nothing is condensed, and an ancestor only says what targets may be."""
+        return self.learngene is not None
 
     @property
     def sees_targets(self) -> bool:

@@ -28,14 +28,17 @@ def load(
     folder: Path | None = None,
     look_at: Describe = describe,
     imports: Collection[str] | None = None,
+    text: str | None = None,
 ) -> Suite:
     """Read the suite at `path` with `--set` settings applied. Raises SuiteError or UsageError.
 
     folder: where its methods from outside may lie; default: beside it.
     look_at: tells what a data set consists of.
     imports: methods from outside that may be imported, where not all: others are a SuiteError.
+    text: the suite itself, in place of a file; `path` then only says where relative paths start, and stands for it in
+        messages.
     """
-    data, lines = yaml_lines.load(path)
+    data, lines = yaml_lines.load(path) if text is None else yaml_lines.parse(text, str(path))
     if not isinstance(data, dict):
         expected = "a mapping with keys such as name, dataset, targets, methods"
         raise SuiteError([f"{path}:1: expected {expected}, found {_kind(data)}"])

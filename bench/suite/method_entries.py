@@ -16,6 +16,7 @@ from bench.recipes.recipe import Recipe
 from bench.suite.entries import DataAt, MethodEntry
 from bench.suite.outside import Code, code_of
 from bench.suite.problems import KeyPath, Source, collect, nearest
+from bench.suite.ready_learngene import learngene_file
 from bench.suite.recipes import merged
 from bench.suite.schema import MethodKeys, SuiteFile
 from bench.suite.strict import Strict
@@ -77,7 +78,11 @@ def method_entry(
     trains = method.initializer.trains or method.initializer.trains_start
     if keys.train.as_mapping() and not trains:
         raise source.error((*at, "train"), f"{method.use} trains nothing itself; for the recipe of its runs use 'runs'")
-    if method.initializer.ancestors and not ancestors:
+    if keys.learngene is not None:
+        for key, idle in (("condense_on", keys.condense_on), ("train", keys.train.as_mapping())):
+            if idle and not (key == "train" and method.initializer.trains_start):
+                raise source.error((*at, key), "nothing is condensed here: its learngene is a file; leave this out")
+    elif method.initializer.ancestors and not ancestors:
         raise source.error(at, f"{label} needs an ancestor; expected a top-level key 'ancestor'")
     return MethodEntry(
         label=label,
@@ -89,6 +94,7 @@ def method_entry(
         seeds=file.seeds if keys.seeds is None else keys.seeds,
         code=method.code,
         control=keys.control,
+        learngene=None if keys.learngene is None else learngene_file(keys.learngene, source, (*at, "learngene")),
         condense_on=None if keys.condense_on is None else data_at(keys.condense_on, source.keys((*at, "condense_on"))),
         position=at,
     )

@@ -22,6 +22,7 @@ from bench.suite.values import (
     DepthAxis,
     FloatAxis,
     IntAxis,
+    KeptWeights,
     Label,
     Name,
     NameAxis,
@@ -199,6 +200,9 @@ class MethodKeys(Strict):
     condense_on: Dataset | None = Field(
         default=None, description="the data set that its learngene is made on; default: its ancestor's"
     )
+    learngene: str | None = Field(
+        default=None, description="a file that holds its learngene, which is then not condensed; known by its content"
+    )
     control: str = Field(default="", description="what this label controls for, where it is no method to compare")
 
 
@@ -248,7 +252,9 @@ class SuiteFile(Strict):
     threads: Count = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint: Checkpoint = Field(default_factory=Checkpoint)
-    keep_weights: bool = False
+    keep_weights: KeptWeights = Field(
+        default="none", description="which weights of runs stay: their start, their end; true is end"
+    )
     prepared: str | None = Field(
         default=None, description="a folder of bench prepare: data sets of image files are read from there"
     )

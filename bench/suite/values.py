@@ -1,7 +1,7 @@
 """The values of a suite file that are no mappings: their types, with what is told of a wrong one."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, ValidationError, WrapValidator
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 from bench.suite.problems import shown
 
 MAX_SEEDS = 10_000
+KEPT_WEIGHTS = ("none", "start", "end", "both")
 RESERVED_NAMES = ("jobs", "reference", "cache", "code")  # folders of the results directory
 
 
@@ -80,6 +81,15 @@ def _seeds(value: Any, handler: Any) -> list[int]:
     return seeds
 
 
+def _kept_weights(value: Any) -> Any:
+    """True is `end`, false is `none`."""
+    return ("end" if value else "none") if isinstance(value, bool) else value
+
+
+KeptWeights = Annotated[
+    Literal[KEPT_WEIGHTS],  # type: ignore[valid-type]
+    BeforeValidator(_kept_weights, json_schema_input_type=bool | Literal[KEPT_WEIGHTS]),  # type: ignore[valid-type]
+]
 _SeedList = Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(min_length=1)]
 _SeedCount = Annotated[int, Field(ge=1, le=MAX_SEEDS)]
 Seeds = Annotated[_SeedList, WrapValidator(_seeds, json_schema_input_type=_SeedCount | _SeedList)]

@@ -66,7 +66,7 @@ def test_more_keeps_what_there_is(setting, planned):
 
 SAME = [
     "name=other", "jobs=3", "launcher=inline", "device=cpu", "keep_weights=true", "checkpoint.seconds=7",
-    "seeds=[1, 0]", "threads=1", "replicate=run", "teacher=ancestor", "dataset={name: digits}",
+    "keep_weights=both", "seeds=[1, 0]", "threads=1", "replicate=run", "teacher=ancestor", "dataset={name: digits}",
     "dataset={name: digits, img_size: 8}",
     # a default that is given is the default: so options that are added later keep old identities
     "train.weight_decay=0.05", "train.precision=fp32", "train.augment={}", "train.augment={shift: 0}",

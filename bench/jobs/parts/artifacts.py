@@ -11,11 +11,6 @@ from bench.suite.ancestor_source import META_KEY
 from bench.suite.timm_models import lookup
 from methods.vit import VitSpec, build_vit
 
-ANCESTOR_FILE = "weights.safetensors"
-LEARNGENE_FILE = "learngene.safetensors"
-START_FILE = "start.safetensors"
-WEIGHTS_FILE = "weights.safetensors"
-
 
 class ArtifactDamaged(Exception):
     """A result that this job depends on is missing or altered; it has to be made again."""

@@ -13,7 +13,8 @@ from bench.data import Dataset, load
 from bench.data.settings import DataSettings
 from bench.files import follow_umask, require_readable
 from bench.jobs.description import JobDescription
-from bench.jobs.parts.artifacts import ANCESTOR_FILE, LEARNGENE_FILE, ArtifactDamaged, load_model
+from bench.jobs.model import ANCESTOR_FILE, LEARNGENE_FILE
+from bench.jobs.parts.artifacts import ArtifactDamaged, load_model
 from bench.randomness import derive_seed, seed_all
 from bench.recipes.recipe import Recipe
 from bench.store import Store

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bench.jobs.inputs import MethodInput
-from bench.jobs.parts.artifacts import START_FILE
+from bench.jobs.model import START_FILE
 from bench.jobs.parts.context import Context
 from bench.jobs.parts.watch import same_code
 from methods import Learngene

@@ -33,7 +33,7 @@ VARIANTS = [
     [TUNE],
     ["budget=total", "replicate=all"],
     ["train.distill={kl: 0.5}", TUNE],
-    ["keep_weights=true", "threads=2", "device=cpu", "checkpoint.seconds=7", "gpus_per_run=2"],
+    ["keep_weights=both", "threads=2", "device=cpu", "checkpoint.seconds=7", "gpus_per_run=2"],
     ["train.steps=7", "train.betas=[0.9, 0.99]"],
     ["methods.sws.train={steps: 5, augment: {shift: 2}}", "ancestor.train.lr=0.5"],
 ]
