@@ -73,7 +73,8 @@ def start(
     wishes:  `learngene`, `classes`, `img_size`, `dataset`, `heads`, `seed` (see `bench.export.wish.Wish`).
     Raises UsageError or SuiteError for what cannot be, BenchError for what fails.
     """
-    from bench.export.start import make  # not above: a Lab needs none of it
+    # not above: a Lab needs none of it
+    from bench.export.start import make
     from bench.export.wish import Wish
 
     if wishes.get("learngene") is not None:

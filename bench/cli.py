@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
     )
     summaries: dict[str, str] = {}
 
-    def command(name: str, help: str, *, suites: str | None = "one") -> argparse.ArgumentParser:
+    def command(
+        name: str, help: str, *, suites: str | None = "one", several_results: bool = False
+    ) -> argparse.ArgumentParser:
         summaries[name] = help
         sub = commands.add_parser(name, description=help, epilog=EPILOG, allow_abbrev=False)
         if suites == "one":
@@ -50,7 +52,13 @@ def parser() -> argparse.ArgumentParser:
                              help="change a setting, such as train.epochs=1 or targets.0.depth=[2,4]")  # fmt: skip
             sub.add_argument("--only", action="append", default=[], metavar="PATTERN",
                              help="only runs whose readable id matches this shell pattern")  # fmt: skip
-            sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+            if several_results:
+                sub.add_argument("--results", type=Path, action="append", metavar="DIR",
+                                 help="default: results; several are joined")  # fmt: skip
+            else:
+                sub.add_argument(
+                    "--results", type=Path, default=Path("results"), metavar="DIR", help="default: results"
+                )
         return sub
 
     def launcher(sub: argparse.ArgumentParser) -> None:
@@ -103,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("--follow", action="store_true", help="go on until the job is over")
     logs.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
 
-    report = command("report", "tables and plots, from what is there", suites="many")
+    report = command("report", "tables and plots, from what is there", suites="many", several_results=True)
     report.add_argument("--out", type=Path, metavar="DIR", help="default: the suite's folder in the results")
     report.add_argument(
         "--from",
@@ -111,9 +119,11 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         metavar="RUNS.csv",
         dest="source",
-        help="make it again from this file alone",
+        help="make it again from this file alone; of several, or beside SUITE: join their rows",
     )
 
+    across = "join results of another engine, data set or recipe, too; nothing is compared between them"
+    report.add_argument("--across", action="store_true", help=across)
     report.add_argument("--force", action="store_true", help="replace files in --out that no report wrote")
 
     methods = command("methods", "the methods; with NAME its options and sources", suites=None)

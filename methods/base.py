@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from methods.vit import VitSpec
 
+# the `caution` of a method that its source leaves open
+MOSTLY_DECLARED = "mostly declared: ours rather than the paper's, so that its results say nothing of that"
 META_KEY = "learngene"  # the one safetensors metadata key; its value is JSON
 
 
@@ -146,7 +148,7 @@ class Initializer:
     trains: ClassVar[bool] = True  # False: condense never calls `lab.fit`, so no recipe is part of its identity
     trains_start: ClassVar[bool] = False  # initialize trains: a job of its own, with a recipe whatever `trains`
     uses: ClassVar[tuple[str, ...]] = ()  # beside its ancestors, at its defaults: of "images", "labels", "teacher"
-    mostly_declared: ClassVar[bool] = False  # ours rather than the paper's: its results say nothing of that
+    caution: ClassVar[str] = ""  # "a word or two: why", which tables say beside its results; see MOSTLY_DECLARED
     # of a method from outside this package, which the harness watches (docs/methods.md):
     files: ClassVar[Sequence[str]] = ()  # what it reads, beside its module: part of its identity, as its modules are
     sees_targets: ClassVar[bool] = False  # condense reads `lab.targets`: one learngene for each set of targets

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from methods.base import Lab
+from methods.base import MOSTLY_DECLARED, Lab
 from methods.parts.ancestor_rule import AncestorRule, Weights
 from methods.parts.sizes import Shapes, other_than_size, shapes_of, stacked, stacked_shapes, unstacked
 from methods.vit import VitSpec
@@ -40,7 +40,7 @@ class Bot(AncestorRule):
     become 2. The head's rule. That q, k and v are halved apart follows from their even lengths.
     """
 
-    mostly_declared: ClassVar[bool] = True
+    caution: ClassVar[str] = MOSTLY_DECLARED
 
     def supports(self, ancestor: VitSpec, target: VitSpec) -> str | None:
         for name in ("depth", "embed_dim", "hidden_dim"):

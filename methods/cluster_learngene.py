@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from methods.base import Lab
+from methods.base import MOSTLY_DECLARED, Lab
 from methods.parts import depth_maps
 from methods.parts.ancestor_rule import AncestorRule, Weights
 from methods.parts.observe import observe
@@ -49,7 +49,7 @@ class ClusterLearngene(AncestorRule):
     layers: Literal["interleave", "g_stack", "first", "spaced"] = "interleave"
     at_start: ClassVar[tuple[str, ...]] = ("layers",)
     uses: ClassVar[tuple[str, ...]] = ("images",)
-    mostly_declared: ClassVar[bool] = True
+    caution: ClassVar[str] = MOSTLY_DECLARED
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from methods.base import Lab
+from methods.base import MOSTLY_DECLARED, Lab
 from methods.parts.data_free import DataFree
 from methods.parts.weights import generator
 from methods.vit import VitSpec
@@ -31,7 +31,7 @@ class Conditioned(DataFree):
     """
 
     at_start: ClassVar[tuple[str, ...]] = ("head",)
-    mostly_declared: ClassVar[bool] = True
+    caution: ClassVar[str] = MOSTLY_DECLARED
 
     def starts(self, fresh: dict[str, Tensor], spec: VitSpec, lab: Lab | None) -> dict[str, Tensor]:
         import torch

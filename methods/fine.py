@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.base import HEAD, MOSTLY_DECLARED, Initializer, Lab, Learngene, fill
 from methods.parts.templates import MATRICES
 from methods.parts.weights import check_choices, fresh_vit, generator
 from methods.vit import VitSpec, mismatch, spec_of
@@ -65,7 +65,7 @@ class Fine(Initializer):
     trains_start: ClassVar[bool] = True
     at_start: ClassVar[tuple[str, ...]] = ("head", "start", "steps", "sigma_lr")
     uses: ClassVar[tuple[str, ...]] = ("images", "labels", "teacher")
-    mostly_declared: ClassVar[bool] = True
+    caution: ClassVar[str] = MOSTLY_DECLARED
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -85,7 +85,7 @@ class Merge(Initializer):
             raise ValueError(f"a must be between 0 and 1, found {self.a}")
         method = self.method()
         # facts of this class that are those of the other method
-        vars(self).update(trains=method.trains, trains_start=method.trains_start)
+        vars(self).update(trains=method.trains, trains_start=method.trains_start, caution=method.caution)
         vars(self)["version"] = type(self).version + method.version - 1
 
     def method(self) -> Initializer:

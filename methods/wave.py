@@ -82,6 +82,7 @@ class Wave(Initializer):
 
     trains_start: ClassVar[bool] = True
     uses: ClassVar[tuple[str, ...]] = ("images", "labels", "teacher")
+    caution: ClassVar[str] = "WAVE-style: after the paper's abstract and summaries of it, without its text or code"
     at_start: ClassVar[tuple[str, ...]] = (
         *("head", "scaler_steps", "scaler_fraction", "scaler_lr", "scaler_kl", "scaler_noise"),
     )

@@ -54,7 +54,7 @@ def facts(name: str) -> list[str]:
     marks = ["x" if served else "" for served in serves(cls).values()]
     ancestors = [] if cls.ancestors == 0 else ["ancestors" if cls.ancestors == "many" else "ancestor"]
     trains = " + ".join(["once"] * cls.trains + ["each start"] * cls.trains_start)
-    return [name, *marks, ", ".join([*ancestors, *cls.uses]), trains, "mostly declared" if cls.mostly_declared else ""]
+    return [name, *marks, ", ".join([*ancestors, *cls.uses]), trains, cls.caution.partition(":")[0]]
 
 
 def markdown() -> str:

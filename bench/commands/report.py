@@ -1,65 +1,141 @@
-"""`bench report`: tables, plots and the page, from what is there."""
+"""`bench report`: tables, plots and the page, from what is there; rows of several sources are joined."""
 
 import argparse
 import inspect
+import re
 import shlex
+from argparse import Namespace
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.commands.common import console, frames, last_plan, nothing_there, of_last_run
 from bench.errors import UsageError
 from bench.plan import Plan
 from bench.report import read_curves, read_runs, read_training, write_report
+from bench.report.frames import conform_curves
+from bench.report.join.joined import join
+from bench.report.join.part import Part
+from bench.store import Store
 from bench.suite import yaml_lines
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a report is made of; own: the folder of the one suite that it is of, if it is of results in one folder."""
+
+    runs: "DataFrame"
+    curves: "DataFrame"
+    training: "DataFrame"
+    title: str
+    context: dict[str, Any]
+    own: Path | None = None
 
 
 def main(options: argparse.Namespace) -> int:
-    import pandas
-
-    if bool(options.source) == bool(options.suite):
+    sources = options.source or []
+    results = options.results or [RESULTS]
+    if not sources and not options.suite:
         raise UsageError("report: expected suite files, or --from RUNS.csv --out DIR")
-    if options.source:
-        if not options.out:
-            raise UsageError("report --from: expected --out DIR too")
-        if len(options.source) > 1:
-            files = ", ".join(map(str, options.source))
-            raise UsageError(
-                f"report --from: expected one file, found {len(options.source)}: {files}; "
-                "make a report of each, or one of their suites: bench report SUITE... --out DIR"
-            )
-        (source,) = options.source
-        runs, curves = read_runs(source), read_curves(source.with_name("curves.csv"))
-        training = read_training(source.with_name("training.csv"))
-        title, out, context = ", ".join(dict.fromkeys(runs["suite"])), options.out, {"made from": str(source)}
-        own: list[Path] = []
+    joins = len(sources) + (len(results) if options.suite else 0) > 1
+    if (joins or sources) and not options.out:
+        raise UsageError(f"report {'of joined results' if joins else '--from'}: expected --out DIR too")
+    if options.results and not options.suite:
+        raise UsageError("report --results: expected the suite files whose results are meant")
+    if joins:
+        report = joined(sources, results if options.suite else [], options)
+    elif sources:
+        report = of_file(sources[0])
     else:
-        if len(options.suite) > 1 and not options.out:
-            raise UsageError("report: several suites need --out DIR")
-        plans = [last_plan(suite, options) for suite in options.suite]
-        if several := [name for name, n in Counter(plan.suite.name for plan, _, _ in plans).items() if n > 1]:
-            raise UsageError(f"report: expected suites of different names, found several named {', '.join(several)}")
-        remarks: dict[str, str] = {}
-        for suite, (plan, store, note) in zip(options.suite, plans, strict=True):
-            if note:
-                print(note)
-            if missing := nothing_there(plan, store):
-                print(f"note: {missing}")
-            if remark := of_last_run(suite, plan, options):
-                print(f"note: {plan.suite.name}: {remark}")
-                remarks[f"last run of {plan.suite.name}"] = remark
-        parts = [frames(plan, store) for plan, store, _ in plans]
-        runs, curves, training = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
-        title = ", ".join(plan.suite.name for plan, _, _ in plans)
-        own = [store.suite(plan.suite.name) for plan, store, _ in plans]  # all in these is a report's
-        out = options.out or own[0]
-        context = described([plan for plan, _, _ in plans], options) | remarks
+        report = of_results(results[0], options)
+    out = options.out or report.own
+    if out is None:
+        raise UsageError("report: several suites need --out DIR")
     _writable(out)
-    force = options.force or out in own
-    described_by = {"title": title, "context": context, "console": console(), "training": training}
-    written = write_report(runs, curves, out, **described_by, force=force)
+    force = options.force or out == report.own
+    described_by = {"title": report.title, "context": report.context, "training": report.training}
+    written = write_report(report.runs, report.curves, out, **described_by, console=console(), force=force)
     print(f"{len(written)} files in {out}")
     return 0
+
+
+def of_file(source: Path) -> Made:
+    """What a file of runs says, with curves and training beside it."""
+    runs, curves = read_runs(source), read_curves(source.with_name("curves.csv"))
+    training = read_training(source.with_name("training.csv"))
+    return Made(runs, curves, training, ", ".join(dict.fromkeys(runs["suite"])), {"made from": str(source)})
+
+
+def of_results(results: Path, options: argparse.Namespace) -> Made:
+    """What the suites on the command line have left in a results folder."""
+    import pandas
+
+    options = Namespace(**vars(options) | {"results": results})
+    if len(options.suite) > 1 and not options.out:
+        raise UsageError("report: several suites need --out DIR")
+    plans = [last_plan(suite, options) for suite in options.suite]
+    if several := [name for name, n in Counter(plan.suite.name for plan, _, _ in plans).items() if n > 1]:
+        raise UsageError(f"report: expected suites of different names, found several named {', '.join(several)}")
+    remarks: dict[str, str] = {}
+    for suite, (plan, store, note) in zip(options.suite, plans, strict=True):
+        remarks |= _remarks(suite, plan, store, note, options)
+    parts = [frames(plan, store) for plan, store, _ in plans]
+    runs, curves, training = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
+    title = ", ".join(plan.suite.name for plan, _, _ in plans)
+    context = described([plan for plan, _, _ in plans], options) | remarks
+    own = [store.suite(plan.suite.name) for plan, store, _ in plans]  # all in these is a report's
+    return Made(runs, curves, training, title, context, own[0] if options.out in (None, *own) else None)
+
+
+def _remarks(suite: Path, plan: Plan, store: Store, note: str | None, options: argparse.Namespace) -> dict[str, str]:
+    if note:
+        print(note)
+    if missing := nothing_there(plan, store):
+        print(f"note: {missing}")
+    if remark := of_last_run(suite, plan, options):
+        print(f"note: {plan.suite.name}: {remark}")
+        return {f"last run of {plan.suite.name}": remark}
+    return {}
+
+
+def joined(sources: list[Path], results: list[Path], options: argparse.Namespace) -> Made:
+    """The rows of all files and results folders in one; the user ran those of results folders."""
+    made = [(root, True, of_results(root, options)) for root in results]
+    made += [(file, False, of_file(file)) for file in sources]
+    parts: list[Part] = [
+        _part(place, name, own, report) for (place, own, report), name in zip(made, _names(made), strict=True)
+    ]
+    together = join(parts, across=options.across)
+    for note in together.notes:
+        print(f"note: {note}")
+    whence = {f"joined: {part.source}": part.place for part in parts}
+    notes = {f"joined, note {number}": note for number, note in enumerate(together.notes, start=1)}
+    context = next((report.context for _, own, report in made if own), {})
+    words = [word for file in sources for word in ("--from", str(file))]
+    words += [word for root in results for word in ("--results", str(root))] + ["--across"] * options.across
+    command = f"{context.get('command', 'python -m bench report')} {shlex.join(words)}"
+    title = ", ".join(dict.fromkeys(together.runs["suite"]))
+    context = context | {"command": command} | whence | notes
+    return Made(together.runs, conform_curves(together.curves), together.training, title, context)
+
+
+def _part(place: Path, name: str, own: bool, report: Made) -> Part:
+    return Part(name, str(place), own, report.runs, report.curves, report.training)
+
+
+def _names(made: list[tuple[Path, bool, Made]]) -> list[str]:
+    """A short name for each source: its suite, else its folder, where these tell all apart; else numbered."""
+    suites = ["+".join(dict.fromkeys(report.runs["suite"])) for _, _, report in made]
+    folders = [(place if own else place.parent).absolute().name for place, own, _ in made]
+    chosen = next((names for names in (suites, folders) if len(set(names)) == len(names)), suites)
+    plain = [re.sub(r"[^\w.+-]+", "_", name) or "results" for name in chosen]
+    return [name if plain.count(name) == 1 else f"{name}-{i}" for i, name in enumerate(plain, start=1)]
 
 
 def described(plans: list[Plan], options: argparse.Namespace) -> dict[str, Any]:

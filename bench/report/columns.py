@@ -106,6 +106,9 @@ EXTRA: list[Column] = _columns("""
     eval                    | text  |        | what top1 is measured on when not the plain test split and weights
     precision               | text  |        | arithmetic of training: fp32, bf16 or fp16
     fingerprint             | text  |        | what its identity sees of images: content, sample, counts; or vouched
+    data                    | text  |        | hash of what its identity sees of the data set
+    recipe                  | text  |        | how the run trains: what is not at its default, JSON; without a tuned lr
+    caution                 | text  |        | what a reader of the method's results has to know; after a colon why
     threads                 | int   |        | CPU threads of the run
     devices                 | int   |        | devices that the run used at once
     tuning                  | text  |        | identities of the tuning runs on this target, empty without any
@@ -132,6 +135,9 @@ EXTRA: list[Column] = _columns("""
     git_dirty               | bool  |        | whether the code differed from its commit
     error                   | text  |        | last line of a failure
     log                     | text  |        | path of the run's log
+    source                  | text  |        | of joined results: where the row is from; (own): the user ran it
+    setting                 | int   |        | of results joined across engine, data or recipe: which of these it has
+    block                   | text  |        | of joined results: kind of device; only within a block do seeds pair
 """)
 
 RUNS: list[Column] = CONTRACT + EXTRA

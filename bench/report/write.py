@@ -85,9 +85,16 @@ def _frames(analyses: list[Analysis], out: Path) -> list[Path]:
         "cost": [a.totals for a in analyses],
         "break_even": [a.break_even for a in analyses],
         "reach": [a.reach for a in analyses],
+        "shift": [a.shift for a in analyses if len(a.shift)],
+        "across": [a.across for a in analyses if len(a.across)],
         "ranking": [members[0].standing.frame() for members in by_suite(analyses).values()],
     }
-    return [write_csv(pd.concat(parts or [pd.DataFrame()]), out / f"{name}.csv") for name, parts in frames.items()]
+    optional = {"shift", "across"}  # of joined results alone
+    return [
+        write_csv(pd.concat(parts or [pd.DataFrame()]), out / f"{name}.csv")
+        for name, parts in frames.items()
+        if parts or name not in optional
+    ]
 
 
 def _tables(analyses: list[Analysis], tables: list[dict[str, Table]], out: Path) -> list[Path]:

@@ -1,13 +1,15 @@
 """From a plan and the results directory to rows of runs.csv and points of the learning curves."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from bench import models
 from bench.files import mismatch
-from bench.identity import canonical
+from bench.identity import canonical, digest
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
+from bench.jobs.inputs import recipe_settings
 from bench.jobs.learngene import LearngeneJob
 from bench.plan import Plan, RunCell
 from bench.results.earlier import fingerprint_of
@@ -34,8 +36,26 @@ FROM_RESULT += ("val_top1", "threads", "device_name", "host", "python", "engine"
 
 def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
     """A row per run of the suite, in the suite's order; the columns are those of `report.columns`."""
-    reader = Reader(plan, store)
-    return [row(cell, reader) for cell in plan.cells]
+    reader, conditions = Reader(plan, store), Conditions()
+    return [row(cell, reader) | conditions.of(cell) for cell in plan.cells]
+
+
+class Conditions:
+    """Columns of what runs have in common, each made once: by these tables can be joined."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, int], dict[str, str]] = {}
+
+    def of(self, cell: RunCell) -> dict[str, str]:
+        key = (id(cell.data), id(cell.recipe))
+        if key not in self.known:
+            recipe = recipe_settings(cell.recipe)
+            data = digest(dict(cell.data.description.fingerprint))
+            self.known[key] = {"data": data, "recipe": canonical(recipe)}
+        if not cell.trials:
+            return self.known[key]
+        recipe = {name: value for name, value in json.loads(self.known[key]["recipe"]).items() if name != "lr"}
+        return self.known[key] | {"recipe": canonical(recipe)}
 
 
 def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
@@ -89,6 +109,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "method_use": cell.method.use,
         "method_seed": cell.seed if suite.file.replicate == "all" and not cell.method.starts_from_file else 0,
         "version": cell.initializer.version,
+        "caution": cell.initializer.caution,
         "head": cell.initializer.head,
         "head_used": run.get("head_used"),
         "replicate": suite.file.replicate,

@@ -41,6 +41,8 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
     twice = int(done.duplicated(["dataset", "method", "target", "seed"]).sum())
     if twice:
         cautions.append(f"{twice} runs have the same method, target and seed as another one: the last of them counts")
+    for source, rows in runs[runs["source"] != ""].groupby("source", sort=False):
+        cautions.append(f"joined: {len(rows)} of {len(runs)} runs are from {source}")
     for column, what in MIXTURES.items():
         values = [str(v) for v in done[column].dropna().unique() if v != ""]
         if len(values) > 1:

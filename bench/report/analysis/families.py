@@ -61,10 +61,18 @@ def families_of(section: Section) -> list[Family]:
     declared = next((text for text in section.runs["families"] if text), "")
     if declared:
         return [_declared(name, entry) for name, entry in json.loads(declared).items()]
-    methods = [label for label in section.methods if label not in section.controls]
-    controls = tuple((method, control) for control, method in product(section.controls, methods))
-    every = [Family(AMONG, tuple(combinations(methods, 2)), True), Family(CONTROLS, controls, False)]
-    return [family for family in every if family.pairs]
+    return [family for labels in section.blocks.items() for family in _default(section, *labels) if family.pairs]
+
+
+def _default(section: Section, block: str, labels: list[str]) -> list[Family]:
+    methods = [label for label in labels if label not in section.controls]
+    controls = [label for label in section.controls if label in labels]
+    against = tuple((method, control) for control, method in product(controls, methods))
+    where = f" on {block}" if len(section.blocks) > 1 else ""
+    return [
+        Family(f"{AMONG}{where}", tuple(combinations(methods, 2)), True),
+        Family(f"{CONTROLS}{where}", against, False),
+    ]
 
 
 def _declared(name: str, entry: dict) -> Family:

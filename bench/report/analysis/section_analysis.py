@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bench.report.analysis.across import across, shift
 from bench.report.analysis.break_even import break_even
 from bench.report.analysis.comparisons import compare, winners
 from bench.report.analysis.cost import totals
@@ -30,6 +31,8 @@ class Analysis:
     totals: DataFrame
     reach: DataFrame
     break_even: DataFrame
+    shift: DataFrame  # of joined results, as across
+    across: DataFrame
     standing: Standing  # over all sections of the suite, the same for each
     training: DataFrame | None  # all that the suite trained, a row per epoch; None where nothing is known of it
     best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
@@ -80,20 +83,32 @@ def _analyse(
     curves = curves.merge(of_runs, on="run", how="inner")
     comparisons = compare(section)
     costs = totals(section)
+    blocks = [(part, curves[curves["method"].isin(part.methods)]) for part in section.by_block()]
+    paid = [break_even(part, rows, costs[costs["method"].isin(part.methods)]) for part, rows in blocks]
     return Analysis(
         section=section,
         curves=curves,
         summary=summary,
         comparisons=comparisons,
         totals=costs,
-        reach=reach(section, curves),
-        break_even=break_even(section, curves, costs),
+        reach=together([reach(part, rows) for part, rows in blocks]),
+        break_even=together(paid),
+        shift=shift(section),
+        across=across(section),
         standing=standing,
         training=None if training is None else training[training["suite"] == section.suite],
         best={metric: winners(section, comparisons, metric) for metric in comparisons["metric"].unique()},
         families=families_of(section),
         leading=[label for label in leading if label in section.methods],
     )
+
+
+def together(frames: list[DataFrame]) -> DataFrame:
+    """Return the rows of frames of the same columns, of which some may be empty."""
+    import pandas as pd
+
+    rows = [frame for frame in frames if len(frame)]
+    return pd.concat(rows, ignore_index=True) if len(rows) > 1 else (rows or frames)[0]
 
 
 def by_suite(analyses: list[Analysis]) -> dict[str, list[Analysis]]:

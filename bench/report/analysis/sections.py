@@ -40,6 +40,29 @@ class Section:
         return {label: what for label, what in zip(first["method"], first["control"], strict=True) if what}
 
     @cached_property
+    def blocks(self) -> dict[str, list[str]]:
+        """Return block -> its labels: what seeds may be paired within (see join.joined); one of all where nothing was
+        joined."""
+        first = self.runs.drop_duplicates("method")
+        blocks: dict[str, list[str]] = {}
+        for label, block in zip(first["method"], first["block"], strict=True):
+            blocks.setdefault(block, []).append(label)
+        return blocks
+
+    def by_block(self) -> list[Section]:
+        """Return a section for each block."""
+        if len(self.blocks) < 2:
+            return [self]
+        chosen = (self.runs[self.runs["method"].isin(labels)] for labels in self.blocks.values())
+        return [Section(self.suite, self.dataset, runs) for runs in chosen]
+
+    @cached_property
+    def sources(self) -> dict[str, list[str]]:
+        """Return source -> labels that have rows of it; empty where nothing was joined."""
+        rows = self.runs[self.runs["source"] != ""][["source", "method"]].drop_duplicates()
+        return {str(source): group["method"].tolist() for source, group in rows.groupby("source", sort=False)}
+
+    @cached_property
     def seeds(self) -> list[int]:
         return sorted(self.runs["seed"].dropna().unique().tolist())
 

@@ -31,6 +31,7 @@ class Standing:
     scores: NDArray  # [seeds, cells, methods]
     ranking: Ranking | None
     iqm: Intervals
+    blocks: int = 1
 
     def frame(self) -> DataFrame:
         """Return ranking.csv: a row per method."""
@@ -70,6 +71,7 @@ def standing(sections: list[Section], metric: str = "top1") -> Standing:
     complete = served[:, compared].all(axis=1) & compared.any()
     scores = scores[:, complete][:, :, compared]
     means = np.nanmean(scores, axis=0) if scores.size else np.empty(scores.shape[1:])
+    blocks = max(len(section.blocks) for section in sections)  # ranks over several would be of kinds of device, too
     per_seed = interquartile_mean(scores.transpose(0, 2, 1)) if scores.size else np.empty((0, scores.shape[2]))
     return Standing(
         suite=sections[0].suite,
@@ -78,6 +80,7 @@ def standing(sections: list[Section], metric: str = "top1") -> Standing:
         cells=[name for name, c in zip(names, complete, strict=True) if c],
         every_cell=names,
         scores=scores,
-        ranking=ranking(means),
+        ranking=ranking(means) if blocks == 1 else None,
         iqm=intervals(per_seed),
+        blocks=blocks,
     )

@@ -149,6 +149,30 @@ def equivalence(differences: Paired, margin: float) -> NDArray:
     return p
 
 
+@dataclass(frozen=True)
+class Welch:
+    """The difference of two means, a - b, of values that are no pairs: Welch's interval and two-sided p-value."""
+
+    n_a: int
+    n_b: int
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def welch(a: NDArray, b: NDArray) -> Welch:
+    """Return Welch's t-test of two samples without NaN; NaN for what fewer than 2 values or no scatter do not tell."""
+    from scipy import stats
+
+    difference = float(a.mean() - b.mean()) if len(a) and len(b) else float("nan")
+    if min(len(a), len(b)) < 2 or max(a.std(), b.std()) <= TINY:
+        return Welch(len(a), len(b), difference, *[float("nan")] * 3)
+    result = stats.ttest_ind(a, b, equal_var=False)
+    limits = result.confidence_interval(LEVEL)
+    return Welch(len(a), len(b), difference, float(limits.low), float(limits.high), float(result.pvalue))
+
+
 def _rounding(mean: NDArray) -> NDArray:
     """The scatter up to which differences count as equal."""
     return TINY * np.maximum(np.abs(mean), 1.0)

@@ -53,7 +53,9 @@ def standing_table(standing: Standing) -> Table:
         texts = [one_line(row["method"]), number(row["mean_rank"], 2), iqm, str(row["n"])]
         rows.append([Cell(text, runs=quoted(standing.suite, row["method"], *cells)) for text in texts])
     notes = [f"left out, since they serve fewer cells: {', '.join(standing.left_out)}"] if standing.left_out else []
-    if standing.ranking is None:
+    if standing.ranking is None and standing.blocks > 1:
+        notes.append("no ranks: these are of several kinds of device, or of several settings")
+    elif standing.ranking is None:
         notes.append("no ranks: these take 3 methods and 2 cells")
     elif standing.ranking.p != standing.ranking.p:
         notes.append(f"no test of ranks: it takes {FEW_CELLS} cells, here are {len(standing.cells)}")
@@ -74,15 +76,18 @@ def runs_table(runs: DataFrame) -> Table:
     """Return every run with its state, accuracy and log."""
     rows = []
     columns = ["suite", "run", "method", "dataset", "target", "seed", "status", "top1", "reason", "error", "log"]
-    for suite, run, method, dataset, target, seed, status, top1, reason, error, log in zip(
-        *(runs[column].tolist() for column in columns), strict=True
+    joined = bool((runs["source"] != "").any())
+    for suite, run, method, dataset, target, seed, status, top1, reason, error, log, source in zip(
+        *(runs[column].tolist() for column in [*columns, "source"]), strict=True
     ):
         why = "; ".join(dict.fromkeys(text for text in (reason, error) if text))
         accuracy = "" if top1 != top1 else f"{top1:.2f}"
-        texts = [run, suite, method, dataset, target, str(seed), status, accuracy, why, log]
+        texts = [run, suite, method, dataset, target, str(seed), status, accuracy, why, log, *[source] * joined]
         rows.append([Cell(one_line(text)) for text in texts])
     header = ["run", "suite", "method", "data set", "target", "seed", "status", "top-1", "reason", "log"]
-    return Table("Every run", header, rows, "Paths of logs are relative to the suite's results directory.", left=10)
+    header += ["source"] * joined
+    caption = "Paths of logs are relative to the suite's results directory."
+    return Table("Every run", header, rows, caption, left=len(header))
 
 
 def published_table(analyses: list[Analysis]) -> Table:
@@ -126,6 +131,8 @@ def _method(analysis: Analysis, label: str, look: Look) -> dict[str, Any]:
     first = rows.sort_values("n", kind="stable").iloc[-1] if (rows["n"] > 0).any() else rows.iloc[0]
     use = section.use[label]
     facts = [("method", use), ("setting", setting(section, label) or "as most")]
+    if caution := next((text for text in runs["caution"] if text), ""):
+        facts.append(("caution", caution))
     facts.append(("needs, as seen", first["needs"] or "not yet known"))
     versions = runs["version"].dropna().unique()
     facts.append(("version", ", ".join(map(str, versions)) or "not yet known"))

@@ -11,6 +11,8 @@ from bench.report.analysis.cost import OWN, PARTS, SHARED
 from bench.report.analysis.sections import Section, own_recipe
 from bench.report.analysis.statistics import ENOUGH, FEW, intervals
 from bench.report.format import UNKNOWN, counts, interval, listed, one_line, si, si_sum
+from bench.report.tables.across import notes as origin_notes
+from bench.report.tables.across import sources
 from bench.report.tables.model import Cell, Table, quoted
 
 if TYPE_CHECKING:
@@ -34,11 +36,13 @@ def accuracy(
     costs = totals.set_index("method") if len(totals) else totals
     settings = {method: setting(section, method) for method in section.methods}
     shown = any(settings.values())
+    origins = sources(section)
     rows, notes = [], []
     for method in section.methods:
         of_method = [cells[method, target] for target in section.targets if (method, target) in cells]
         cost = costs.loc[method] if method in costs.index else None
-        front = [one_line(method), *([settings[method]] if shown else []), counts([row["n"] for row in of_method])]
+        words = [*([origins[method]] if origins else []), *([settings[method]] if shown else [])]
+        front = [one_line(method), *words, counts([row["n"] for row in of_method])]
         runs = [section.suite, method, section.dataset]
         row = [Cell(text, runs=quoted(*runs)) for text in (*front, *_front(cost))]
         for target in section.targets:
@@ -48,6 +52,7 @@ def accuracy(
         rows.append(row)
     header = [
         "method",
+        *(["source"] if origins else []),
         *(["setting"] if shown else []),
         "n",
         "stored",
@@ -58,10 +63,20 @@ def accuracy(
     ]
     if metric != "top1" and notes:
         notes = [f"what is not finished, and why: see {section.title}: {LABELS['top1']}"]
-    notes = [*_few(summary["n"]), *notes, *_partial(section, totals)]
+    notes = [*origin_notes(section), *_cautions(section), *_few(summary["n"]), *notes, *_partial(section, totals)]
     caption = _caption(section, summary, totals, metric, tested=best is not None)
     title = f"{section.title}: {LABELS[metric]}"
-    return Table(title, header, rows, caption, notes, fixed=2 + shown, left=1 + shown)
+    left = 1 + shown + bool(origins)
+    return Table(title, header, rows, caption, notes, fixed=left + 1, left=left)
+
+
+def _cautions(section: Section) -> list[str]:
+    """What has to be known of methods beside their results: the word that their setting says, and why."""
+    first = section.runs[section.runs["caution"] != ""].drop_duplicates("method")
+    return [
+        one_line(f"{caution.partition(':')[0]} ({listed(labels.tolist())}):{caution.partition(':')[2]}")
+        for caution, labels in first.groupby("caution", sort=False)["method"]
+    ]
 
 
 def _partial(section: Section, totals: DataFrame) -> list[str]:
@@ -81,13 +96,13 @@ def _few(seeds: Series) -> list[str]:
 
 
 def setting(section: Section, method: str) -> str:
-    """Return what a label has other than most: control, budget, head, epochs, tuning, recipe; empty for the plain
-    case."""
+    """Return what a label has other than most: caution, control, budget, head, epochs, tuning, recipe; empty for the
+    plain case."""
     runs = section.runs
     runs_of_it = runs[runs["method"] == method]
     first = runs_of_it.sort_values("status", key=lambda status: status != "done", kind="stable").iloc[0]
     usual = runs["epochs"].mode()
-    parts = [first["control"] and f"control: {first['control']}"]
+    parts = [first["caution"].partition(":")[0], first["control"] and f"control: {first['control']}"]
     parts.append("" if first["budget"] in ("", "epochs") else f"equal {first['budget']} budget")
     parts.append("fresh head" if first["head"] == "fresh" or heads_left_behind(runs_of_it).any() else "")
     parts.append(

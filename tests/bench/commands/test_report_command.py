@@ -38,10 +38,3 @@ def test_a_run_of_another_file_of_the_same_name_is_said(tmp_path, capsys):
     assert f"the last run of this name was of another file, {other}" in capsys.readouterr().out
     assert tiny.bench("report", suite, other, "--results", results, "--out", tmp_path / "both") == 2
     assert "expected suites of different names, found several named tiny" in capsys.readouterr().err
-
-
-def test_one_file_to_make_a_report_from(tmp_path, capsys):
-    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
-    arguments = [word for file in files for word in ("--from", file)]
-    assert tiny.bench("report", *arguments, "--out", tmp_path / "out") == 2
-    assert f"expected one file, found 2: {files[0]}, {files[1]}" in capsys.readouterr().err

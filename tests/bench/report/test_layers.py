@@ -6,7 +6,17 @@ from pathlib import Path
 import bench.report
 
 ROOT = Path(bench.report.__file__).parent
-LAYERS = {"columns": 0, "format": 0, "style": 0, "frames": 1, "analysis": 2, "tables": 3, "plots": 4, "page": 4}
+LAYERS = {
+    "columns": 0,
+    "format": 0,
+    "style": 0,
+    "frames": 1,
+    "analysis": 2,
+    "tables": 3,
+    "join": 3,
+    "plots": 4,
+    "page": 4,
+}
 TOP = 5  # write.py and the face, bench.report itself
 OUTSIDE = {"bench.errors", "bench.files"}
 
