@@ -141,12 +141,13 @@ class Initializer:
     head: Literal["transfer", "fresh"] = field(default="transfer", kw_only=True)
     train: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
-    version: ClassVar[int] = 1  # raise it when the method's results change
+    version: ClassVar[int] = 1  # raise it when the method's results change; see `version_of`
     ancestors: ClassVar[int | Literal["many"]] = 1  # 0: condense gets None; 1: a model; "many": a list
     trains: ClassVar[bool] = True  # False: condense never calls `lab.fit`, so no recipe is part of its identity
     trains_start: ClassVar[bool] = False  # initialize trains: a job of its own, with a recipe whatever `trains`
     uses: ClassVar[tuple[str, ...]] = ()  # beside its ancestors, at its defaults: of "images", "labels", "teacher"
     mostly_declared: ClassVar[bool] = False  # ours rather than the paper's: its results say nothing of that
+    shares_tensors: ClassVar[bool] = False  # trains a module in which a tensor stands in several layers
     # of a method from outside this package, which the harness watches (docs/methods.md):
     files: ClassVar[Sequence[str]] = ()  # what it reads, beside its module: part of its identity, as its modules are
     sees_targets: ClassVar[bool] = False  # condense reads `lab.targets`: one learngene for each set of targets
@@ -172,6 +173,13 @@ class Initializer:
     def family(self, target: VitSpec) -> Hashable:
         """What of a target the learngene depends on; one learngene is made per distinct value. JSON-able."""
         return None
+
+    def version_of(self, target: VitSpec | None) -> int:
+        """The version of what these options, resolved, give for a target, or (None) of the learngene.
+
+        That is `version`, or an earlier one for what no later one changed: its results stay good.
+        """
+        return self.version
 
     def resolve(self, ancestor: VitSpec | Any, targets: Sequence[VitSpec]) -> Self:
         """This initializer with every option that is derived from the family's targets filled in.

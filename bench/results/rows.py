@@ -87,7 +87,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         **{name: run.get(name) for name in FROM_RESULT},
         "method_use": cell.method.use,
         "method_seed": cell.seed if suite.file.replicate == "all" else 0,
-        "version": cell.initializer.version,
+        "version": cell.initializer.version_of(None if cell.skipped else cell.spec),
         "head": cell.initializer.head,
         "head_used": run.get("head_used"),
         "replicate": suite.file.replicate,
