@@ -95,6 +95,7 @@ class Lab(Protocol):
         loss: Loss | LossFunction = "ce",
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
+        at_least: int = 0,
         before_step: BeforeStep | None = None,
     ) -> object:
         """Train `module` in place by the one training loop; it is left in evaluation mode.
@@ -104,7 +105,7 @@ class Lab(Protocol):
                   ce * CE + kl * T^2 * KL(teacher || student), both means over the batch.
         loss:     "ce" cross entropy on the labels, "kd" distillation from `teacher()`, or a function.
         params:   what is trained (default: every parameter of the module that requires a gradient).
-        fraction: train on this stratified part of the training set.
+        fraction: train on this stratified part of the training set, or on one of `at_least` images if that is more.
         before_step: chooses before each step which part of the module is trained in it, for example a sub-network: it
                   sets that in the module and returns a key for it, by which FLOPs are counted once each. The generator
                   is that of the step, so equal choices are made on every process and after a resume.
@@ -152,6 +153,7 @@ class Initializer:
     files: ClassVar[Sequence[str]] = ()  # what it reads, beside its module: part of its identity, as its modules are
     sees_targets: ClassVar[bool] = False  # condense reads `lab.targets`: one learngene for each set of targets
     at_start: ClassVar[tuple[str, ...]] = ()  # options only `initialize` reads; `condense` sees them at their defaults
+    recipes: ClassVar[tuple[str, ...]] = ()  # options that are recipes as `train` is, over that of what starts train
 
     def condense(self, ancestor: Any, lab: Lab | None) -> Learngene:
         """Make the learngene, once."""

@@ -81,6 +81,12 @@ class Builder:
         if trains:
             inherited = [(*trained_like.position[:-1], "train")] if trained_like else []
             self.checks.check(recipe, trained_on if initializer.trains else data, *inherited, own)
+        for option in initializer.recipes:
+            at = (*method.position, option)
+            try:
+                self.checks.check(recipe.merged(getattr(initializer, option)), data, at)
+            except ValidationError as error:
+                raise self.suite.source.invalid(at, error, Recipe) from None
         self.check_heads(method, entries, data)
         ancestors = tuple(self.ancestor(entry, data, seed) for entry in entries)
         for place, id in enumerate(ancestors):

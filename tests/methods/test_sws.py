@@ -153,6 +153,19 @@ def test_a_target_of_the_auxiliary_networks_depth_takes_its_layout_and_only_that
             assert filled(init, learngene, target, lab)(images).equal(seen["aux"](images))
 
 
+@pytest.mark.parametrize(("patch", "size", "classes"), [(2, 8, 10), (5, 20, 44)], ids=["digits", "glyphs"])
+def test_one_stage_at_the_sizes_of_the_suites(patch, size, classes):
+    """All layers share one block, and so do all of any target at first."""
+    spec = VitSpec(64, depth=6, num_heads=4, patch_size=patch, img_size=size, in_chans=1, num_classes=classes)
+    ancestor, targets = perturbed(spec, seed=1), [spec.replace(depth=depth) for depth in (2, 6, 12)]
+    init, lab = methods.get("sws", stages=1), TinyLab(targets, teacher=ancestor, steps=1)
+    learngene = init.condense(ancestor, lab)
+    for target in targets:
+        model = filled(init, learngene, target, lab)
+        assert same(state(model.blocks[0]), state(model.blocks[target.depth - 1]))
+        assert init.resolve(spec, targets).version_of(target) == 1
+
+
 def test_a_block_is_a_copy_of_its_stage():
     init, learngene, lab = condensed(stages=3)
     weights = state(filled(init, learngene, SPEC.replace(depth=4), lab))
