@@ -93,7 +93,7 @@ random: {} | random: {train: {epochs: -1}} | methods.random.train.epochs | expec
 {wave} | wave: {template_size: 8, kl: 1e999} | methods.wave.kl | too large
 {wave} | wave: {template_size: 8, scaler_train: {mixpu: 0}} | methods.wave.scaler_train.mixpu | did you mean 'mixup'?
 {wave} | wave: {template_size: 8, scaler_train: {lr: 0.1}} | methods.wave | scaler_train.lr has an option of its own
-{wave} | wave: {template_size: 8, scaler_train: {augment: {crop: rrc}}} | methods.wave.scaler_train | not for digits
+{wave} | wave: {template_size: 8, scaler_train: {augment: {crop: rrc}}} | methods.wave.scaler_train.augment | crop: not
 {wave} | wave: {template_size: 8, scaler_train: {batch_size: 33, mixup: 0.1}} | methods.wave.scaler_train | must be even
 {wave} | wave: {template_size: 8, scaler_train: 3} | methods.wave.scaler_train | expected a mapping
 {wave} | wave: {template_siz: 8} | methods.wave.template_siz | did you mean 'template_size'?
