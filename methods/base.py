@@ -97,6 +97,7 @@ class Lab(Protocol):
         loss: Loss | LossFunction = "ce",
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
+        at_least: int = 0,
         before_step: BeforeStep | None = None,
     ) -> object:
         """Train `module` in place by the one training loop; it is left in evaluation mode.
@@ -106,7 +107,7 @@ class Lab(Protocol):
                   ce * CE + kl * T^2 * KL(teacher || student), both means over the batch.
         loss:     "ce" cross entropy on the labels, "kd" distillation from `teacher()`, or a function.
         params:   what is trained (default: every parameter of the module that requires a gradient).
-        fraction: train on this stratified part of the training set.
+        fraction: train on this stratified part of the training set, or on one of `at_least` images if that is more.
         before_step: chooses before each step which part of the module is trained in it, for example a sub-network: it
                   sets that in the module and returns a key for it, by which FLOPs are counted once each. The generator
                   is that of the step, so equal choices are made on every process and after a resume.
@@ -143,16 +144,18 @@ class Initializer:
     head: Literal["transfer", "fresh"] = field(default="transfer", kw_only=True)
     train: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
-    version: ClassVar[int] = 1  # raise it when the method's results change
+    version: ClassVar[int] = 1  # raise it when the method's results change; see `version_of`
     ancestors: ClassVar[int | Literal["many"]] = 1  # 0: condense gets None; 1: a model; "many": a list
     trains: ClassVar[bool] = True  # False: condense never calls `lab.fit`, so no recipe is part of its identity
     trains_start: ClassVar[bool] = False  # initialize trains: a job of its own, with a recipe whatever `trains`
     uses: ClassVar[tuple[str, ...]] = ()  # beside its ancestors, at its defaults: of "images", "labels", "teacher"
     caution: ClassVar[str] = ""  # "a word or two: why", which tables say beside its results; see MOSTLY_DECLARED
+    shares_tensors: ClassVar[bool] = False  # trains a module in which a tensor stands in several layers
     # of a method from outside this package, which the harness watches (docs/methods.md):
     files: ClassVar[Sequence[str]] = ()  # what it reads, beside its module: part of its identity, as its modules are
     sees_targets: ClassVar[bool] = False  # condense reads `lab.targets`: one learngene for each set of targets
     at_start: ClassVar[tuple[str, ...]] = ()  # options only `initialize` reads; `condense` sees them at their defaults
+    recipes: ClassVar[tuple[str, ...]] = ()  # options that are recipes as `train` is, over that of what starts train
 
     def condense(self, ancestor: Any, lab: Lab | None) -> Learngene:
         """Make the learngene, once."""
@@ -174,6 +177,13 @@ class Initializer:
     def family(self, target: VitSpec) -> Hashable:
         """What of a target the learngene depends on; one learngene is made per distinct value. JSON-able."""
         return None
+
+    def version_of(self, target: VitSpec | None) -> int:
+        """The version of what these options, resolved, give for a target, or (None) of the learngene.
+
+        That is `version`, or an earlier one for what no later one changed: its results stay good.
+        """
+        return self.version
 
     def resolve(self, ancestor: VitSpec | Any, targets: Sequence[VitSpec]) -> Self:
         """This initializer with every option that is derived from the family's targets filled in.

@@ -85,7 +85,8 @@ class Merge(Initializer):
             raise ValueError(f"a must be between 0 and 1, found {self.a}")
         method = self.method()
         # facts of this class that are those of the other method
-        vars(self).update(trains=method.trains, trains_start=method.trains_start, caution=method.caution)
+        like = {name: getattr(method, name) for name in ("trains", "trains_start", "caution", "shares_tensors")}
+        vars(self).update(like)
         vars(self)["version"] = type(self).version + method.version - 1
 
     def method(self) -> Initializer:
@@ -101,6 +102,9 @@ class Merge(Initializer):
         if method.ancestors != 1:
             raise ValueError(f"then: {use} does not start from one ancestor")
         return method
+
+    def version_of(self, target: VitSpec | None) -> int:
+        return type(self).version + self.method().version_of(target) - 1
 
     def supports(self, ancestor: VitSpec, target: VitSpec) -> str | None:
         return self.method().supports(ancestor, target)

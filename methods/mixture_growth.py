@@ -25,7 +25,10 @@ class MixtureGrowth(Initializer):
     neighbouring blocks. No ancestor: the seeds are trained from scratch with cross entropy.
 
     templates:    T, templates per bank.
-    group_size:   neighbouring blocks that share a bank; the last group has what remains.
+    group_size:   neighbouring blocks that share a bank; the last group has what remains. T templates for `group_size`
+                  blocks take T / group_size times the room of dense matrices, twice at the defaults, and more where the
+                  last group is smaller (3 blocks: 2.7 times). `templates: 2` for groups of 2 takes that of a dense
+                  seed of an even depth, and leaves no room for a direction that is orthogonal to both blocks' vectors.
     grow:         depth: one seed of the target's width, `seed_depth` blocks deep. Target block i uses the bank of seed
                   block floor(i * seed_depth / L); the first target block with a given seed block is that block, any
                   further one is new; a target no deeper than the seed takes the seed's first blocks.
@@ -35,18 +38,22 @@ class MixtureGrowth(Initializer):
                   the heads is seed 0's), the patch embedding is stacked on outputs, the head set side by side on
                   inputs and its biases summed.
     seed_depth:   depth growth only; default: half the deepest target's depth, rounded up.
-    coefficients: the new vectors: orthogonal to those in use while these are fewer than T, else their least-covered
-                  direction, with a warning; copy: that of the seed's block plus noise; random; zero. The noise of
-                  copy is a unit vector, random is uniform in [0, 1), both of positive entries, as in the reference.
+    coefficients: the new vectors: orthogonal to those in use while these are fewer than T (where several directions
+                  are, a random one of them), else their least-covered direction, with a warning; copy: that of the
+                  seed's block plus noise; random; zero. The noise of copy is a unit vector, drawn anew for every new
+                  vector, random is uniform in [0, 1), both of positive entries, as in the reference.
     noise_scale:  multiplies new vectors (orthogonal, random) or the noise (copy).
     norm:         mean: new vectors and noise are also multiplied by the mean norm of the bank's trained vectors; unit:
                   not; auto: mean in depth growth, unit (the reference) in width growth.
     reference:    width growth by the released rule: the four vectors of a layer are drawn together (orthogonal; normal
-                  where blocks share a bank), top-right keeps the one it was drawn, and only bottom-left is made new,
-                  against the three others of its layer.
+                  where blocks share a bank, so that the seeds' weights start with a standard deviation of about
+                  0.02 sqrt(T) instead of 0.02). With orthogonal coefficients top-right keeps the one it was drawn, and
+                  only bottom-left is made new, against the three others of its layer; random and zero make both, and
+                  copy adds one noise vector to both.
     head, train:  whether the classifier transfers; recipe of each seed.
 
-    Stored: the templates, the coefficients and all other tensors of the seeds (`reference`: the kept vectors too).
+    Stored: the templates, the coefficients and all other tensors of the seeds (`reference`: the drawn vectors too,
+    whatever the coefficients, which only a start reads).
     "In use" are the vectors of the same bank, new ones included; in width growth also those of the other bank for the
     same layer, as far as T leaves room. Weight decay acts on templates, not on coefficients, as in the reference.
 
@@ -74,7 +81,7 @@ class MixtureGrowth(Initializer):
     norm: Literal["auto", "mean", "unit"] = "auto"
     reference: bool = False
 
-    version: ClassVar[int] = 2  # 2: the skeleton and the coefficients of a seed are drawn apart
+    version: ClassVar[int] = 3  # 2: the skeleton and the coefficients of a seed are drawn apart; 3: see version_of
     ancestors: ClassVar[int] = 0
     at_start: ClassVar[tuple[str, ...]] = ("head", "coefficients", "noise_scale", "norm")
     uses: ClassVar[tuple[str, ...]] = ("images", "labels")
@@ -100,6 +107,21 @@ class MixtureGrowth(Initializer):
             if self._seed(target).hidden_dim * 2 != target.hidden_dim:
                 return f"cannot halve the hidden width {target.hidden_dim} of the MLP (mlp_ratio {target.mlp_ratio})"
         return None
+
+    def version_of(self, target: VitSpec | None) -> int:
+        """2 but where version 3 gives other vectors: those that several directions were free for, of which the linear
+        algebra library chose, and those of `reference` with other coefficients, where top-right was kept all the same.
+        """
+        if target is None or (self.coefficients != "orthogonal" and not self.reference):
+            return 2
+        if self.coefficients != "orthogonal":
+            return 3
+        depth = self.resolve(None, [target]).seed_depth or target.depth
+        if self.grow == "depth" and target.depth <= depth:
+            return 2
+        smallest_bank = depth % self.group_size or self.group_size
+        in_use = 3 if self.reference else smallest_bank + (self.grow == "width")  # where a first vector is made
+        return 3 if self.templates - in_use > 1 else 2
 
     def family(self, target: VitSpec) -> Hashable:
         """Depth growth: all of the target's size but its depth. Width growth: all of it; the seeds are half of it."""

@@ -37,6 +37,13 @@ def stage_of_block(depth: int, stages: int) -> list[int]:
     return [(2 * i * (stages - 1) + last) // (2 * last) for i in range(depth)]
 
 
+def laid_out(depth: int, layers_per_stage: Sequence[int]) -> list[int]:
+    """As `stage_of_block`, but as the auxiliary network, whose stages have these layers, for a target of its depth."""
+    if depth != sum(layers_per_stage):
+        return stage_of_block(depth, len(layers_per_stage))
+    return [stage for stage, n in enumerate(layers_per_stage) for _ in range(n)]
+
+
 def shared_vit(model: nn.Module, layers_per_stage: Sequence[int]) -> nn.Module:
     """`model`, which has one block per stage, made to run each of its blocks as often as its stage has layers."""
     from torch import nn
@@ -69,8 +76,9 @@ class StageWiseSharing(Initializer):
                       remainder to the middle stages (16 layers in 5 stages: 3, 3, 4, 3, 3).
     alpha:            weight of the KL divergence to the teacher; cross entropy has 1 - alpha.
     temperature:      of the distillation.
-    stage_map:        the stage that each block of the target copies, a list as long as its depth; default: floor(L/S)
-                      blocks per stage, the remainder to the earliest (12 blocks, 5 stages: 3, 3, 2, 2, 2).
+    stage_map:        the stage that each block of the target copies, a list as long as its depth; default: as in the
+                      auxiliary network for a target of its depth, else floor(L/S) blocks per stage, the remainder to
+                      the earliest (12 blocks, 5 stages: 3, 3, 2, 2, 2).
     aux_heads:        attention heads of the auxiliary network; default: the target's.
     head, train:      whether the classifier transfers; recipe of the auxiliary network.
 
@@ -83,9 +91,10 @@ class StageWiseSharing(Initializer):
     Verified: stages, sharing, 3,3,4,3,3, alpha 1 and temperature 1, and the map of 12 blocks as read in the released
     code; stored parameters of DeiT-Ti/S/B widths with 5 stages: 2,409,984 / 9,243,648 / 36,182,016; a target laid out
     as the auxiliary network computes the same.
-    Assumed: the map for other depths; it is published for 12 blocks only. Fewer blocks than stages: block i takes
-    stage i (S-1)/(L-1), rounded half up; one block takes stage 0. Remainders of more than one layer in the auxiliary
-    network go to the stages around the middle.
+    Assumed: the map for other depths; it is published for 12 blocks from 16 layers only. A target as deep as the
+    auxiliary network computes what that computes. Fewer blocks than stages: block i takes stage i (S-1)/(L-1), rounded
+    half up; one block takes stage 0. Remainders of more than one layer in the auxiliary network go to the stages around
+    the middle.
     Declared differences: the released code divides the KL by batch * classes instead of the batch; it trains its
     384-wide auxiliary network with 12 heads for targets of 6 (`aux_heads: 12`); its teacher is LeViT-384; its
     auxiliary network normalises before the pooling, ours after, as the targets do; stochastic depth, where a recipe
@@ -99,7 +108,9 @@ class StageWiseSharing(Initializer):
     stage_map: list[int] | None = None
     aux_heads: int | None = None
 
+    version: ClassVar[int] = 2  # 2: a target of the auxiliary network's own depth is laid out as that is
     at_start: ClassVar[tuple[str, ...]] = ("head",)  # with and without it: one learngene
+    shares_tensors: ClassVar[bool] = True
     uses: ClassVar[tuple[str, ...]] = ("images", "teacher")
 
     def __post_init__(self) -> None:
@@ -123,6 +134,13 @@ class StageWiseSharing(Initializer):
             raise ValueError(f"stage_map has {len(self.stage_map)} entries for a target of depth {target.depth}")
         if self.aux_heads is not None and (self.aux_heads < 1 or ancestor.embed_dim % self.aux_heads):
             raise ValueError(f"aux_heads {self.aux_heads} does not divide the width {ancestor.embed_dim}")
+
+    def version_of(self, target: VitSpec | None) -> int:
+        """1 but where version 2 lays a target out in another way."""
+        layers = self.layers_per_stage
+        if target is None or self.stage_map is not None or layers is None:
+            return 1
+        return 1 if laid_out(target.depth, layers) == stage_of_block(target.depth, self.stages) else 2
 
     def family(self, target: VitSpec) -> Hashable:
         return target.num_heads if self.aux_heads is None else None
@@ -155,7 +173,7 @@ class StageWiseSharing(Initializer):
         if reason := self.supports(ancestor, spec):
             raise ValueError(f"sws {reason}")
         self.check(ancestor, spec)
-        stages = self.stage_map or stage_of_block(spec.depth, learngene.meta["stages"])
+        stages = self.stage_map or laid_out(spec.depth, learngene.meta["layers_per_stage"])
         fresh = () if self.head_transfers(learngene, lab) else HEAD
         given = {}
         for name in target.state_dict():

@@ -1,9 +1,9 @@
-"""WAVE: weight templates shared by all layers and sizes; small per-size scalers say how they are combined."""
+"""WAVE-style: weight templates shared by all layers and sizes; small per-size scalers say how they are combined."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from methods.base import HEAD, Initializer, Lab, Learngene, Loss, fill
@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from methods.parts.wave_model import TemplatedVit
 
 
+# of the scaler stage's recipe
+OWN_OPTIONS = {"steps": "scaler_steps", "epochs": "scaler_steps", "lr": "scaler_lr", "distill": "scaler_kl"}
+
+
 @dataclass
 class Wave(Initializer):
-    """WAVE: weight templates shared by layers and sizes are distilled once; a target first trains its scalers.
+    """WAVE-style, mostly declared: weight templates for all layers and sizes; a target first trains its scalers.
+
+    Little of the paper could be read (see Source), so results say how these choices do, and nothing of the paper's.
 
     Matrix W of layer l of a group (qkv, proj, fc1, fc2) is sum_t kron(S_l,t , T_t): template T_t [a, a] belongs to all
     layers and sizes, scaler S_l,t [rows / a, columns / a] to one layer of one size. Condense trains an auxiliary
@@ -35,15 +41,22 @@ class Wave(Initializer):
                      std 0.02 / scaler_norm, so that weights have timm's 0.02.
     scalers:         aux: a target's scalers start from those of the auxiliary network, which are stored; random: drawn,
                      so that weights have std 0.02.
+    decay:           what weight decay acts on: both, templates and scalers, so that dense weights decay at about twice
+                     the rate of a plain network's (over the recipe of the digits suites 0.35 of them are left where
+                     there 0.59 are) and the scalers alone in their stage (0.86 are left there); templates: those alone,
+                     so at a plain network's rate, and no scalers in their stage.
     scaler_steps:    training steps of a target's scalers, 0: none; their recipe is `train`, without warm-up and, for
                      so few, torch.compile.
+    scaler_train:    changes to that recipe for the scaler stage, which else trains as the auxiliary network did: in the
+                     digits suites with mixup and label smoothing, on 108 images.
     scaler_fraction: stratified part of the training set that they are trained on.
+    scaler_images:   smallest number of images of that part (all, where there are fewer).
     scaler_lr:       their learning rate.
     scaler_kl:       weight of the KL divergence to the teacher in that stage, beside cross entropy.
     scaler_noise:    relative noise on the carried scalers of matrices that get wider.
     widths:          one: only depth and heads vary; many: width too; auto: as the suite's targets need.
-    head, train:     whether the classifier transfers; recipe of the auxiliary network and, but for steps and lr, of the
-                     scalers.
+    head, train:     whether the classifier transfers; recipe of the auxiliary network and, but for steps, lr and
+                     `scaler_train`, of the scalers.
 
     widths one: patch embedding, positions, class token, final norm and head are single tensors of the learngene, frozen
     in the scaler stage; norms and biases of blocks belong to the size, start at 1 and 0 and train with the scalers.
@@ -73,8 +86,11 @@ class Wave(Initializer):
     temperature: float = 1.0
     scaler_norm: float = 1.0
     scalers: Literal["aux", "random"] = "aux"
+    decay: Literal["both", "templates"] = "both"
     scaler_steps: int = 100
+    scaler_train: dict[str, Any] = field(default_factory=dict)
     scaler_fraction: float = 0.1
+    scaler_images: int = 0
     scaler_lr: float = 1e-2
     scaler_kl: float = 0.0
     scaler_noise: float = 0.05
@@ -84,8 +100,10 @@ class Wave(Initializer):
     uses: ClassVar[tuple[str, ...]] = ("images", "labels", "teacher")
     caution: ClassVar[str] = "WAVE-style: after the paper's abstract and summaries of it, without its text or code"
     at_start: ClassVar[tuple[str, ...]] = (
-        *("head", "scaler_steps", "scaler_fraction", "scaler_lr", "scaler_kl", "scaler_noise"),
+        *("head", "scaler_steps", "scaler_train", "scaler_fraction", "scaler_images", "scaler_lr", "scaler_kl"),
+        "scaler_noise",
     )
+    recipes: ClassVar[tuple[str, ...]] = ("scaler_train",)
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -94,7 +112,7 @@ class Wave(Initializer):
             raise ValueError(f"templates needs numbers of at least 1 for {', '.join(MATRICES)}; found {self.templates}")
         if self.template_size != "full" and (isinstance(self.template_size, str) or self.template_size < 1):
             raise ValueError(f"template_size must be at least 1 or 'full', found {self.template_size!r}")
-        for name in ("kl", "ce", "scaler_kl", "scaler_noise", "scaler_steps"):
+        for name in ("kl", "ce", "scaler_kl", "scaler_noise", "scaler_steps", "scaler_images"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, found {getattr(self, name)}")
         for name in ("temperature", "scaler_norm", "scaler_lr", "scaler_fraction"):
@@ -106,6 +124,9 @@ class Wave(Initializer):
             raise ValueError("kl and ce must not both be 0")
         if "distill" in self.train:
             raise ValueError("train.distill is derived: set kl, ce and temperature instead")
+        for name, option in OWN_OPTIONS.items():
+            if name in self.scaler_train:
+                raise ValueError(f"scaler_train.{name} has an option of its own: set {option} instead")
 
     def supports(self, ancestor: VitSpec, target: VitSpec) -> str | None:
         width = () if self.widths == "one" else ("embed_dim",)
@@ -141,7 +162,8 @@ class Wave(Initializer):
         groups = layout(spec, counts, how.template_size)
         templates = fresh_templates(groups, lab.generator("templates"), how.scaler_norm)
         scalers = fresh_scalers(groups, lab.generator("scalers"), how.scaler_norm)
-        aux = TemplatedVit(fresh_vit(spec, lab.generator("aux")), groups, how.kron_order, templates, scalers)
+        skeleton, decayed = fresh_vit(spec, lab.generator("aux")), how.decay == "both"
+        aux = TemplatedVit(skeleton, groups, how.kron_order, templates, scalers, decay_scalers=decayed)
         distill = {"kl": how.kl, "ce": how.ce, "temperature": how.temperature}
         lab.fit(aux.to(lab.device), name="aux", recipe={**how.train, "distill": distill}, loss="kd")
         meta: dict[str, Any] = {"ancestor": asdict(spec), "classes": lab.classes, "templates": counts}
@@ -173,7 +195,8 @@ class Wave(Initializer):
         sources, groups = (layout(s, counts, meta["template_size"]) for s in (VitSpec(**meta["ancestor"]), spec))
         templates = {group.name: tensors[tensor_name("templates", group.name)] for group in groups}
         scalers = self.first_scalers(sources, groups, tensors, lab)
-        model = TemplatedVit(fresh_vit(spec, generator(lab, "start")), groups, meta["kron_order"], templates, scalers)
+        skeleton, decayed = fresh_vit(spec, generator(lab, "start")), self.decay == "both"
+        model = TemplatedVit(skeleton, groups, meta["kron_order"], templates, scalers, decay_scalers=decayed)
         fill_skeleton(model.skeleton, tensors, head=head)
         return model
 
@@ -203,12 +226,12 @@ class Wave(Initializer):
         for parameter in own:
             parameter.requires_grad_(True)
         few = {"steps": self.scaler_steps, "lr": self.scaler_lr, "warmup_epochs": 0.0, "compile": False}
-        recipe: dict[str, Any] = {**self.train, **few}
+        recipe: dict[str, Any] = {**self.train, **self.scaler_train, **few}
         if self.scaler_kl:
             recipe["distill"] = {"kl": self.scaler_kl, "ce": 1.0, "temperature": self.temperature}
         loss: Loss = "kd" if self.scaler_kl else "ce"
-        model, fraction = model.to(lab.device), self.scaler_fraction
-        lab.fit(model, name="scalers", recipe=recipe, loss=loss, params=own, fraction=fraction)
+        part: dict[str, Any] = {"fraction": self.scaler_fraction, "at_least": self.scaler_images}
+        lab.fit(model.to(lab.device), name="scalers", recipe=recipe, loss=loss, params=own, **part)
 
 
 def tensor_name(kind: str, group: str) -> str:

@@ -64,7 +64,7 @@ class Start:
         with folder.written(out, {"what": "start", "suite": self.suite}) as place:
             timm_folder.write(place, self.model, data.settings, *known)
             timm_folder.loaded(place, self.model)
-            method = method_input(cell.method, cell.initializer)
+            method = method_input(cell.method, cell.initializer, cell.spec)
             rows = [("what", "a target before its training"), *card.of_method(method)]
             rows += [("from", ", ".join(self.wish.sources) or "no ancestor")]
             rows += [("learngene", str(self.facts["learngene"])), ("head", str(self.facts["head_used"]))]

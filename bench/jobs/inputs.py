@@ -77,6 +77,11 @@ class MethodInput:
         return self.initializer().trains  # not of the class: a merge trains where what follows it does
 
     @property
+    def shares_tensors(self) -> bool:
+        """Whether a tensor of what it trains may stand in several layers; nobody knows it of one from outside."""
+        return self.source is not None or self.initializer().shares_tensors
+
+    @property
     def project_modules(self) -> set[str]:
         """Names of the project's modules that the method's class is derived from."""
         classes = methods.method_class(self.use).__mro__
@@ -140,6 +145,12 @@ def recipe_settings(recipe: Recipe) -> dict[str, Any]:
     """A recipe's fields that differ from their defaults. `steps` stand in for `epochs`, which then do nothing."""
     fields = recipe.model_dump(mode="json", exclude_defaults=True)
     return {name: value for name, value in fields.items() if name != "epochs" or "steps" not in fields}
+
+
+def averaging_settings(method: MethodInput, recipe: Recipe) -> dict[str, Any]:
+    """What tells the average of the weights from the one of before, in which a block that n layers share was averaged n
+    times a step; nothing where the two are equal."""
+    return {"average": "of each tensor once"} if recipe.ema is not None and method.shares_tensors else {}
 
 
 def read_recipe(settings: dict[str, Any]) -> Recipe:

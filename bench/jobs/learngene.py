@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.identity import canonical, spec_settings
 from bench.jobs.description import JobDescription, Result
-from bench.jobs.inputs import MethodInput, read_recipe, read_spec, recipe_settings
+from bench.jobs.inputs import MethodInput, averaging_settings, read_recipe, read_spec, recipe_settings
 from bench.jobs.model import LEARNGENE_FILE
 from bench.recipes.recipe import Recipe
 from bench.suite.ready_learngene import identity
@@ -56,6 +56,7 @@ class LearngeneJob(JobDescription):
             "data": self.data.fingerprint,
             "recipe": recipe_settings(self.recipe),
             "seed": self.seed,
+            **averaging_settings(self.method, self.recipe),
         }
         if self.teacher != (self.ancestors[0] if self.ancestors else None):
             settings["teacher"] = self.teacher

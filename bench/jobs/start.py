@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.identity import spec_settings
 from bench.jobs.description import JobDescription, Result
-from bench.jobs.inputs import MethodInput, read_recipe, read_spec, recipe_settings
+from bench.jobs.inputs import MethodInput, averaging_settings, read_recipe, read_spec, recipe_settings
 from bench.jobs.model import START_FILE
 from bench.recipes.recipe import Recipe
 from methods.vit import VitSpec
@@ -39,6 +39,7 @@ class StartJob(JobDescription):
             "data": self.data.fingerprint,
             "recipe": recipe_settings(self.recipe),
             "seed": self.seed,
+            **averaging_settings(self.method, self.recipe),
         }
 
     def needed_jobs(self) -> list[str | None]:

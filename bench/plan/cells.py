@@ -84,6 +84,12 @@ class Builder:
         if trains:
             inherited = [(*trained_like.position[:-1], "train")] if trained_like else []
             self.checks.check(recipe, trained_on if condenses else data, *inherited, own)
+        for option in initializer.recipes:
+            at = (*method.position, option)
+            try:
+                self.checks.check(recipe.merged(getattr(initializer, option)), data, at)
+            except ValidationError as error:
+                raise self.suite.source.invalid(at, error, Recipe) from None
         if not method.starts_from_file:
             self.check_heads(method, entries, data)
         ancestors = tuple(self.ancestor(entry, data, seed) for entry in entries)

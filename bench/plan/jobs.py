@@ -62,7 +62,7 @@ class Jobs:
         seed: int,
     ) -> str:
         """What a method makes once for a family of targets. `recipe` is of what it trains."""
-        used = method_input(method, initializer, at_start=False)
+        used = method_input(method, initializer, None, at_start=False)
         job = LearngeneJob(
             name=f"{used.name}-{data.name}-s{seed}",
             method=used,
@@ -82,7 +82,7 @@ class Jobs:
 
     def start(self, family: Family, target: VitSpec, seed: int) -> str:
         """A target initialised by a method that trains to do so."""
-        method = method_input(family.method, family.initializer)
+        method = method_input(family.method, family.initializer, target)
         job = StartJob(
             name=run_name(method, target, family.data, seed),
             method=method,
@@ -111,7 +111,7 @@ class Jobs:
 
         trial: whether it is a tuning run. candidates: tuning runs by the learning rates to choose from.
         """
-        method, in_budget = method_input(family.method, family.initializer), self.suite.file.budget == "total"
+        method, in_budget = method_input(family.method, family.initializer, target), self.suite.file.budget == "total"
         job = RunJob(
             name=run_name(method, target, family.data, seed),
             target=target,
@@ -133,7 +133,7 @@ class Jobs:
 
     def skipped_run(self, method: MethodEntry, data: DataEntry, target: VitSpec, seed: int) -> str:
         """A name for a run that will not be."""
-        used = method_input(method, method.initializer)
+        used = method_input(method, method.initializer, None)
         name = run_name(used, target, data, seed)
         job = RunJob(name=name, target=target, data=self.data(data), recipe=method.runs, method=used, seed=seed)
         id = f"{name}-{digest(job.depends_on())}"
@@ -159,10 +159,20 @@ def method_recipe(method: MethodEntry, ancestor: AncestorEntry | None) -> Recipe
     return Recipe.model_validate(merge(base, method.train))
 
 
-def method_input(method: MethodEntry, initializer: Initializer, *, at_start: bool = True) -> MethodInput:
-    """The method as a job depends on it, with the options of `initializer`; see MethodEntry.options."""
+def method_input(
+    method: MethodEntry, initializer: Initializer, target: VitSpec | None, *, at_start: bool = True
+) -> MethodInput:
+    """The method as a job depends on it, with the options of `initializer`; see MethodEntry.options.
+
+    target: whose start it makes; None for a learngene, and where there will be no start.
+    """
     code = method.code.local() if method.code else {}
-    return MethodInput(**method.identity(), options=method.options(initializer, at_start=at_start), code=code)
+    return MethodInput(
+        **method.identity(),
+        version=initializer.version_of(target),
+        options=method.options(initializer, at_start=at_start),
+        code=code,
+    )
 
 
 def run_name(method: MethodInput, target: VitSpec, data: DataEntry, seed: int) -> str:

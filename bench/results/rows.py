@@ -108,7 +108,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         **{name: run.get(name) for name in FROM_RESULT},
         "method_use": cell.method.use,
         "method_seed": cell.seed if suite.file.replicate == "all" and not cell.method.starts_from_file else 0,
-        "version": cell.initializer.version,
+        "version": cell.initializer.version_of(None if cell.skipped else cell.spec),
         "caution": cell.initializer.caution,
         "head": cell.initializer.head,
         "head_used": run.get("head_used"),

@@ -78,10 +78,9 @@ class MethodEntry:
         unless `at_start`."""
         return non_default(initializer or self.initializer, () if at_start else type(self.initializer).at_start)
 
-    def identity(self) -> dict[str, Any]:
-        """Which code this is."""
-        out = {"use": self.use, "version": self.initializer.version}
-        return out | ({"source": self.code.hash} if self.code else {})
+    def identity(self) -> dict[str, str]:
+        """Which code this is, but for its version."""
+        return {"use": self.use} | ({"source": self.code.hash} if self.code else {})
 
     @property
     def starts_from_file(self) -> bool:

@@ -18,7 +18,7 @@ from bench.suite.outside import Code, code_of
 from bench.suite.problems import KeyPath, Source, collect, nearest
 from bench.suite.ready_learngene import learngene_file
 from bench.suite.recipes import merged
-from bench.suite.schema import MethodKeys, SuiteFile
+from bench.suite.schema import MethodKeys, SuiteFile, Train
 from bench.suite.strict import Strict
 from methods import Initializer
 
@@ -54,9 +54,12 @@ def _described(label: str, raw: dict[str, Any], source: Source) -> Described:
     reserved = {key: value for key, value in raw.items() if key in MethodKeys.model_fields}
     keys = source.checked(MethodKeys, reserved, at)
     use, cls = _class(keys.use or label, source, (*at, "use") if keys.use else at)
-    merged(Recipe(), keys.train, source, (*at, "train"))
+    options = _options(cls, raw, source, at) | {"train": keys.train}
+    for name in options.keys() & {"train", *cls.recipes}:
+        merged(Recipe(), options[name], source, (*at, name))
+        options[name] = expand(options[name].as_mapping())
     try:
-        initializer = cls(**_options(cls, raw, source, at), train=expand(keys.train.as_mapping()))
+        initializer = cls(**options)
     except (ValueError, TypeError) as error:
         raise source.error(at, str(error)) from None
     try:
@@ -154,7 +157,7 @@ def options_model(cls: type[Any]) -> type[Options]:
     for f in dataclasses.fields(cls):
         if f.name in option_names(cls):
             field = Field(alias=f.name, default=None if f.default is dataclasses.MISSING else f.default)
-            fields[PREFIX + f.name] = Annotated[hints[f.name], plain], field
+            fields[PREFIX + f.name] = (Train if f.name in cls.recipes else Annotated[hints[f.name], plain]), field
     doc = (inspect.getdoc(cls) or "").split("\n")[0]
     return create_model(f"method {cls.__name__}", __base__=Options, __doc__=doc, **fields)
 

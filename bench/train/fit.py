@@ -39,6 +39,7 @@ class Fit:
         teacher: nn.Module | None = None,
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
+        at_least: int = 0,
         before_step: Callable[[int, torch.Generator], Hashable] | None = None,
         evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     ) -> None:
@@ -50,6 +51,7 @@ class Fit:
         self.seed = derive_seed(seed, "fit", name)
         self.chosen = None if params is None else {id(p) for p in params}
         n = data.train.n
+        fraction = max(fraction, at_least / n)
         self.indices = torch.arange(n) if fraction >= 1 else stratified_fraction(data.train.labels, fraction, self.seed)
         self.batch = min(recipe.batch_size, len(self.indices))
         if task.mixes(recipe):

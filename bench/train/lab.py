@@ -67,6 +67,7 @@ class JobLab:
         loss: Any = "ce",
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
+        at_least: int = 0,
         before_step: Callable[[int, torch.Generator], Hashable] | None = None,
         evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     ) -> list[dict[str, Any]]:
@@ -88,6 +89,7 @@ class JobLab:
             teacher=self.teacher() if loss == "kd" else None,
             params=params,
             fraction=fraction,
+            at_least=at_least,
             before_step=before_step,
             evaluate=evaluate,
         )

@@ -16,6 +16,22 @@ from bench.train.precision import autocast
 RANKS_APART = 0x9E3779B97F4A7C15  # between the seeds of processes: far, as those of steps follow each other
 
 
+class Average(ModelEmaV3):
+    """timm's average of the weights, in which a tensor that stands in several layers counts once a step.
+
+    timm goes by the names of a state, of which a block that n layers share has n: its decay is then that of n steps.
+    """
+
+    def apply_update_(self, model: nn.Module, decay: float) -> None:
+        states = (m.state_dict(keep_vars=True).values() for m in (self.module, model))
+        pairs = {id(average): (average, tensor) for average, tensor in zip(*states, strict=True)}.values()
+        for average, tensor in pairs:
+            if not average.is_floating_point():
+                average.copy_(tensor)
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in floats], [t for _, t in floats], weight=1 - decay)
+
+
 class Update:
     """Everything that changes weights in a step. What is random in it depends on `seed` and the step alone.
 
@@ -47,7 +63,7 @@ class Update:
             torch.amp.GradScaler(next(module.parameters()).device.type) if recipe.precision == "fp16" else None
         )
         self.trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.ema = None if recipe.ema is None else ModelEmaV3(module, decay=recipe.ema)
+        self.ema = None if recipe.ema is None else Average(module, decay=recipe.ema)
 
     def __call__(self, step: int, images: Tensor, labels: Tensor) -> Tensor:
         """Make the update of that step; returns the loss of the batch, a mean over its images, detached.

@@ -25,13 +25,23 @@ def new_blocks(sources: Sequence[int]) -> list[int]:
     return [i for i, source in enumerate(sources) if source in sources[:i]]
 
 
-def least_covered(used: Tensor) -> Tensor:
-    """The unit vector [T] that the rows of `used` [n, T] cover least: the last right-singular vector.
+def least_covered(used: Tensor, draw: torch.Generator) -> Tensor:
+    """The unit vector [T] that the rows of `used` [n, T] cover least; it is orthogonal to all if their rank is below T.
 
-    Orthogonal to every row when their rank is below T. Its sign makes the entry of largest magnitude positive.
+    Where one direction is covered least, that: the last right-singular vector, of the sign that makes its entry of
+    largest magnitude positive. Where several are not covered at all, their part of a normal vector from `draw`: which
+    vectors complete a null space is the linear algebra library's choice.
     """
-    direction = torch.linalg.svd(used.double(), full_matrices=True).Vh[-1]
-    return (direction * direction[direction.abs().argmax()].sign()).to(used.dtype)
+    _, covered, directions = torch.linalg.svd(used.double(), full_matrices=True)
+    rank = int((covered > covered.max() * max(used.shape) * torch.finfo(used.dtype).eps).sum())
+    if used.shape[1] - rank < 2:
+        direction = directions[-1]
+        return (direction * direction[direction.abs().argmax()].sign()).to(used.dtype)
+    direction = torch.randn(used.shape[1], generator=draw, dtype=torch.float64).to(directions)
+    for _ in range(2):  # the second time for what rounding leaves of the first
+        direction = direction - directions[:rank].T @ (directions[:rank] @ direction)
+        direction = direction / direction.norm()
+    return direction.to(used.dtype)
 
 
 @dataclass
@@ -53,15 +63,27 @@ class CoefficientRule:
 
         `base` [T] is what `copy` starts from.
         """
-        scale = self.scale * (trained.norm(dim=1).mean() if self.norm == "mean" else 1.0)
         if self.mode == "zero":
             return torch.zeros_like(base)
-        if self.mode == "orthogonal":
-            rows = torch.stack([*trained, *added])
-            self.crowded += len(rows) >= base.numel()
-            return scale * least_covered(rows)
-        positive = torch.rand(base.numel(), generator=self.generator).to(base)  # uniform and positive: the reference's
-        return base + scale * positive / positive.norm() if self.mode == "copy" else scale * positive
+        if self.mode == "copy":
+            return base + self.noise(trained)
+        if self.mode == "random":
+            return self.size(trained) * self.positive(base)
+        rows = torch.stack([*trained, *added])
+        self.crowded += len(rows) >= base.numel()
+        return self.size(trained) * least_covered(rows, self.generator)
+
+    def noise(self, trained: Tensor) -> Tensor:
+        """What `copy` adds to a vector [T]: of positive entries, as the reference's."""
+        positive = self.positive(trained[0])
+        return self.size(trained) * positive / positive.norm()
+
+    def size(self, trained: Tensor) -> Tensor | float:
+        return self.scale * (trained.norm(dim=1).mean() if self.norm == "mean" else 1.0)
+
+    def positive(self, like: Tensor) -> Tensor:
+        """Uniform in [0, 1)."""
+        return torch.rand(like.numel(), generator=self.generator).to(like)
 
 
 def depth_coefficients(seed: Tensor, sources: Sequence[int], group_size: int, rule: CoefficientRule) -> Tensor:
@@ -96,9 +118,17 @@ def width_coefficients(members: Tensor, group_size: int, rule: CoefficientRule) 
 
 
 def reference_coefficients(members: Tensor, skipped: Tensor, rule: CoefficientRule) -> Tensor:
-    """As `width_coefficients` by the reference's rule: top-right keeps `skipped` [L, T], what it was built with.
+    """As `width_coefficients` by the reference's rule, layer by layer, whichever bank a vector belongs to.
 
-    Only bottom-left is made, against the three others of its layer, whichever bank they belong to.
+    orthogonal: top-right keeps `skipped` [L, T], what it was built with; only bottom-left is made, against the three
+    others of its layer. copy: one noise vector for both. random and zero: each anew.
     """
-    made = [rule(pair[1], pair, [kept]) for pair, kept in zip(members.unbind(1), skipped, strict=True)]
-    return torch.stack([skipped, torch.stack(made)])
+    layers = []
+    for pair, kept in zip(members.unbind(1), skipped, strict=True):
+        if rule.mode == "orthogonal":
+            layers.append(torch.stack([kept, rule(pair[1], pair, [kept])]))
+        elif rule.mode == "copy":
+            layers.append(pair + rule.noise(pair))
+        else:
+            layers.append(torch.stack([rule(vector, pair) for vector in pair]))
+    return torch.stack(layers, dim=1)

@@ -28,13 +28,23 @@ def reconstruct(scalers: Tensor, templates: Tensor, order: Order) -> Tensor:
 
 
 class TemplatedVit(Generated):
-    """A ViT whose tensors of `groups` are reconstructed; `templates` and `scalers` hold a tensor per group."""
+    """A ViT whose tensors of `groups` are reconstructed; `templates` and `scalers` hold a tensor per group.
+
+    decay_scalers: whether weight decay acts on scalers as it does on templates.
+    """
 
     def __init__(
-        self, skeleton: nn.Module, groups: Sequence[Group], order: Order, templates: Tensors, scalers: Tensors
+        self,
+        skeleton: nn.Module,
+        groups: Sequence[Group],
+        order: Order,
+        templates: Tensors,
+        scalers: Tensors,
+        *,
+        decay_scalers: bool = True,
     ) -> None:
         super().__init__(skeleton, [name for group in groups for name in group.tensors])
-        self.groups, self.order = tuple(groups), order
+        self.groups, self.order, self.decay_scalers = tuple(groups), order, decay_scalers
         for group in groups:
             given = tuple(templates[group.name].shape), tuple(scalers[group.name].shape)
             if given != (group.template_shape, group.scaler_shape):
@@ -53,7 +63,9 @@ class TemplatedVit(Generated):
         """As in a plain ViT: norms, biases, positions and class token are not decayed, whatever they are made of."""
         plain = self.skeleton.no_weight_decay()
         free = [g.name for g in self.groups if g.start != "normal" or g.tensors[0] in plain]
-        return super().no_weight_decay() | {f"{kind}.{name}" for kind in ("templates", "scalers") for name in free}
+        free = [f"{kind}.{name}" for kind in ("templates", "scalers") for name in free]
+        free += [] if self.decay_scalers else [f"scalers.{group.name}" for group in self.groups]
+        return super().no_weight_decay() | set(free)
 
 
 def fresh_templates(groups: Sequence[Group], draw: torch.Generator, norm: float) -> Tensors:

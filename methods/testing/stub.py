@@ -59,6 +59,7 @@ class StubLab:
         loss: Any = "ce",
         params: Iterable[nn.Parameter] | None = None,
         fraction: float = 1.0,
+        at_least: int = 0,
         before_step: Callable[[int, torch.Generator], Hashable] | None = None,
     ) -> None:
         """See `methods.Lab.fit`; of the recipe only `steps`, `lr`, `weight_decay` and `distill` are heeded."""
@@ -79,6 +80,7 @@ class StubLab:
             optimizer.step()
         module.eval()
         self.fits[name] = {"recipe": dict(recipe), "loss": loss, "fraction": fraction, "params": len(trained)}
+        self.fits[name] |= {"at_least": at_least} if at_least else {}
 
     def _loss(self, module: nn.Module, images: Tensor, labels: Tensor, loss: Any, recipe: Mapping[str, Any]) -> Tensor:
         import torch

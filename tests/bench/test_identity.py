@@ -128,6 +128,29 @@ def test_the_source_of_a_method_from_outside(planned, tmp_path, monkeypatch):
     assert not first & plan(scale=0.25) and not first & plan(version=2)
 
 
+def test_a_version_counts_for_the_targets_that_it_changes(planned):
+    """The seed has two blocks: the target of one is as it was, so is the learngene, which keeps its jobs."""
+    jobs = [job for job in planned().jobs.values() if job.settings.get("method", {}).get("use") == "mixture_growth"]
+    versions = {job.settings.get("target", {}).get("depth"): job.settings["method"]["version"] for job in jobs}
+    assert versions == {None: 2, 1: 2, 3: 3}
+
+
+def test_averages_of_what_may_be_shared_say_how_they_are_taken(planned, tmp_path, monkeypatch):
+    """Blocks that layers share were averaged as often as there are layers; nothing else was."""
+
+    def averaging(*settings):
+        jobs = planned(*settings).jobs.values()
+        return {(job.kind, job.settings["method"]["use"]) for job in jobs if "average" in job.settings}
+
+    assert averaging() == averaging("train.ema=0.9") == set()
+    assert averaging("ancestor.train.ema=0.9") == {("learngene", "sws")}
+    (tmp_path / "mine_b.py").write_text(OUTSIDE.format(scale=0.5, version=1))  # who knows what it trains
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    importlib.invalidate_caches()
+    assert averaging("methods={mine: {use: 'mine_b:Mine'}}") == set()
+    assert averaging("methods={mine: {use: 'mine_b:Mine', train: {ema: 0.9}}}") == {("learngene", "mine_b:Mine")}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -412,6 +412,13 @@ def test_its_version_rises_with_that_of_what_follows(monkeypatch):
     assert methods.get("merge").version == before + 6
 
 
+def test_its_version_for_a_target_is_that_of_what_follows():
+    merge = methods.get("merge", then={"use": "sws", "stages": 3})
+    merge, sizes = merge.resolve(SPEC.replace(depth=4), [SPEC]), [SPEC.replace(depth=d) for d in (4, 5)]
+    assert [merge.version_of(target) for target in (None, *sizes)] == [1, 2, 1]
+    assert (merge.shares_tensors, methods.get("merge").shares_tensors) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,11 +1,14 @@
 """Growth rules and mixing as functions of tensors, against plain loops and numpy."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import methods
 from methods.parts.growth import (
     CoefficientRule,
     block_sources,
@@ -16,6 +19,7 @@ from methods.parts.growth import (
     width_coefficients,
 )
 from methods.parts.mixing import drawn_together, mix, mix_groups, orthonormal
+from tests.methods.tinylab import SPEC
 
 
 def draws(seed=0):
@@ -74,11 +78,29 @@ def test_mixing_is_the_sum_over_the_templates_of_the_bank(depth, group_size, n, 
 @given(n=st.integers(1, 6), templates=st.integers(1, 6), seed=st.integers(0, 99))
 def test_the_least_covered_direction_is_orthogonal_while_there_is_one_and_else_the_best(n, templates, seed):
     used = torch.randn(n, templates, generator=draws(seed))
-    direction = least_covered(used)
+    direction = least_covered(used, draws(1))
     assert direction.norm().item() == pytest.approx(1, abs=1e-6)
     covered = (used.double() @ direction.double()).norm().item()
     least = np.linalg.svd(used.double().numpy(), compute_uv=False)[templates - 1] if n >= templates else 0.0
     assert covered == pytest.approx(least, abs=1e-5)
+
+
+@pytest.mark.parametrize(("n", "templates"), [(1, 4), (2, 4), (3, 8), (3, 4), (4, 4)])
+def test_the_direction_does_not_hang_on_how_the_library_completes_a_null_space(n, templates, monkeypatch):
+    used, svd = torch.randn(n, templates, generator=draws(3)), torch.linalg.svd
+    before = least_covered(used, draws())
+
+    def turned(*arguments, **options):
+        u, s, vh = svd(*arguments, **options)
+        free = templates - n
+        if free > 1:
+            vh = torch.cat([vh[:n], torch.linalg.qr(torch.randn(free, free, generator=draws(4)).double())[0] @ vh[n:]])
+        return u, s, vh
+
+    monkeypatch.setattr(torch.linalg, "svd", turned)
+    torch.testing.assert_close(least_covered(used, draws()), before)
+    assert least_covered(used, draws(5)).allclose(before) == (templates - n < 2)  # else the seed chooses
+    assert cosines([before], used) < 1e-6 or n == templates
 
 
 @pytest.mark.parametrize("templates", [4, 5, 8])
@@ -134,6 +156,52 @@ def test_the_reference_skips_top_right_and_takes_the_last_singular_vector(templa
         if templates <= 4:  # there it is unique but for its sign
             assert abs(found @ np.linalg.svd(rows)[2][-1]) == pytest.approx(0.5, abs=1e-6)
         assert templates < 4 or np.abs(rows @ found).max() < 1e-6
+
+
+def test_the_references_other_modes_replace_both_vectors():
+    """As released: copy has one noise vector for both of a layer; zero and random leave nothing of what was drawn."""
+    members, skipped = torch.randn(2, 3, 4, generator=draws(7)), torch.randn(3, 4, generator=draws(8))
+    assert reference_coefficients(members, skipped, rule("zero", norm="unit")).eq(0).all()
+    noise = reference_coefficients(members, skipped, rule("copy", scale=0.5, norm="unit")) - members
+    torch.testing.assert_close(noise[0], noise[1])
+    assert (noise > 0).all() and not noise[0, 0].allclose(noise[0, 1])
+    torch.testing.assert_close(noise.norm(dim=2), torch.full((2, 3), 0.5))
+    top_right, bottom_left = drawn = reference_coefficients(members, skipped, rule("random", scale=2.0, norm="unit"))
+    assert ((drawn > 0) & (drawn < 2)).all() and not top_right.allclose(bottom_left)
+
+
+@given(
+    depth=st.integers(1, 8),
+    seed_depth=st.integers(1, 5),
+    templates=st.integers(1, 8),
+    group_size=st.integers(1, 4),
+    grow=st.sampled_from(["depth", "width", "reference"]),
+)
+@settings(deadline=None, max_examples=60)
+def test_version_3_is_where_the_library_chose(depth, seed_depth, templates, group_size, grow):
+    """That is where now the seed does. In depth also where only the last bank has room, and no block is new there."""
+    options = {"depth": {"seed_depth": seed_depth}, "width": {"grow": "width"}}
+    options["reference"] = options["width"] | {"reference": True}
+    method = methods.get("mixture_growth", templates=templates, group_size=group_size, **options[grow])
+    if grow == "depth":
+        seed = torch.randn(seed_depth, templates, generator=draws(1))
+        grown = partial(depth_coefficients, seed, block_sources(depth, seed_depth), group_size)
+    else:
+        members, skipped = (torch.randn(n, depth, templates, generator=draws(n)) for n in (2, 1))
+        grown = partial(reference_coefficients, members, skipped[0])
+        grown = grown if grow == "reference" else partial(width_coefficients, members, group_size)
+    one, two = (grown(CoefficientRule("orthogonal", 1.0, "unit", draws(seed))) for seed in (1, 2))
+    version = method.version_of(SPEC.replace(depth=depth))
+    assert version == 3 or one.equal(two)
+    assert version == 2 or not one.equal(two) or (grow == "depth" and depth < 2 * seed_depth)
+    assert method.version_of(None) == 2
+
+
+@pytest.mark.parametrize("coefficients", ["copy", "random", "zero"])
+def test_of_the_other_modes_only_the_references_are_version_3(coefficients):
+    for options, version in [({}, 2), ({"grow": "width"}, 2), ({"grow": "width", "reference": True}, 3)]:
+        method = methods.get("mixture_growth", coefficients=coefficients, **options)
+        assert method.version_of(SPEC) == version
 
 
 def test_the_other_modes():

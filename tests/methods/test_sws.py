@@ -1,5 +1,6 @@
 """Stage-wise weight sharing: maps, sharing, what is stored, and what the auxiliary network is trained on."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import floor
 
@@ -124,6 +125,45 @@ def test_the_target_with_the_auxiliary_layout_computes_what_the_auxiliary_networ
     images = torch.randn(4, 1, 8, 8)
     with torch.no_grad():
         assert filled(init, learngene, target, lab)(images).equal(seen["aux"](images))
+
+
+@pytest.mark.parametrize(
+    ("stages", "depth", "version"),
+    [(5, 7, 2), (3, 7, 2), (5, 6, 1), (4, 7, 1), (1, 7, 1), (7, 7, 1), (5, 12, 1)],  # 1,2,2,1,1 is not 2,2,1,1,1
+)
+def test_a_target_of_the_auxiliary_networks_depth_takes_its_layout_and_only_that_is_version_2(stages, depth, version):
+    seen = {}
+
+    class Lab(TinyLab):
+        def fit(self, module, **kwargs):
+            super().fit(module, **kwargs)
+            seen["aux"] = module
+
+    ancestor, target = perturbed(DEEP, seed=1), SPEC.replace(depth=depth)
+    lab = Lab([target], teacher=ancestor)
+    init = methods.get("sws", stages=stages).resolve(DEEP, [target])
+    learngene = init.condense(ancestor, lab)
+    made = state(filled(init, learngene, target, lab))
+    evenly = replace(init, stage_map=stage_of_block(depth, stages))
+    assert same(made, state(filled(evenly, learngene, target, lab))) == (version == 1)
+    assert (init.version_of(None), init.version_of(target), evenly.version_of(target)) == (1, version, 1)
+    if depth == DEEP.depth:
+        images = torch.randn(4, 1, 8, 8)
+        with torch.no_grad():
+            assert filled(init, learngene, target, lab)(images).equal(seen["aux"](images))
+
+
+@pytest.mark.parametrize(("patch", "size", "classes"), [(2, 8, 10), (5, 20, 44)], ids=["digits", "glyphs"])
+def test_one_stage_at_the_sizes_of_the_suites(patch, size, classes):
+    """All layers share one block, and so do all of any target at first."""
+    spec = VitSpec(64, depth=6, num_heads=4, patch_size=patch, img_size=size, in_chans=1, num_classes=classes)
+    ancestor, targets = perturbed(spec, seed=1), [spec.replace(depth=depth) for depth in (2, 6, 12)]
+    init, lab = methods.get("sws", stages=1), TinyLab(targets, teacher=ancestor, steps=1)
+    learngene = init.condense(ancestor, lab)
+    for target in targets:
+        model = filled(init, learngene, target, lab)
+        assert same(state(model.blocks[0]), state(model.blocks[target.depth - 1]))
+        assert init.resolve(spec, targets).version_of(target) == 1
 
 
 def test_a_block_is_a_copy_of_its_stage():

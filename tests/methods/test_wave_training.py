@@ -6,9 +6,11 @@ import pytest
 
 import methods
 from methods.base import HEAD, Learngene
+from methods.parts.templates import MATRICES
 from methods.testing import check_initializer, perturbed, same
+from methods.vit import VitSpec
 from tests.methods.tinylab import SPEC, TinyLab
-from tests.methods.wave_tools import condensed, filled
+from tests.methods.wave_tools import Watched, condensed, filled
 
 DEEP = SPEC.replace(depth=7)
 WIDE = SPEC.replace(embed_dim=48, num_heads=3)
@@ -74,6 +76,29 @@ def test_the_scaler_stage_can_distil():
     assert fit["recipe"]["weight_decay"] == 0.0 and fit["recipe"]["steps"] == wave.scaler_steps
 
 
+def test_the_scaler_stage_has_a_recipe_and_a_number_of_images_of_its_own():
+    wave, learngene, lab = condensed(
+        train={"lr": 1e-3, "mixup": 0.2, "weight_decay": 0.3}, scaler_train={"mixup": 0.0}, scaler_images=50
+    )
+    assert lab.fits["aux"]["recipe"]["mixup"] == 0.2 and "at_least" not in lab.fits["aux"]
+    _, lab = filled(wave, learngene, DEEP)
+    fit = lab.fits["scalers"]
+    few = {"steps": 100, "lr": 1e-2, "warmup_epochs": 0.0, "compile": False}
+    assert fit["recipe"] == few | {"mixup": 0.0, "weight_decay": 0.3}
+    assert (fit["fraction"], fit["at_least"]) == (0.1, 50)
+
+
+@pytest.mark.parametrize("decay", ["both", "templates"])
+def test_what_weight_decay_acts_on(decay):
+    """In the network that is distilled, and in the scaler stage, where the templates are still anyway."""
+    wave, learngene, lab = condensed(decay=decay, targets=(WIDE,))
+    _, start = filled(wave, learngene, WIDE)
+    for model in (lab.modules["aux"], start.modules["scalers"]):
+        decayed = {f"scalers.{name}" for name in MATRICES} - model.no_weight_decay()
+        assert decayed == ({f"scalers.{name}" for name in MATRICES} if decay == "both" else set())
+        assert not {f"templates.{name}" for name in MATRICES} & model.no_weight_decay()
+
+
 @pytest.mark.parametrize("spec", [DEEP, WIDE], ids=["deeper", "wider"])
 def test_a_head_that_cannot_transfer_is_trained_beside_the_scalers_and_stays_fresh_in_the_target(spec):
     wave, learngene, _ = condensed(targets=(spec,))
@@ -119,6 +144,26 @@ def test_the_file_says_how_it_was_made():
     same_rule = methods.get("wave", kron_order="interleave", templates=2, template_size=8, scaler_steps=0)
     first, again = (filled(wave, copy.deepcopy(learngene), DEEP)[0].state_dict() for wave in (other, same_rule))
     assert same(first, again)
+
+
+DIGITS = VitSpec(64, depth=6, num_heads=2, patch_size=2, img_size=8, in_chans=1, num_classes=10)
+GLYPHS = VitSpec(64, depth=6, num_heads=4, patch_size=5, img_size=20, in_chans=1, num_classes=44)
+
+
+@pytest.mark.parametrize("templates", [1, 2, 8])
+@pytest.mark.parametrize("spec", [DIGITS, GLYPHS], ids=["digits", "glyphs"])
+def test_few_and_many_templates_at_the_sizes_of_the_suites(spec, templates):
+    """So that it can be compared at the storage of other methods; deeper, half and twice as wide as the ancestor."""
+    options = {"templates": templates, "template_size": 32, "scaler_steps": 1}
+    wide = spec.replace(embed_dim=128, num_heads=2 * spec.num_heads)
+    for target in (spec.replace(depth=12), wide, spec.replace(embed_dim=32, num_heads=spec.num_heads // 2)):
+        wave, learngene, _ = condensed(targets=(target,), ancestor=spec, steps=1, **options)
+        matrices = [t for name, t in learngene.tensors.items() if name.partition(".")[2] in MATRICES]
+        assert sum(t.numel() for t in matrices) == 4 * templates * 32**2 + 12 * 6 * templates * 2**2
+        lab = Watched((target,), teacher=perturbed(spec, seed=1), steps=1)
+        model = perturbed(target, seed=2)
+        wave.initialize(model, learngene, lab)
+        assert model(lab._images(2, "any")[0]).isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def short(*keys):
     return {f"{key}.{name}": value for key in keys for name, value in less.items()}
 
 
-def of_deit(names, weights):
+def of_deit(names, weights, sws=("sws",)):
     """The first ancestor is a converted timm model, the others are tiny ones trained here; the teacher is no ViT."""
     first, *others = names
     found = {f"ancestor.{first}.model.timm": "test_vit", f"ancestor.{first}.model.checkpoint": weights["test_vit"]}
@@ -53,9 +53,10 @@ def of_deit(names, weights):
         size = f"{{embed_dim: {32 + 16 * i}, depth: 2, num_heads: 2, patch_size: 16}}"
         found |= {f"ancestor.{name}.model": size, f"ancestor.{name}.convert": "{}"} | short(f"ancestor.{name}.train")
     teacher = {"ancestor.levit.model.timm": "test_resnet", "ancestor.levit.model.checkpoint": weights["test_resnet"]}
-    sws = {"methods.sws.stages": 2, "methods.sws.layers_per_stage": "[1, 1]"}
+    stages = {f"methods.{m}.{k}": v for m in sws for k, v in {"stages": 2, "layers_per_stage": "[1, 1]"}.items()}
+    stages |= short(*(f"methods.{m}.{key}" for m in sws for key in ("train", "runs")))
     wave = {"methods.wave.template_size": 16, "methods.wave.scaler_steps": 2}
-    return found | teacher | sws | wave | short(*(f"methods.{m}.train" for m in ("sws", "mixture_growth", "wave")))
+    return found | teacher | stages | wave | short(*(f"methods.{m}.train" for m in ("mixture_growth", "wave")))
 
 
 def small(name, weights):
@@ -64,9 +65,11 @@ def small(name, weights):
     if name.startswith("imagenet"):
         same |= DATA[name] | {"dataset.img_size": 32, "dataset.workers": 0} | short("methods.scratch.runs")
     if name == "imagenet_variable_depth":
-        return (
-            same | of_deit(DEITS, weights) | {"targets.0.depth": "[1, 3]", "targets.1.depth": 1, "targets.2.depth": 2}
-        )
+        depths, widths = ("[1, 3]", 1, 2), (64, 32, 48)
+        targets = {f"targets.{i}.depth": depth for i, depth in enumerate(depths)}
+        targets |= {f"targets.{i}.embed_dim": width for i, width in enumerate(widths)}
+        targets |= {f"targets.{i}.num_heads": 2 for i in range(3)}
+        return same | of_deit(DEITS, weights, ("sws", "sws_base")) | targets
     if name == "imagenet_variable_width":
         return same | of_deit(["base"], weights) | {"targets.0": "{embed_dim: [32, 64], head_dim: 16, depth: 2}"}
     if name == "transfer":

@@ -91,6 +91,11 @@ random: {} | random: {train: {epochs: -1}} | methods.random.train.epochs | expec
 {wave} | wave: {templates: {qkv: 3, fc: 2}} | methods.wave.templates.fc | did you mean 'fc2'?
 {wave} | wave: {template_size: 8, kl: .nan} | methods.wave.kl | expected a number, found '.nan'
 {wave} | wave: {template_size: 8, kl: 1e999} | methods.wave.kl | too large
+{wave} | wave: {template_size: 8, scaler_train: {mixpu: 0}} | methods.wave.scaler_train.mixpu | did you mean 'mixup'?
+{wave} | wave: {template_size: 8, scaler_train: {lr: 0.1}} | methods.wave | scaler_train.lr has an option of its own
+{wave} | wave: {template_size: 8, scaler_train: {augment: {crop: rrc}}} | methods.wave.scaler_train.augment | crop: not
+{wave} | wave: {template_size: 8, scaler_train: {batch_size: 33, mixup: 0.1}} | methods.wave.scaler_train | must be even
+{wave} | wave: {template_size: 8, scaler_train: 3} | methods.wave.scaler_train | expected a mapping
 {wave} | wave: {template_siz: 8} | methods.wave.template_siz | did you mean 'template_size'?
 sws: {stages: 2} | sws: {stages: 5} | methods.sws | stages 5 is more than the ancestor's depth 2
 sws: {stages: 2} | sws: {stages: two} | methods.sws.stages | expected a whole number, found 'two'

@@ -6,6 +6,7 @@ import torch
 from bench import models
 from bench.recipes.recipe import Recipe
 from bench.store import JobDir
+from bench.train.fit import Fit
 from bench.train.lab import JobLab
 from bench.train.session import Session
 from tests.bench.train.fits import SPEC, STEADY, digits, model, weights
@@ -48,6 +49,26 @@ def test_accuracy_is_that_on_the_validation_part_and_is_charged(lab):
         cost = lab.session.costs["meter accuracy"]
         assert (cost.images, cost.flops) == (looks * val.n, looks * val.n * models.forward_flops(SPEC))
     assert cost.seconds > 0 and lab.session.seen == {"images", "labels"}
+
+
+@pytest.mark.parametrize(("fraction", "at_least", "images"), [(0.1, 0, 108), (0.1, 50, 108), (0.1, 300, 300)])
+def test_a_part_of_the_images_has_a_smallest_number(fraction, at_least, images, lab):
+    seen = lab.data.train.batches
+    drawn = set()
+
+    def batches(parts, **options):
+        drawn.update(i for part in parts for i in part.tolist())
+        return seen(parts, **options)
+
+    lab.data.train.batches = batches
+    lab.fit(model(), name="part", recipe={"steps": None, "epochs": 3}, fraction=fraction, at_least=at_least)
+    assert images - 8 <= len(drawn) <= images  # the last, smaller batch of each epoch is left out
+
+
+def test_more_images_than_there_are_are_all(lab):
+    n = lab.data.train.n
+    fit = Fit(lab.session, lab.data, model(), name="x", recipe=lab.recipe, seed=0, fraction=0.1, at_least=n + 1)
+    assert len(fit.indices) == n
 
 
 def test_only_the_parameters_asked_for_are_trained(lab):

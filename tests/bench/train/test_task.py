@@ -1,11 +1,14 @@
 """What of timm's tasks is made otherwise here."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from timm.task import LogitDistillationTask
 
 from bench.recipes.recipe import Recipe
-from bench.train.task import make_task
+from bench.train.task import make_optimizer, make_schedule, make_task
+from methods.parts.templates import MATRICES, layout
+from methods.parts.wave_model import TemplatedVit, fresh_scalers, fresh_templates
 from methods.testing import perturbed
 from tests.bench.train.fits import SPEC, digits, model
 
@@ -26,6 +29,34 @@ def test_a_teacher_leaves_nothing_behind_and_its_loss_is_the_same():
         expected = 2 * F.cross_entropy(student(images), labels)
         expected += 0.5 * 9 * F.kl_div(said, taught, reduction="batchmean", log_target=True)
     assert torch.equal(loss, expected)
+
+
+@pytest.mark.parametrize(
+    ("decay", "dense", "scalers"), [(True, 0.35, 0.86), (False, 0.59, 1.0)], ids=["both", "templates"]
+)
+def test_how_weights_made_of_templates_decay(decay, dense, scalers):
+    """What wave's docstring says of the digits suites' recipe: what is left of weights without any gradient."""
+    digits_recipe = {"lr": 3e-3, "warmup_epochs": 5, "weight_decay": 0.3}
+    groups = layout(SPEC, dict.fromkeys(MATRICES, 2), 4)
+    draw = torch.Generator().manual_seed(0)
+
+    def left(recipe, steps, per_epoch, of):
+        parts = (make(groups, draw, 1.0) for make in (fresh_templates, fresh_scalers))
+        module = TemplatedVit(model(), groups, "tile", *parts, decay_scalers=decay)
+        optimizer = make_optimizer(module, Recipe.model_validate(recipe))
+        schedule = make_schedule(optimizer, Recipe.model_validate(recipe), steps, per_epoch)
+        before = of(module)
+        for p in module.parameters():
+            p.grad = torch.zeros_like(p)
+        for step in range(steps):
+            schedule.step_update(step)
+            optimizer.step()
+        return (of(module) / before).mean().item()
+
+    epoch = 1077 // 32
+    weight = left(digits_recipe, 40 * epoch, epoch, lambda m: m.materialize()["blocks.0.mlp.fc1.weight"])
+    scaler = left({"lr": 1e-2, "weight_decay": 0.3}, 100, 3, lambda m: m.scalers["fc1"].detach().clone())
+    assert (round(weight, 2), round(scaler, 2)) == (dense, scalers)
 
 
 def test_a_teacher_sees_images_as_it_was_trained_on_them():

@@ -5,12 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 from pydantic import ValidationError
+from timm.utils import ModelEmaV3
 from torch.nn.functional import cross_entropy
 
 from bench.data import DataSettings
 from bench.data.memory import TensorSplit
 from bench.recipes.recipe import Recipe
 from bench.train.session import Interrupted
+from bench.train.update import Average
+from methods.sws import shared_vit
 from methods.testing import perturbed
 from methods.vit import build_vit
 from tests.bench.train.fits import SPEC, digits, fit, model, trained, weights
@@ -57,6 +60,34 @@ def test_average_of_the_weights(tmp_path):
     average = 0.75 * (0.75 * after[1] + 0.25 * after[2]) + 0.25 * after[3]
     assert torch.allclose(trained(tmp_path / "ema", steps=3, ema=0.75), average, atol=1e-6)
     assert torch.equal(trained(tmp_path / "raw", steps=3, ema=0.75, ema_eval=False), after[3])
+
+
+def test_a_block_that_layers_share_is_averaged_once_a_step():
+    """Once it was as often as there are layers: 0.9^3 = 0.729 of the average was left, not 0.9."""
+    shared, plain = shared_vit(model(), [3, 1]), model()
+    for module in (shared, plain):
+        average = Average(module, decay=0.9)
+        with torch.no_grad():
+            for p in average.module.parameters():
+                p.fill_(1.0)
+            for p in module.parameters():
+                p.zero_()
+        average.update(module, step=2)
+        assert all(torch.equal(p, torch.full_like(p, 0.9)) for p in average.module.parameters())
+
+
+def test_the_average_of_what_shares_nothing_is_timms(tmp_path):
+    module, buffered = model(), torch.nn.BatchNorm1d(3)  # its counter is no float
+    for source in (module, buffered):
+        averages = Average(source, decay=0.75), ModelEmaV3(source, decay=0.75)
+        for step in range(1, 4):
+            with torch.no_grad():
+                for tensor in source.state_dict().values():
+                    tensor.add_(step)
+            for average in averages:
+                average.update(source, step=step)
+        ours, timms = (average.module.state_dict() for average in averages)
+        assert all(tensor.equal(timms[name]) for name, tensor in ours.items())
 
 
 @pytest.mark.parametrize("wish", [True, False])
