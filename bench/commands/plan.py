@@ -33,7 +33,8 @@ def main(options: argparse.Namespace) -> int:
     _runs(plan, done)
     _jobs(plan, done, reader)
     if options.probe:
-        _probe(plan, [job for job in plan.jobs.values() if job.id not in done])
+        todo = [job for job in plan.jobs.values() if job.id not in done]
+        _probe(plan, [job for job in todo if not plan.description(job.id).may_not_train])
     if options.all:
         print()
         for job in plan.jobs.values():
@@ -94,6 +95,8 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
             if job.id in done and plan.description(job.id).images:  # what trains nothing tells no speed
                 spent += plan.description(job.id).flops
                 seconds += reader.result(job.id).get("cost", {}).get("seconds", 0.0)
+    if optional := sum(plan.description(job.id).may_not_train for job in plan.jobs.values()):
+        print(f"not counted: {optional} runs that widen the grid of learning rates, trained where its edge is the best")
     if left and seconds:
         print(f"about {duration(left * seconds / spent)} on one worker, at the speed of the jobs that are done")
     if len(done) == len(plan.jobs):
@@ -111,6 +114,8 @@ def _probe(plan: Plan, todo: list[Job]) -> None:
     print(f"\na few steps of each training, timed in {duration(time.perf_counter() - clock)} on {device_name(plan)}")
     print("not in it: decoding images, evaluation, several jobs at once on a device")
     unit = "GPU-hours" if choose_device(plan.suite.file.device) == "cuda" else "CPU-hours"
+    if unit == "CPU-hours":
+        print("CPU-hours are of a core with nothing else to do; one that is shared, or a busy one's sibling, is slower")
     print(f"{'jobs to do':<34}{'jobs':>8}{unit + ' each':>18}{unit:>14}")
     rows: dict[tuple[str, str], list[float]] = {}
     for job in todo:

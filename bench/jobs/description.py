@@ -61,6 +61,11 @@ class JobDescription(ABC):
         """How the job trains; None where it does not."""
 
     @property
+    def may_not_train(self) -> bool:
+        """Whether the results that the job needs decide if it trains at all."""
+        return False
+
+    @property
     def targets(self) -> tuple[VitSpec, ...]:
         """The sizes that the job serves."""
         return (self.spec,)
@@ -95,9 +100,9 @@ class JobDescription(ABC):
 
     @property
     def images(self) -> int:
-        """Images that the training sees, by its recipe."""
+        """Images that the training sees, by its recipe; 0 where it may be that none is needed."""
         recipe = self.training
-        if recipe is None:
+        if recipe is None or self.may_not_train:
             return 0
         return recipe.epochs * self.data.train_images if recipe.steps is None else recipe.steps * recipe.batch_size
 

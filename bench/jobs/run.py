@@ -33,6 +33,8 @@ class RunJob(JobDescription):
     candidates: tuning runs by the learning rate, as text, that they tried.
     part:       `val` for a tuning run, which does not look at test.
     keep_weights: which stay, of `none`, `start`, `end` and `both`; those of a `start` job are kept there.
+    widens:     of a tuning run beyond the rates that were tried before: the runs of these, by rate. It is trained only
+                where the best of them is the outermost on its side.
     """
 
     kind = "run"
@@ -47,6 +49,7 @@ class RunJob(JobDescription):
     candidates: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     part: Literal["val"] | None = None
     keep_weights: str = "none"
+    widens: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     def depends_on(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -66,12 +69,14 @@ class RunJob(JobDescription):
         if self.candidates:
             settings["tune"] = {"lr": self.candidates}
             settings["recipe"] = {name: value for name, value in settings["recipe"].items() if name != "lr"}
+        if self.widens:
+            settings["widens"] = {"lr": self.widens}
         if self.distils and self.teacher is not None:
             settings["teacher"] = self.teacher
         return settings
 
     def needed_jobs(self) -> list[str | None]:
-        trials = [run for runs in self.candidates.values() for run in runs]
+        trials = [run for runs in (self.candidates | self.widens).values() for run in runs]
         return [self.start or self.learngene, self.teacher, *trials]
 
     def local_settings(self) -> dict[str, Any]:
@@ -92,6 +97,7 @@ class RunJob(JobDescription):
             "candidates": settings.get("tune", {}).get("lr", {}),
             "part": settings.get("part"),
             "keep_weights": {True: "end", False: "none"}.get(kept, kept),  # earlier versions knew these two
+            "widens": settings.get("widens", {}).get("lr", {}),
         }
 
     @property
@@ -101,6 +107,10 @@ class RunJob(JobDescription):
     @property
     def training(self) -> Recipe | None:
         return self.recipe
+
+    @property
+    def may_not_train(self) -> bool:
+        return bool(self.widens)
 
     @property
     def distils(self) -> bool:
@@ -126,7 +136,7 @@ class RunJob(JobDescription):
     def work(self, context: Context) -> Result:
         # not above: they import torch, and descriptions are read where plans are made
         from bench.jobs.parts.artifacts import save_model
-        from bench.jobs.parts.fairness import tuned, within_budget
+        from bench.jobs.parts.fairness import outermost_is_best, tuned, within_budget
 
         target, facts = self.starting_weights(context)
         init_cost = total(context.session.costs)
@@ -137,6 +147,8 @@ class RunJob(JobDescription):
         recipe = self.recipe
         if self.candidates:
             recipe, facts["tuned"] = tuned(context, recipe, self.candidates)
+        if self.widens and not outermost_is_best(context, recipe.lr, self.widens):
+            recipe, facts["needed"] = recipe.model_copy(update={"steps": 0}), False
         if self.paid_learngene is not None:
             start_flops = context.result("start", self.start)["cost"]["flops"] if self.start else init_cost.flops
             learngene_flops = context.result("learngene", self.paid_learngene)["cost"]["flops"]

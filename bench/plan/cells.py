@@ -1,7 +1,6 @@
 """The runs of a suite and the jobs that each takes: targets by family, what a family shares, then the cells."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -10,23 +9,12 @@ from bench.plan.jobs import Jobs, method_recipe
 from bench.plan.model import Family, RunCell
 from bench.plan.recipe_checks import RecipeChecks
 from bench.plan.targets import Target, Targets, unknown_ancestor
+from bench.plan.tuning import Tuning, tuning_of
 from bench.recipes.recipe import Recipe
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
+from bench.suite.families import check_names
 
 SEED_STEP = 10_000  # between the seeds of ancestors that differ in `seed`: those of suites are smaller
-
-
-@dataclass
-class Tuning:
-    """The jobs that a method's learning rate is chosen by."""
-
-    runs: dict[str, list[str]] = field(default_factory=dict)  # by candidate, over all targets
-    starts_on: dict[str, list[str]] = field(default_factory=dict)  # by target
-    runs_on: dict[str, list[str]] = field(default_factory=dict)
-
-    def jobs_on(self, target: str) -> tuple[str, ...]:
-        """Those of one target, each once: starts, then runs."""
-        return tuple(dict.fromkeys([*self.starts_on.get(target, []), *self.runs_on.get(target, [])]))
 
 
 class Builder:
@@ -51,16 +39,20 @@ class Builder:
             for group, targets_of_it in members.items()
             for seed in shared_seeds
         }
-        first = self.shared_seed(method.seeds[0])
-        served = [(target, families[target.group, first]) for target in targets if target.skipped is None]
-        tuning = self.tuning(method, served)
+        tried = self.suite.file.tune.targets if self.suite.file.tune else None
+        check_names(tried or [], (target.name for target in targets), self.suite.source, ("tune", "targets"))
+        served = [target for target in targets if target.skipped is None]
+
+        def family_at(target: Target, seed: int) -> Family:
+            return families[target.group, self.shared_seed(seed)]
+
+        tuning = tuning_of(self.suite, self.jobs, method, served, family_at)
         for target in targets:
             for seed in method.seeds:
                 if target.skipped is not None:
                     self.cells.append(self.skipped_cell(method, data, target, seed))
                 else:
-                    family = families[target.group, self.shared_seed(seed)]
-                    self.cells.append(self.cell(family, target, seed, tuning))
+                    self.cells.append(self.cell(family_at(target, seed), target, seed, tuning))
 
     def shared_seed(self, seed: int) -> int:
         """The seed of the ancestors and learngene that a run of this seed starts from."""
@@ -118,27 +110,6 @@ class Builder:
             seed=seed_of_it,
         )
         return Family(method, initializer, data, ancestors, teacher, run_teacher, recipe, learngene, sizes=len(members))
-
-    def tuning(self, method: MethodEntry, served: list[tuple[Target, Family]]) -> Tuning:
-        """The runs that the learning rate of a method is chosen by: each rate on each target, at the tuning seed.
-
-        They start from what was made for the first seed, and see the validation part alone.
-        """
-        tune, tuning = self.suite.file.tune, Tuning()
-        if tune is None:
-            return tuning
-        if tune.seed in method.seeds:
-            raise self.suite.source.error(("tune", "seed"), f"expected a seed of no reported run, found {tune.seed}")
-        for rate in tune.lr:
-            recipe = method.runs.model_copy(update={"lr": rate})
-            for target, family in served:
-                start = self.start(family, target, tune.seed)
-                run = self.jobs.run(family, target.spec, tune.seed, recipe, start, trial=True)
-                tuning.runs.setdefault(repr(rate), []).append(run)
-                tuning.runs_on.setdefault(target.name, []).append(run)
-                if start is not None:
-                    tuning.starts_on.setdefault(target.name, []).append(start)
-        return tuning
 
     def cell(self, family: Family, target: Target, seed: int, tuning: Tuning) -> RunCell:
         """A run and all that it takes."""

@@ -106,10 +106,12 @@ class Jobs:
         *,
         trial: bool = False,
         candidates: dict[str, list[str]] | None = None,
+        widens: dict[str, list[str]] | None = None,
     ) -> str:
         """A target trained and evaluated.
 
-        trial: whether it is a tuning run. candidates: tuning runs by the learning rates to choose from.
+        trial: whether it is a tuning run. candidates, widens: tuning runs by the learning rates to choose from, and
+        those of the grid that a tuning run widens.
         """
         method, in_budget = method_input(family.method, family.initializer, target), self.suite.file.budget == "total"
         job = RunJob(
@@ -125,6 +127,7 @@ class Jobs:
             paid_learngene=family.learngene if in_budget else None,
             sizes=family.sizes if in_budget else 0,
             candidates=candidates or {},
+            widens=widens or {},
             part="val" if trial else None,
             keep_weights=self.suite.file.keep_weights,
             computing=self.computing,

@@ -1,11 +1,11 @@
 """A Lab whose trainings end after a few timed steps."""
 
-import time
 from typing import Any
 
 from torch import nn
 
 from bench import models
+from bench.probe import clock
 from bench.train.fit import Fit
 from bench.train.lab import JobLab
 
@@ -23,7 +23,7 @@ class ProbeLab(JobLab):
 
     def fit(self, module: nn.Module, *, name: str, recipe: Any = None, loss: Any = "ce", **options: Any) -> list[Any]:
         """See JobLab.fit; nothing is evaluated."""
-        began = time.perf_counter()
+        began = clock.seconds(self.device)
         options.pop("evaluate", None)
         if options.get("params") is not None:
             options["params"] = list(options["params"])
@@ -39,7 +39,7 @@ class ProbeLab(JobLab):
             split.time(SKIP, SKIP + steps)
             Fit(self.session, self.data, module, name=name, recipe=short, **options).run()
             self.seconds += split.seconds / steps / batch * full.total * full.batch
-        self.spent += time.perf_counter() - began
+        self.spent += clock.seconds(self.device) - began
         return []
 
     def amount(self, full: Fit) -> tuple[int, int]:

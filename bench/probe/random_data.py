@@ -1,6 +1,5 @@
 """Random images in memory with the shape of a data set, for timing what computes on them."""
 
-import time
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 from bench.data import AugmentSettings, DataSettings, Description
 from bench.data.dataset import PARTS, Dataset
 from bench.data.on_device.normalise import layout
+from bench.probe import clock
 
 
 class RandomSplit:
@@ -38,16 +38,14 @@ class RandomSplit:
                 self.images = images.to(self.device, memory_format=layout(self.device))
                 self.shown = self.labels[indices % self.n].to(self.device)
             if self.seen == self.skip:
-                self.clock = self.now()
+                self.began = self.now()
             yield self.images[: len(indices)], self.shown[: len(indices)]
             self.seen += 1
             if self.seen == self.steps:
-                self.seconds = self.now() - self.clock
+                self.seconds = self.now() - self.began
 
     def now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
+        return clock.seconds(self.device)
 
 
 def random_data(settings: DataSettings, description: Description, device: torch.device) -> Dataset:

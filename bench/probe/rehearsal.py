@@ -1,6 +1,5 @@
 """What a job is given when it is timed: random images, random ancestors, a lab that cuts trainings short."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ from torch import nn
 
 from bench.data import Dataset
 from bench.jobs.parts.context import Context
+from bench.probe import clock
 from bench.probe.lab import ProbeLab
 from bench.recipes.recipe import Recipe
 from methods import Learngene
@@ -54,7 +54,8 @@ class Rehearsal(Context):
         return self.condensed(id)
 
     def timed(self, name: str, work: Callable[[], Any]) -> Any:
-        began, before = time.perf_counter(), sum(lab.spent for lab in self.labs)
+        device, before = self.session.device, sum(lab.spent for lab in self.labs)
+        began = clock.seconds(device)
         value = work()
-        self.outside += time.perf_counter() - began - (sum(lab.spent for lab in self.labs) - before)
+        self.outside += clock.seconds(device) - began - (sum(lab.spent for lab in self.labs) - before)
         return value

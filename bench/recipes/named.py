@@ -84,7 +84,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-KEPT = {"distill", "precision", "compile", "accumulate", "eval_every"}
+KEPT = {"distill", "precision", "compile", "accumulate", "eval_every", "looks"}
 
 
 def expand(changes: dict[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,11 @@ class RecipeFields(BaseModel):
     distill: Distill | None = None
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
-    eval_every: Positive = 1
+    eval_every: Positive = Field(default=1, description="epochs between evaluations; the start and the end have theirs")
+    looks: Annotated[tuple[Positive, ...], Field(strict=False)] | None = Field(
+        default=None,
+        description="steps to evaluate at, beside start and end, instead of every `eval_every` epochs",
+    )
 
 
 class Recipe(RecipeFields):

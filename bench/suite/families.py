@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from bench.suite.problems import Source, collect, nearest
+from bench.suite.problems import KeyPath, Source, collect, nearest
 from bench.suite.strict import Strict
 
 FamilyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]([A-Za-z0-9_ .+-]*[A-Za-z0-9_.+-])?$", max_length=100)]
@@ -71,7 +71,12 @@ def check_targets(families: Mapping[str, FamilyOfTests], targets: Iterable[str],
     """Raise SuiteError for names of targets that the suite does not have."""
     targets = list(dict.fromkeys(targets))
     for name, family in families.items():
-        for target in family.targets:
-            if target not in targets:
-                message = f"no target is named {target!r}{nearest(target, targets)}"
-                raise source.error(("families", name, "targets"), message)
+        check_names(family.targets, targets, source, ("families", name, "targets"))
+
+
+def check_names(names: Iterable[str], targets: Iterable[str], source: Source, at: KeyPath) -> None:
+    """Raise SuiteError, at the key `at`, for names that are none of the targets'."""
+    targets = list(dict.fromkeys(targets))
+    for name in names:
+        if name not in targets:
+            raise source.error(at, f"no target is named {name!r}{nearest(name, targets)}")

@@ -17,6 +17,7 @@ from bench.suite.families import FamilyName, FamilyOfTests
 from bench.suite.problems import nearest, shown
 from bench.suite.slurm import Slurm
 from bench.suite.strict import Strict
+from bench.suite.tune import Tune
 from bench.suite.values import (
     Count,
     DepthAxis,
@@ -204,16 +205,6 @@ class MethodKeys(Strict):
         default=None, description="a file that holds its learngene, which is then not condensed; known by its content"
     )
     control: str = Field(default="", description="what this label controls for, where it is no method to compare")
-
-
-class Tune(Strict):
-    """Settings of the runs chosen per method by validation top-1, with the same candidates for all methods.
-
-    Every candidate is one run per target, at a seed that no reported run has.
-    """
-
-    lr: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2)]
-    seed: Annotated[int, Field(ge=0)] = 1000
 
 
 class Checkpoint(Strict):

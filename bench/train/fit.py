@@ -151,12 +151,14 @@ class Fit:
         self.task.train()
 
     def loop(self) -> None:
-        """Steps, with an evaluation before the first, after every `eval_every` epochs, and after the last."""
+        """Steps, with an evaluation before the first, at the recipe's looks or every `eval_every` epochs, and after the
+        last."""
         self.task.train()
         self.evaluate_if_due()
         while self.step < self.total:
             epoch, offset = divmod(self.step, self.per_epoch)
-            order = self.order(epoch)[offset : offset + self.total - self.step]
+            until = min([self.total, *(look for look in self.recipe.looks or () if look > self.step)])
+            order = self.order(epoch)[offset : offset + until - self.step]
             with self.session.clock.stage("train") as training:
                 self.curve.start_timing(self.cost.images)
                 for images, labels in self.batches(order, epoch):
@@ -269,6 +271,8 @@ class Fit:
         epoch, rest = divmod(self.step, self.per_epoch)
         last = self.step >= self.total
         due = last or (rest == 0 and epoch % self.recipe.eval_every == 0)
+        if self.recipe.looks is not None:
+            due = last or self.step in (0, *self.recipe.looks)
         if self.evaluate is None or not due or (self.evals and self.evals[-1]["step"] == self.step):
             return
         with self.session.clock.stage("evaluate") as evaluating:

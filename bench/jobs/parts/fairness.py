@@ -13,14 +13,29 @@ def tuned(context: Context, recipe: Recipe, candidates: dict[str, list[str]]) ->
 
     candidates: tuning runs by rate. A rate's score is their mean validation top-1 at the end; the first of equals wins.
     """
-    scores = {rate: _mean_validation(context, runs) for rate, runs in candidates.items()}
-    best = max(scores, key=lambda rate: scores[rate])
+    scores = _scores(context, candidates)
+    best = _best(scores)
     return recipe.model_copy(update={"lr": float(best)}), {"lr": float(best), "val_top1": scores}
 
 
-def _mean_validation(context: Context, runs: list[str]) -> float:
-    scores = [context.result("run", id)["val_top1"] for id in runs]
-    return sum(scores) / len(scores)
+def outermost_is_best(context: Context, rate: float, candidates: dict[str, list[str]]) -> bool:
+    """Whether the best candidate is the outermost on the side of `rate`, which lies beyond all of them."""
+    rates = [float(candidate) for candidate in candidates]
+    return float(_best(_scores(context, candidates))) == (min(rates) if rate < min(rates) else max(rates))
+
+
+def _best(scores: dict[str, float]) -> str:
+    return max(scores, key=lambda rate: scores[rate])
+
+
+def _scores(context: Context, candidates: dict[str, list[str]]) -> dict[str, float]:
+    """The mean validation top-1 of each rate that was tried: those that widen the grid are not where it need not be."""
+    scores = {}
+    for rate, runs in candidates.items():
+        results = [context.result("run", id) for id in runs]
+        if all(result.get("needed", True) for result in results):
+            scores[rate] = sum(result["val_top1"] for result in results) / len(results)
+    return scores
 
 
 def within_budget(

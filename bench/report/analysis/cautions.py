@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.report.analysis.families import cannot
 from bench.report.analysis.statistics import ENOUGH, FEW
+from bench.report.analysis.tuning import edge
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -71,6 +72,14 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
     unnamed = done[(done["tune"] != "") & (done["tuning"] == "")]
     if len(unnamed):
         cautions.append(f"{len(unnamed)} runs have a tuned learning rate but do not say by which runs: cost unknown")
+    chosen = done[done["tune"] != ""].drop_duplicates(["dataset", "method", "tune"])
+    at_edge = [
+        f"{row['method']} ({row['lr']:g}, the {side} tried)"
+        for row in chosen.to_dict("records")
+        if (side := edge(row["tune"]))
+    ]
+    if at_edge:
+        cautions.append(f"learning rates at the edge of their grid, beyond which better ones may lie: {_some(at_edge)}")
     free = done[(done["ancestor"] != "") & done["ancestor_flops"].isna()]
     if len(free):
         cautions.append(

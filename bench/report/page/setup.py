@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.section_analysis import Analysis
 from bench.report.analysis.sections import own_recipe
+from bench.report.analysis.tuning import edge
 from bench.report.format import one_line, si
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def setup(analysis: Analysis) -> list[tuple[str, str]]:
         ("epochs", _several(done["epochs"])),
         ("batch size", _several(_batches(analysis.curves[analysis.curves["run"].isin(runs["run"])]))),
         ("learning rate", _several(done["lr"])),
-        ("tuned on the validation split", _few(sorted(set(done.loc[done["tune"] != "", "method"])))),
+        ("tuned on the validation split", tuned_rates(done)),
         ("recipes of their own", _few(_recipes(done))),
         ("ancestor", _ancestor(done)),
         ("ancestor's test top-1 (%)", _several(done["ancestor_top1"].round(1))),
@@ -57,6 +58,15 @@ def _recipes(done: DataFrame) -> list[str]:
     first = done.drop_duplicates("method")
     recipes: dict[str, dict[str, Any]] = dict(zip(first["method"], map(own_recipe, first["options"]), strict=True))
     return [f"{label}: {json.dumps(recipe)}" for label, recipe in recipes.items() if recipe]
+
+
+def tuned_rates(done: DataFrame) -> str:
+    """Return the learning rates that were chosen, each with its labels, and which are the edge of their grid."""
+    labels: dict[str, list[str]] = {}
+    for row in done[done["tune"] != ""].drop_duplicates(["method", "lr"]).sort_values("lr").to_dict("records"):
+        at_edge = " (edge of the grid)" if edge(row["tune"]) else ""
+        labels.setdefault(f"{row['lr']:g}", []).append(row["method"] + at_edge)
+    return "; ".join(f"{rate}: {', '.join(named)}" for rate, named in labels.items())
 
 
 def _several(values: Series) -> str:

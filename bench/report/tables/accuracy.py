@@ -109,7 +109,7 @@ def setting(section: Section, method: str) -> str:
         "" if first["epochs"] != first["epochs"] or first["epochs"] in usual.tolist() else f"{first['epochs']:g} epochs"
     )
     parts.append("tuned lr" if first["tune"] else "")
-    if others := sorted(set(own_recipe(first["options"])) - {"epochs", "steps", "eval_every"}):
+    if others := sorted(set(own_recipe(first["options"])) - {"epochs", "steps", "eval_every", "looks"}):
         parts.append(f"runs with their own {listed(others)}")
     return one_line(", ".join(part for part in parts if part))
 

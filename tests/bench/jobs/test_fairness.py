@@ -22,8 +22,10 @@ seeds: 1
 """
 
 
-def done(folder, changes):
-    assert bench("run", write(folder, SUITE + changes), "--results", folder / "results", "--launcher", "inline") == 0
+def done(folder, changes, methods=None):
+    settings = () if methods is None else ("--set", f"methods={methods}")
+    where = ("--results", folder / "results", "--launcher", "inline")
+    assert bench("run", write(folder, SUITE + changes), *where, *settings) == 0
     return {(row["method"], row["target"]): row for row in rows(folder / "results")}
 
 
@@ -57,6 +59,35 @@ def test_the_rate_is_tuned_on_validation_and_never_on_test(tmp_path):
         assert sorted(map(float, tuned["val_top1"])) == [1e-5, 3e-3]  # the same candidates for every method
         assert tuned["lr"] == float(max(tuned["val_top1"], key=tuned["val_top1"].get)) == float(row["lr"])
     assert {row["lr"] for row in found.values()} == {"0.003"}
+
+
+def test_the_rate_has_the_best_mean_over_the_tuning_seeds(tmp_path):
+    for row in done(tmp_path, "tune: {lr: [1.0e-3, 3.0e-3], seeds: [5, 6, 7]}\n", methods="{random: {}}").values():
+        trials = [result(tmp_path, id) for id in row["tuning"].split() if is_run(tmp_path, id)]
+        assert len(trials) == 2 * 3
+        tuned = result(tmp_path, row["run"])["tuned"]
+        settings = json.loads((tmp_path / "results" / "jobs" / "run" / row["run"] / "settings.json").read_text())
+        for rate, runs in settings["settings"]["tune"]["lr"].items():
+            assert len(runs) == 2 * 3  # both targets
+            mean = sum(result(tmp_path, id)["val_top1"] for id in runs) / 6
+            assert tuned["val_top1"][rate] == pytest.approx(mean, abs=1e-12)
+
+
+def test_a_choice_at_the_edge_widens_the_grid_and_no_other_does(tmp_path, capsys):
+    """Rates so small that nothing is learned: the grid grows upwards, as far as it may, and not downwards."""
+    found = done(tmp_path, "tune: {lr: [1.0e-5, 1.0e-4], widen: 2}\n", methods="{random: {}}")
+    said = " ".join(capsys.readouterr().out.split())
+    for row in found.values():
+        tuned = result(tmp_path, row["run"])["tuned"]
+        assert set(tuned["val_top1"]) == {"1e-05", "0.0001", "0.001", "0.01"}
+        trials = [result(tmp_path, id) for id in row["tuning"].split() if is_run(tmp_path, id)]
+        assert sorted(trial["epochs"] for trial in trials) == [0.0] * 2 + [3.0] * 4, "those below are not trained"
+        assert tuned["lr"] == 0.01 == float(row["lr"]) and json.loads(row["tune"]) == tuned
+    assert (
+        "learning rates at the edge of their grid, beyond which better ones may lie: random (0.01, the highest" in said
+    )
+    assert bench("report", tmp_path / "tiny.yaml", "--results", tmp_path / "results") == 0
+    assert "0.01: random (edge of the grid)" in (tmp_path / "results" / "tiny" / "report.html").read_text()
 
 
 def is_run(folder, run):
