@@ -1,6 +1,7 @@
 """`bench run`: do what is not done, then write the tables."""
 
 import argparse
+import sys
 import time
 
 from bench import provenance
@@ -56,7 +57,11 @@ def run(options: argparse.Namespace) -> int:
         progress.close()
         if options.detach:
             return 0
-    write_tables(plan, store, interrupted=interrupted)
+    try:
+        write_tables(plan, store, interrupted=interrupted)
+    except OSError as error:  # a full disk: what failed is named all the same
+        print(printable(f"error: the tables could not be written: {error}"), file=sys.stderr)
+        return finish(plan, store, schedule, interrupted, began) or 1
     return finish(plan, store, schedule, interrupted, began)
 
 

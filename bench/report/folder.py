@@ -62,12 +62,13 @@ def publish(files: list[Path], out: Path, *, ours: bool) -> list[Path]:
             "expected another folder, or --force to replace files"
         )
     written = [path.name for path in files]
+    write_json(out / MANIFEST, {"files": sorted({*earlier, *written} - {MANIFEST})})  # the disk may be full soon
     for path in files:
         os.replace(path, out / path.name)
-    write_json(out / MANIFEST, {"files": sorted(written)})
     for name in earlier - {*written, MANIFEST}:
         with suppress(IsADirectoryError, PermissionError):
             (out / name).unlink(missing_ok=True)
+    write_json(out / MANIFEST, {"files": sorted(written)})
     return [*(out / name for name in written), out / MANIFEST]
 
 

@@ -193,7 +193,7 @@ Ancestors = Annotated[_Named, BeforeValidator(_by_name, json_schema_input_type=A
 class MethodKeys(Strict):
     """The reserved keys of a method; all others are its options."""
 
-    use: str | None = None
+    use: Annotated[str, Field(max_length=200)] | None = None
     train: Train = Field(default_factory=Changes)
     runs: Train = Field(default_factory=Changes, description="changes to the recipe of this method's runs")
     ancestor: str | list[str] | None = None

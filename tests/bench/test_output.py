@@ -102,3 +102,9 @@ def test_a_table_of_runs_that_says_what_cannot_be(column, value, says, ran, tmp_
 def test_a_name_too_long_for_a_folder(tmp_path, capsys):
     assert bench("plan", write(tmp_path, SUITE.replace("name: tiny", f"name: {'x' * 230}"))) == 2
     assert "name: expected at most 100 characters" in capsys.readouterr().err
+
+
+def test_a_class_name_too_long_for_a_table(tmp_path, capsys):
+    use = f"there:{'X' * 230}"
+    assert bench("plan", write(tmp_path, SUITE.replace("random: {}", f"random: {{}}, mine: {{use: '{use}'}}"))) == 2
+    assert "methods.mine.use: expected at most 200 characters" in capsys.readouterr().err

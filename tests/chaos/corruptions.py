@@ -1,8 +1,8 @@
-"""Seeded corruptions of every file that is read: of a small results folder, and of a prepared data set.
+"""Seeded corruptions of every file that is read: of a small results folder with its report, and of a prepared data set.
 
 `python -m tests.chaos.corruptions --seeds 500` prints a table. In each trial one file is damaged, then `status`,
-`logs`, `plan` and `run` look at it. None may raise, take longer than LIMIT, lose a result that was not damaged or end
-with other numbers.
+`logs`, `plan` and `run` look at it, and `report` at what is left by a report. None may raise, take longer than LIMIT,
+lose a result that was not damaged or end with other numbers; only a `runs.csv` that is all there is can have others.
 """
 
 from __future__ import annotations
@@ -22,15 +22,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from bench.cli import main
 from bench.files import write_json
+from bench.report.folder import MANIFEST
 from bench.store import JobDir
 from bench.store.lock import is_lock
 from tests.bench.jpegs import write_images
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 LIMIT = 10  # seconds for a command
+OF_REPORTS = 0.25  # share of the trials that damage what a report wrote
 SUITE = """
 name: small
 dataset: DATA
@@ -129,7 +135,7 @@ class Trial:
     seed: int
     kind: str
     file: str
-    codes: list[int] = field(default_factory=list)
+    codes: dict[str, int] = field(default_factory=dict)  # by the command
     problem: str = ""
 
 
@@ -152,6 +158,8 @@ class Ground:
             raise RuntimeError(f"bench prepare ended with {code}")
         if code := ground.command("run", "--launcher", "inline")[0]:
             raise RuntimeError(f"bench run ended with {code}")
+        if code := ground.command("report")[0]:
+            raise RuntimeError(f"bench report ended with {code}")
         ground.numbers = ground.table()
         return ground
 
@@ -178,7 +186,12 @@ class Ground:
     def files(self) -> list[Path]:
         found = [*(self.folder / "r").glob("jobs/*/*/*"), *(self.folder / "r" / "small").rglob("*")]
         found += (self.folder / "prepared").rglob("*")
-        return sorted(path for path in found if path.is_file() and not is_lock(path.name) and path.suffix != ".csv")
+        return sorted(path for path in found if path.is_file() and not is_lock(path.name))
+
+    def reported(self) -> set[Path]:
+        """Those of the files that a report wrote, its manifest among them."""
+        folder = self.folder / "r" / "small"
+        return {folder / name for name in (*json.loads((folder / MANIFEST).read_text())["files"], MANIFEST)}
 
 
 def _hang(*_: object) -> None:
@@ -191,8 +204,11 @@ def trial(ground: Ground, seed: int, scratch: Path) -> Trial:
     copy = Ground(scratch / "copy", ground.numbers)
     shutil.copytree(ground.folder, copy.folder)
     suite = copy.folder / "small.yaml"
-    here = copy.files()
-    path = draw.choice(here)
+    here, reported = copy.files(), copy.reported()
+    if draw.random() < OF_REPORTS:
+        path = draw.choice(sorted(reported))
+    else:
+        path = draw.choice([path for path in here if path not in reported])
     kind = list(KINDS)[seed % len(KINDS)]
     untouched = {file: file.read_bytes() for file in here if file.name == "result.json" and file.parent != path.parent}
     made = Trial(seed, kind, _shown(path, copy.folder))
@@ -202,19 +218,23 @@ def trial(ground: Ground, seed: int, scratch: Path) -> Trial:
     KINDS[kind](path, draw)
     # of the right checksum and shape: nobody can tell it from what the job wrote
     forged = kind == "retype" and path.name == "result.json" and JobDir(path.parent).damage() is None
-    looks: list[tuple[str, tuple[str, ...], bool]] = [
+    looks: list[tuple[str, tuple[object, ...], bool]] = [
         ("status", (), True), ("logs", ("*",), False), ("plan", (), True), ("run", ("--launcher", "inline"), True),
         ("status", (), True),
     ]  # fmt: skip
+    if path in reported:
+        table = copy.folder / "r" / "small" / "runs.csv"
+        again = ("report", ("--from", table, "--out", copy.folder / "again"), False)
+        looks = [again, ("report", (), True), *looks]
     try:
         for name, arguments, takes_suite in looks:
             code, output = copy.command(name, *arguments, suite=takes_suite)
-            made.codes.append(code)
+            made.codes[name] = code
             if code not in (0, 1, 2) or "Traceback" in output and name != "logs":
                 made.problem = f"{name}: exit {code}: {output[-200:]!r}"
             if code and not output.strip():
                 made.problem = f"{name}: exit {code} without a word"
-        if made.codes[3] == 0 and not forged and copy.table() != ground.numbers:
+        if made.codes["run"] == 0 and not forged and copy.table() != ground.numbers:
             made.problem = "other numbers"
         for file, content in untouched.items():
             if not file.is_file() or file.read_bytes() != content:
@@ -229,6 +249,42 @@ def trial(ground: Ground, seed: int, scratch: Path) -> Trial:
     return made
 
 
+@contextlib.contextmanager
+def remembered_reports() -> Iterator[None]:
+    """Analyse and write the same rows once, and draw nothing: that takes seconds, and reads none of the files."""
+    from bench.report import write
+    from bench.report.tables import terminal
+
+    wrote: dict[str, dict[str, bytes]] = {}
+    printed: set[str] = set()
+
+    def once(runs: DataFrame, curves: DataFrame, training: DataFrame, out: Path, *rest: Any) -> list[Path]:
+        rows = "".join(map(_same, (runs, curves, training)))
+        if rows not in wrote:
+            paths = real_write(runs, curves, training, out, *rest)
+            wrote[rows] = {path.name: path.read_bytes() for path in paths}
+        for name, content in wrote[rows].items():
+            (out / name).write_bytes(content)
+        return [out / name for name in wrote[rows]]
+
+    def print_once(runs: DataFrame, console: Any) -> None:
+        if (rows := _same(runs)) not in printed:
+            real_print(runs, console)
+            printed.add(rows)
+
+    real_write, real_print = write._write, terminal.print_table
+    with (
+        patch.object(write, "_write", once),
+        patch.object(write, "draw_all", lambda *_: []),
+        patch.object(terminal, "print_table", print_once),
+    ):
+        yield
+
+
+def _same(frame: DataFrame) -> str:
+    return frame[[name for name in frame if not name.endswith(INCIDENTAL)]].to_csv()
+
+
 def _shown(path: Path, folder: Path) -> str:
     parts = path.relative_to(folder).parts
     return "/".join((*parts[:3], "ID", *parts[4:]) if parts[:2] == ("r", "jobs") else parts)
@@ -236,7 +292,7 @@ def _shown(path: Path, folder: Path) -> str:
 
 def trials(seeds: range) -> Iterator[Trial]:
     """Odd seeds damage results of digits, even ones a prepared data set and its results."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, remembered_reports():
         folder = Path(name)
         grounds = []
         for prepared in (True, False):
@@ -254,7 +310,7 @@ def table(done: list[Trial]) -> str:
     ]
     for kind in KINDS:
         own = [one for one in done if one.kind == kind]
-        codes = Counter(one.codes[3] for one in own if len(one.codes) > 3)
+        codes = Counter(one.codes.get("run") for one in own)
         wrong = sum(bool(one.problem) for one in own)
         lines.append(f"| {kind.replace('_', ' ')} | {len(own)} | {codes[0]} | {codes[1]} | {codes[2]} | {wrong} |")
     lines += ["", *(f"- seed {one.seed}: {one.kind} of {one.file}: {one.problem}" for one in done if one.problem)]

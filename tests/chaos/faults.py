@@ -3,18 +3,70 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from tests.chaos.forked import Forked, end, family
+from tests.chaos import shim
+from tests.chaos.forked import Forked, bench, end, family
 
+SECONDS = 120.0  # for a command
+JUMPS = (2, 200, 4000, 40 * 86400, 20 * 365 * 86400)  # seconds
 Fault = Callable[[Forked, Path, random.Random], list[Path]]  # returns the files that it damaged
+
+
+def jump_clock(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    """The time of day jumps ahead and back, up to three times; it stays wrong."""
+    for _ in range(draw.randint(1, 3)):
+        shim.set_clock(draw.choice((-1, 1)) * draw.choice(JUMPS))
+        time.sleep(draw.uniform(0, 0.5))
+    return []
+
+
+def freeze_pool(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    """The warm process, the launcher or all of them are stopped, as by Ctrl-Z or a lid that is closed, and let go."""
+    pools = [process.pid for process in family(launcher)[0]]
+    pid, stop = draw.choice([*((pid, os.kill) for pid in pools), (launcher.pid, os.kill), (launcher.pid, os.killpg)])
+    for number, seconds in ((signal.SIGSTOP, draw.uniform(0.2, 3)), (signal.SIGCONT, 0)):
+        with contextlib.suppress(ProcessLookupError):
+            stop(pid, number)
+        time.sleep(seconds)
+    return []
+
+
+def read_only(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    """The file system is read-only for a while, as after an error of the disk (the results are on a tmpfs)."""
+    remount(results.parent, "ro")
+    time.sleep(draw.uniform(0.3, 1.5))
+    remount(results.parent, "rw")
+    return []
+
+
+def remount(folder: Path, how: str) -> None:
+    """As soon as no file there is open for writing."""
+    deadline = time.monotonic() + 20
+    while subprocess.run(["mount", "-o", f"remount,{how}", folder], capture_output=True).returncode:
+        assert time.monotonic() < deadline, f"{folder} cannot be mounted {how}"
+
+
+def no_links(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
+    """link(2) is refused, and a second launcher wants the same jobs; half of the time the first dies meanwhile."""
+    shim.refuse_links(draw.choice((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)))
+    suite = results.parent / "tiny.yaml"
+    second = bench("run", suite, "--jobs", "2", "--results", results, log=launcher.log)
+    if draw.random() < 0.5:
+        time.sleep(draw.uniform(0.1, 1.5))
+        end(launcher)
+    code = second.wait(SECONDS)
+    assert code == 0, f"the second launcher ended with {code}"
+    return []
 
 
 def kill_worker(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
@@ -84,15 +136,21 @@ def garble_checkpoint(launcher: Forked, results: Path, draw: random.Random) -> l
 
 def fill_disk(launcher: Forked, results: Path, draw: random.Random) -> list[Path]:
     """No byte is left for a while (the results are on a small tmpfs)."""
-    filler = results.parent / "filler"
+    filler = fill(results.parent)
+    time.sleep(draw.uniform(0.3, 1.5))
+    filler.unlink(missing_ok=True)
+    return []
+
+
+def fill(folder: Path) -> Path:
+    """Take all bytes that are left there; returns the file that has them."""
+    filler = folder / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1 << 8):
             with contextlib.suppress(OSError):
                 while file.write(bytes(size)):
                     pass
-    time.sleep(draw.uniform(0.3, 1.5))
-    filler.unlink(missing_ok=True)
-    return []
+    return filler
 
 
 def _signal(process: psutil.Process | None, number: int) -> None:
@@ -104,6 +162,10 @@ def _signal(process: psutil.Process | None, number: int) -> None:
 FAULTS: dict[str, Fault] = {
     f.__name__.replace("_", " "): f
     for f in (
+        jump_clock,
+        freeze_pool,
+        read_only,
+        no_links,
         kill_worker,
         kill_warm_process,
         kill_launcher,
@@ -115,3 +177,4 @@ FAULTS: dict[str, Fault] = {
         fill_disk,
     )
 }
+MOUNTED = ("fill disk", "read only")  # want the results on a file system of their own

@@ -22,6 +22,7 @@ class Forked:
         """keep: the one descriptor above 2 that stays open, as after an exec; without it, a session of its own."""
         sys.stdout.flush()
         self.returncode: int | None = None
+        self.log = log or Path(os.devnull)
         self.pid = os.fork()
         if self.pid == 0:
             code = 1
@@ -35,7 +36,7 @@ class Forked:
                     os.dup2(2, 1)
                 else:
                     os.setsid()
-                    out = os.open(log or os.devnull, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+                    out = os.open(self.log, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
                     os.dup2(out, 1)
                     os.dup2(out, 2)
                 code = function()

@@ -14,8 +14,9 @@ from pathlib import Path
 from bench.store import JobDir
 from bench.store.log import read as read_log
 from tests.bench import tiny
-from tests.chaos.faults import FAULTS
-from tests.chaos.forked import Forked, bench
+from tests.chaos import shim
+from tests.chaos.faults import FAULTS, MOUNTED, SECONDS
+from tests.chaos.forked import Forked, bench, end
 
 SUITE = """
 name: tiny
@@ -35,7 +36,7 @@ device: cpu
 """
 RERUNS = 4
 SIZE = "24m"  # of the tmpfs
-PATIENCE = 120.0  # seconds for a command
+PATIENCE = SECONDS
 
 
 @dataclass
@@ -63,25 +64,29 @@ def undisturbed(folder: Path) -> Undisturbed:
     return Undisturbed(tiny.numbers(results), logged(results))
 
 
-def run(seed: int, folder: Path, reference: Undisturbed, kind: str | None = None) -> Trial:
-    """A trial in a fresh folder below `folder`. kind: by the seed unless given."""
+def run(seed: int, folder: Path, reference: Undisturbed, kind: str) -> Trial:
+    """A trial in a fresh folder below `folder`."""
     draw = random.Random(seed)
-    kind = kind or list(FAULTS)[seed % len(FAULTS)]
     point = draw.random()
-    with place(folder, small=kind == "fill disk") as home:
+    problems, damaged = [], []
+    with place(folder, small=kind in MOUNTED) as home:
         suite, results, log = tiny.write(home, SUITE), home / "results", folder / f"{seed}.txt"
         command = ("run", suite, "--jobs", "2", "--results", results)
         first = bench(*command, log=log)
         wait_until(first, results, point * reference.logged)
         struck = first.poll() is None
         kept = finished(results)
-        damaged = FAULTS[kind](first, results, draw) if struck else []
+        try:
+            damaged = FAULTS[kind](first, results, draw) if struck else []
+        except (AssertionError, subprocess.TimeoutExpired) as wrong:
+            problems = [str(wrong)]
         codes = [patient(first)]
         while codes[-1] != 0 and len(codes) <= RERUNS:
             codes.append(patient(bench(*command, log=log)))
         if damaged and codes == [0]:
             codes.append(patient(bench(*command, log=log)))
-        problems = check(results, reference, kept, damaged, codes)
+        problems += check(results, reference, kept, damaged, codes)
+        shim.reset()
     if not problems:
         log.unlink()
     outcome = f"exit {', '.join(map(str, codes))}" if struck else "over before"
@@ -135,8 +140,6 @@ def finished(results: Path) -> dict[Path, bytes]:
 
 def patient(launcher: Forked) -> int:
     """Its exit code; what hangs is killed, which counts as another failure."""
-    from tests.chaos.forked import end
-
     try:
         return launcher.wait(PATIENCE)
     except subprocess.TimeoutExpired:

@@ -86,6 +86,31 @@ def test_only_what_the_manifest_names_is_removed(tmp_path, staged_files):
     assert {path.name for path in out.iterdir()} == {"b.csv", MANIFEST, "table_cost.md"}
 
 
+@pytest.mark.parametrize("moves", range(4))
+def test_a_report_that_was_stopped_among_its_files_is_made_again(moves, tmp_path, staged_files, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    publish(staged_files("a.csv", "b.csv"), out, ours=False)
+    replace, done = os.replace, []
+
+    def full(source, target):
+        if len(done) == moves:
+            raise OSError(28, "No space left on device")
+        done.append(target)
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            publish(staged_files("b.csv", "c.csv"), out, ours=False)
+    for path in staged_files("a.csv", "b.csv", "c.csv"):
+        path.write_text("newer")
+    files = [tmp_path / "staged" / name for name in ("b.csv", "c.csv")]
+    publish(files, out, ours=False)
+    assert {path.name: path.read_text() for path in out.glob("*.csv")} == {"b.csv": "newer", "c.csv": "newer"}
+    assert read_json(out / MANIFEST) == {"files": ["b.csv", "c.csv"]}
+
+
 def test_a_manifest_names_nothing_outside(tmp_path, staged_files):
     from bench.files import write_json
 
