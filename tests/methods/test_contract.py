@@ -118,6 +118,12 @@ def test_the_contract_with_a_smaller_width():
 
 
 @pytest.mark.parametrize("name", methods.names())
+def test_a_version_of_a_target_is_one_that_there_was(name):
+    method = methods.get(name, **OPTIONS.get(name, {}))
+    assert all(1 <= method.version_of(target) <= method.version for target in (None, *SIZES.values()))
+
+
+@pytest.mark.parametrize("name", methods.names())
 def test_a_method_says_its_source_and_what_was_verified_and_assumed(name):
     check_documented(methods.method_class(name))
 
@@ -133,6 +139,7 @@ def test_reading_about_methods_imports_neither_torch_nor_timm():
             "    init = methods.get(name)",
             "    init.version, init.__doc__",
             "    spec = VitSpec()",
+            "    init.version_of(None), init.version_of(spec)",
             "    init.supports(spec, spec), init.family(spec), init.resolve(spec, [spec]).check(spec, spec)",
         ]
     )

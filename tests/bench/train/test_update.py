@@ -76,6 +76,17 @@ def test_a_block_that_layers_share_is_averaged_once_a_step():
         assert all(torch.equal(p, torch.full_like(p, 0.9)) for p in average.module.parameters())
 
 
+def test_a_fit_averages_what_layers_share_as_all_else(tmp_path):
+    def trained_sharing(**recipe):
+        module = shared_vit(model(), [3, 1])
+        fit(tmp_path / str(recipe), module, recipe).run()
+        return weights(module)
+
+    after = {steps: trained_sharing(steps=steps) for steps in (1, 2, 3)}
+    average = 0.75 * (0.75 * after[1] + 0.25 * after[2]) + 0.25 * after[3]
+    assert torch.allclose(trained_sharing(steps=3, ema=0.75), average, atol=1e-6)
+
+
 def test_the_average_of_what_shares_nothing_is_timms(tmp_path):
     module, buffered = model(), torch.nn.BatchNorm1d(3)  # its counter is no float
     for source in (module, buffered):
