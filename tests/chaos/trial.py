@@ -35,7 +35,7 @@ device: cpu
 """
 RERUNS = 4
 SIZE = "24m"  # of the tmpfs
-PATIENCE = 120.0  # seconds for a command
+PATIENCE = 600.0  # seconds for a command
 
 
 @dataclass
