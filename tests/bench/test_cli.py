@@ -96,7 +96,7 @@ def test_a_whole_process(tmp_path):
     path = tmp_path / "suite.yaml"
     path.write_text("name: x\ndataset: digits\ntargets: [{depth: 2}]\nmethods: {wavee: {}}\n")
     started = fresh_process("run", path, "--results", tmp_path / "r")
-    out, _ = started.communicate(timeout=60)
+    out, _ = started.communicate(timeout=1800)
     assert started.returncode == 2
     assert out.splitlines() == [
         f"error: {path}:4: methods.wavee: unknown method 'wavee'; did you mean 'wave'? "

@@ -17,7 +17,7 @@ import psutil
 from tests.chaos import shim
 from tests.chaos.forked import Forked, bench, end, family
 
-SECONDS = 120.0  # for a command
+SECONDS = 600.0  # for a command, on a machine that may have few cores left
 JUMPS = (2, 200, 4000, 40 * 86400, 20 * 365 * 86400)  # seconds
 Fault = Callable[[Forked, Path, random.Random], list[Path]]  # returns the files that it damaged
 

@@ -13,7 +13,8 @@ ANCESTOR = SPEC.replace(depth=6)
 SIZES = sizes_around(ANCESTOR)
 
 # Options where the defaults do not fit so small a model; a method that is not named here runs with its defaults.
-OPTIONS = {"wave": {"template_size": 16}, "subcloning": {"images": 20}, "pca": {"images": 20}}
+FEW = {"images": 20}
+OPTIONS = {"wave": {"template_size": 16}, "subcloning": FEW, "pca": FEW, "cluster_learngene": FEW}
 
 # The sizes that a method serves, with the default options: no method stops serving one unnoticed.
 ANY = set(SIZES)

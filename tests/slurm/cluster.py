@@ -31,6 +31,7 @@ import psutil
 from tests.slurm import accounting, configure
 from tests.slurm.debian import SBIN, install, missing, needs
 
+PATIENCE = 300.0  # seconds that anything may take: a machine may give its cores to others for long
 DAEMONS = ("slurm", "munged", "mariadbd")  # how the names of daemons begin
 
 
@@ -74,7 +75,7 @@ class Cluster:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(outer)}
         return {**kept, "PATH": f"{kept.get('PATH', '')}:{SBIN}", "SLURM_CONF": str(self.conf)}
 
-    def call(self, *command: str, timeout: float = 60, check: bool = True, **env: str) -> str:
+    def call(self, *command: str, timeout: float = PATIENCE, check: bool = True, **env: str) -> str:
         """Runs a command on the cluster, `env` added to its environment, and returns what it printed.
 
         Raises:
@@ -117,12 +118,12 @@ class Cluster:
         states = self.call("sinfo", "-h", "-N", "-p", "normal", "-o", "%t", check=False).split()
         return bool(states) and all(state in ("idle", "mix", "alloc") for state in states)
 
-    def clear(self, seconds: float = 60) -> None:
+    def clear(self, seconds: float = PATIENCE) -> None:
         """Cancels all jobs and waits until the last of them is gone."""
         self.call("scancel", "--user", getpass.getuser())
         self.wait(lambda: not self.call("squeue", "-h").strip(), seconds)
 
-    def wait(self, condition: Callable[[], object], seconds: float = 60) -> None:
+    def wait(self, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Returns when the condition holds.
 
         Raises:
@@ -190,7 +191,7 @@ class Cluster:
         self.start_controller()
         for node in self.node_names:
             self.start_node(node)
-        self.wait(self.alive, seconds=30)
+        self.wait(self.alive, seconds=90)
 
 
 def main() -> int:

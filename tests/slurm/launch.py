@@ -8,8 +8,11 @@ from pathlib import Path
 
 from bench.launch.slurm.submission import events
 from bench.launch.slurm.submission.record import Submission
+from bench.plan import make_plan
 from bench.store import Store
 from bench.store.log import read as read_log
+from bench.suite import load
+from bench.worker.execute import execute
 from tests.bench import tiny
 from tests.slurm.cluster import Cluster
 
@@ -30,6 +33,13 @@ SECTION = "slurm: {{partition: {partition}, memory: 1900MB, time: 10, runs_per_j
 
 def suite(folder: Path, text: str, partition: str = "normal", pack: int = 100) -> Path:
     return tiny.write(folder, text + SECTION.format(partition=partition, pack=pack))
+
+
+def make_needed(suite: Path, results: Path, *only: str) -> None:
+    """Do here what runs need, where the test is about runs: each allocation imports torch, for seconds."""
+    for job in make_plan(load(suite), list(only)).jobs.values():
+        if job.kind in ("ancestor", "learngene"):
+            assert execute(job, results).state == "done"
 
 
 def submissions(results: Path, name: str = "tiny") -> list[Submission]:
@@ -57,7 +67,7 @@ def block(cluster: Cluster) -> list[str]:
     return ids
 
 
-def preempt(cluster: Cluster, results: Path, wanted: int, seconds: float = 300, beside: tuple[Path, ...] = ()) -> None:
+def preempt(cluster: Cluster, results: Path, wanted: int, seconds: float = 900, beside: tuple[Path, ...] = ()) -> None:
     """Take the nodes away from whatever trains, one after the other, until `wanted` elements were requeued.
 
     beside: further results directories whose jobs are on the cluster.

@@ -96,7 +96,7 @@ def test_ends_are_told_apart_when_squeue_has_forgotten(
     monkeypatch.syspath_prepend(str(tmp_path))
     suite = Suite(slurm_with_sacct, tmp_path)
     wait = slurm_with_sacct.wait
-    wait(lambda: len(suite.at_work()) == 4 and not {"Plain-L6", "Boom-L6"} & suite.queued(), seconds=180)
+    wait(lambda: len(suite.at_work()) == 4 and not {"Plain-L6", "Boom-L6"} & suite.queued())
     first, second, *others = sorted(suite.at_work())
     waiting, last = sorted(SLEEPERS - suite.at_work())
     slurm_with_sacct.call("scancel", suite.names[waiting], suite.names[first])

@@ -85,6 +85,7 @@ def test_what_takes_all_memory_of_an_allocation_fails_alone(slurm: Cluster, tmp_
     """Slurm kills all of it, and two more runs wait in there, behind the longest: it is started again for them."""
     text = tiny.SUITE.replace("  random: {}\n", "  mixed: {use: 'trouble:Mixed', seeds: [0]}\n")
     suite = launch.suite(tmp_path, text.replace("depth: [1, 3]", "depth: [1, 2, 30]"))
+    launch.make_needed(suite, tmp_path / "r", "mixed-*")
     assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", "--only=mixed-*") == 1
     by_depth = {row["depth"]: row for row in tiny.rows(tmp_path / "r")}
     assert by_depth["30"]["status"] == "failed" and "out of memory" in by_depth["30"]["reason"]
@@ -99,9 +100,10 @@ def test_fail_fast_takes_the_rest_out_of_the_queue(
     text = tiny.SUITE.replace("  random: {}\n", "  mixed: {use: 'trouble:Mixed', seeds: [0]}\n")
     suite = launch.suite(tmp_path, text.replace("depth: [1, 3]", "depth: [1, 2, 3, 10]"), pack=1)
     results, settings = tmp_path / "r", ("--only=mixed-*", "--set", "slurm.run.array_parallelism=1")
+    launch.make_needed(suite, results, "mixed-*")
     command = ("run", suite, "--launcher", "slurm", "--results", results, *settings)
     assert tiny.bench(*command, "--detach", "--fail-fast") == 0
-    slurm.wait(lambda: not slurm.call("squeue", "-h", "-n", "bench-tiny").strip(), seconds=180)
+    slurm.wait(lambda: not slurm.call("squeue", "-h", "-n", "bench-tiny").strip())
     capsys.readouterr()
     assert tiny.bench("status", suite, "--results", results) == 0
     said = capsys.readouterr().out
@@ -116,6 +118,7 @@ def test_a_killed_worker_is_started_again(slurm: Cluster, tmp_path: Path, outsid
     text = tiny.SUITE.replace("  random: {}\n", "  waits: {use: 'trouble:Waits', seeds: [0]}\n")
     only, results = ("--only", "waits-L1-*"), tmp_path / "r"
     suite = launch.suite(tmp_path, text)
+    launch.make_needed(suite, results, only[1])
     assert tiny.bench("run", suite, "--launcher", "slurm", "--detach", "--results", results, *only) == 0
     slurm.wait((tmp_path / "mark").exists)
     for process in slurm.processes():

@@ -57,7 +57,7 @@ def test_followed_to_the_end(
     shown = threading.Event()
 
     def goes_on() -> None:
-        shown.wait(10)
+        shown.wait(300)
         for step in range(3):
             job.append_log("eval", step=step)
             time.sleep(0.02)

@@ -27,7 +27,7 @@ def training(results):
 
 
 def finish(started):
-    out, _ = started.communicate(timeout=300)
+    out, _ = started.communicate(timeout=1800)
     assert started.returncode == 0, out
     return out
 
@@ -78,7 +78,7 @@ def test_ctrl_c_saves_and_goes_on(tmp_path):
         assert started.poll() is None, started.communicate()[0]
         time.sleep(0.02)
     os.killpg(started.pid, signal.SIGINT)
-    out, _ = started.communicate(timeout=60)
+    out, _ = started.communicate(timeout=1800)
     assert started.returncode == 130, out
     assert rows(results)[0]["status"] == "interrupted"
     assert list(results.glob("jobs/run/*/checkpoint.pt")), "nothing was saved on the way out"
@@ -104,7 +104,7 @@ def test_a_worker_that_dies_fails_alone(tmp_path):
     suite = write(tmp_path, SUITE.replace("  random: {}\n", "  random: {}\n  dies: {use: 'dies:Dies'}\n"))
     only = ("--only", "dies-L1*-s0", "--only", "random-L1*-s0")
     started = process("run", suite, "--jobs", 2, "--results", tmp_path / "r", *only)
-    out, _ = started.communicate(timeout=300)
+    out, _ = started.communicate(timeout=1800)
     assert started.returncode == 1, out
     status = {row["method"]: (row["status"], row["reason"]) for row in rows(tmp_path / "r")}
     assert status["random"][0] == "done"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +26,19 @@ def warm() -> None:
     warm_up()
 
 
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        return server.getsockname()[1]
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A free port, held so that nobody else is given it; several may be bound to one until somebody listens."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((HOST, 0))
+        yield held.getsockname()[1]
 
 
-def test_strangers_do_not_halt_a_job_of_two_nodes(tmp_path: Path) -> None:
+def test_strangers_do_not_halt_a_job_of_two_nodes(tmp_path: Path, port: int) -> None:
     """One says nothing for as long as the jobs take, one hangs up at once, two speak something else."""
     plan = Planner(tmp_path)("gpus_per_run=2", "train.epochs=1", only=["random-L1-*-s0"])
-    jobs, root, nodes = list(plan.jobs.values()), tmp_path / "r", Nodes(2, HOST, free_port())
+    jobs, root, nodes = list(plan.jobs.values()), tmp_path / "r", Nodes(2, HOST, port)
     other = fork(lambda: take_part(nodes, 1, jobs, root))  # is there before the store is
     with contextlib.ExitStack() as strangers:
         store = nodes.store(first=True)
@@ -52,10 +57,10 @@ def test_strangers_do_not_halt_a_job_of_two_nodes(tmp_path: Path) -> None:
         assert result is not None and result["devices"] == 2 and log.count(folder.log, "done") == 1
 
 
-def test_what_fails_on_the_other_node_fails_the_job_with_its_cause(tmp_path: Path) -> None:
+def test_what_fails_on_the_other_node_fails_the_job_with_its_cause(tmp_path: Path, port: int) -> None:
     """It has no GPU: the first node hears why, and writes it."""
     plan = Planner(tmp_path)("gpus_per_run=2", "train.epochs=1", only=["random-L1-*-s0"])
-    jobs, root, nodes = list(plan.jobs.values()), tmp_path / "r", Nodes(2, HOST, free_port())
+    jobs, root, nodes = list(plan.jobs.values()), tmp_path / "r", Nodes(2, HOST, port)
     for job in jobs:
         job.local["device"] = "cpu"
     broken = [type(job)(**vars(job) | {"local": job.local | {"device": "cuda"}}) for job in jobs]

@@ -46,9 +46,9 @@ def results(folder: Path, kind: str = "*") -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text()) for path in folder.glob(f"jobs/{kind}/*/result.json")}
 
 
-def children() -> list[psutil.Process]:
-    """All below this process; the warm one that `process` forks from may be there, and stays."""
-    return psutil.Process().children(recursive=True)
+def children() -> set[psutil.Process]:
+    """All below this process; the warm one that `process` forks from may be there, with what an earlier test killed."""
+    return set(psutil.Process().children(recursive=True))
 
 
 def test_two_processes_give_the_table_of_one(tmp_path):
@@ -58,7 +58,7 @@ def test_two_processes_give_the_table_of_one(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     assert bench("run", suite, "--launcher", "inline", "--results", one, *only) == 0
     assert bench("run", suite, "--launcher", "inline", "--results", two, *only, *TWO) == 0
-    assert children() == before
+    assert children() <= before
     assert results(one).keys() == results(two).keys(), "identities do not depend on it"
     assert {r["devices"] for r in results(one).values()} == {1}
     assert {r["devices"] for r in results(two).values()} == {2}
@@ -94,7 +94,7 @@ def test_what_ends_one_process_ends_the_job_and_is_told(how, kind, why, tmp_path
     (failure,) = (json.loads(path.read_text()) for path in (tmp_path / "r").glob("jobs/run/*/failure.json"))
     assert (failure["error"], failure["kind"]) == (why, kind)
     assert ("the second process cannot" in failure["traceback"]) == (how == "raise")
-    assert children() == before and not list((tmp_path / "tmp").iterdir())
+    assert children() <= before and not list((tmp_path / "tmp").iterdir())
 
 
 def test_a_signal_saves_and_the_same_command_goes_on_with_another_number(tmp_path):
@@ -104,7 +104,7 @@ def test_a_signal_saves_and_the_same_command_goes_on_with_another_number(tmp_pat
     started = process("run", suite, *long, *TWO, "--results", r)
     read_until(r, "checkpoint", started)
     os.killpg(started.pid, signal.SIGINT)
-    out, _ = started.communicate(timeout=60)
+    out, _ = started.communicate(timeout=1800)
     assert started.returncode == 130, out
     (log,) = r.glob("jobs/run/*/log.jsonl")
     last = read_log(log)[-1]

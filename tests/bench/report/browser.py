@@ -32,7 +32,7 @@ def find() -> str | None:
 def load(page: Path, width: int, profile: Path) -> tuple[str, list[str]]:
     """(document after its scripts ran, lines of its console) of a page in a window of that width."""
     flags = [*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},1000"]
-    done = subprocess.run([find(), *flags, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([find(), *flags, page.as_uri()], capture_output=True, text=True, timeout=1800, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 

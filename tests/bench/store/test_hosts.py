@@ -51,7 +51,7 @@ def test_both_share_the_work(tmp_path: Path, tiny_results: Path) -> None:
     other = elsewhere(results, tmp_path / "mounted", f"{there} {shlex.quote(str(tmp_path / 'mounted'))}")
     here = tiny.process("run", suite, "--jobs", 1, "--results", results)
     for process in (here, other):
-        out, _ = process.communicate(timeout=300)
+        out, _ = process.communicate(timeout=1800)
         assert process.returncode == 0, out
     assert tiny.numbers(results) == tiny.numbers(tiny_results)
     logs = [log.read_text() for log in results.glob("jobs/*/*/log.jsonl")]
@@ -64,7 +64,7 @@ from pathlib import Path
 from bench.store.lock import Lock, machine
 lock = Lock(Path(sys.argv[1]))
 print(lock.acquire(), machine(), flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 

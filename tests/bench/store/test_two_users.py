@@ -105,7 +105,7 @@ def test_a_permission_is_called_a_permission(shared):
 def test_what_is_executed_is_each_users_own(shared):
     def own_cache():
         os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)
-        os.environ["XDG_CACHE_HOME"] = "/tmp/cache-of-nobody"
+        os.environ["XDG_CACHE_HOME"] = str(shared / "nobody")
         share_compiled(shared)
 
     assert as_user(FIRST, 0o002, own_cache) == ""
@@ -114,6 +114,6 @@ def test_what_is_executed_is_each_users_own(shared):
 
     def not_the_firsts():
         own_cache()
-        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/tmp/cache-of-nobody/learngene-bench/inductor"
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(shared / "nobody" / "learngene-bench" / "inductor")
 
     assert as_user(SECOND, 0o002, not_the_firsts) == ""
