@@ -1,4 +1,4 @@
-"""The harness as a library: a Lab over images in memory, for methods in a notebook. See docs/library.md."""
+"""The harness as a library: suites, and a Lab over images in memory for methods, in a notebook. See docs/library.md."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bench.data import Dataset, DataSettings, Description
 from bench.data.memory import TensorSplit
+from bench.notebook import frame, plan, run
 from bench.recipes.recipe import Recipe
 from bench.store.nowhere import Nowhere
 from bench.train.cost import Cost, total
@@ -21,6 +22,8 @@ from methods.vit import VitSpec, spec_of
 
 if TYPE_CHECKING:
     from bench.export.start import Start
+
+__all__ = ["Lab", "frame", "lab", "plan", "run", "start"]
 
 Labelled = tuple[Any, Any]  # images [n, channels, size, size] and labels [n], tensors or arrays
 

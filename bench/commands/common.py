@@ -1,37 +1,29 @@
 """What several commands do: load a suite, find the last run's, write its tables."""
 
 import argparse
-import hashlib
-import json
-import os
 import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.data import DataSettings, Description, describe
-from bench.errors import UsageError
-from bench.files import mismatch, read_file, write_bytes
+from bench.files import read_file
 from bench.launch.devices import gpus, why_none, without_bf16
+from bench.notebook import frames
 from bench.plan import Plan, each_kind, make_plan
-from bench.report.columns import CURVES, RUNS, TRAINING
-from bench.report.frames import conform_curves, conform_runs, conform_training
-from bench.results import data_record
-from bench.results.rows import curves, rows
-from bench.results.training import training
+from bench.results import data_record, kept
 from bench.store import Store
 from bench.suite import load, overrides, yaml_lines
 from bench.suite.paths import located
 from bench.suite.problems import Source
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
     from rich.console import Console
 
-KEPT = "# kept by bench run: "
 LARGE = 1e15  # FLOPs: some 3 hours of a CPU core
+__all__ = ["console", "frames", "keep_suite", "last_plan", "nothing_there", "of_last_run", "plan_of", "require_device"]
 
 
 def plan_of(options: argparse.Namespace, *, fetch: bool = False) -> tuple[Plan, Store]:
@@ -74,17 +66,9 @@ def prepared_folder(options: argparse.Namespace) -> str | None:
 
 
 def keep_suite(plan: Plan, store: Store, options: argparse.Namespace) -> None:
-    """Write the resolved suite beside its results, and what was found of its data, so that `status` and `report`
-    describe exactly this run, and workers find the same images. Warns where another suite's lie there."""
-    if other := _other_suite(options.suite, store.suite(plan.suite.name) / "suite.yaml"):
-        replaced = f"{store.suite(plan.suite.name)} has the tables of another suite of that name, {other}"
-        way_out = "they are replaced now. Give one of them another name"
-        print(f"warning: {options.suite}: name: {replaced}; {way_out}", file=sys.stderr)
-    data_record.write(plan.suite, store)
-    source = os.path.abspath(options.suite)  # it is read again from other folders
-    kept = {"source": source, "sha256": _hash(options.suite), "set": options.settings, "only": options.only}
-    text = f"{KEPT}{json.dumps(kept)}\n{yaml_lines.dump(plan.suite.resolved)}"
-    write_bytes(store.suite(plan.suite.name) / "suite.yaml", text.encode())
+    """Keep what a run of the suite is about, see `kept.keep`; a warning goes to standard error."""
+    if warning := kept.keep(plan, store, options.suite, options.settings, options.only):
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, str | None]:
@@ -97,19 +81,19 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
     if kept_file is None:
         given = load(suite, options.settings, look_at=last_data(suite, store))
         return make_plan(given, options.only), store, None
-    kept = read_kept(kept_file)
-    other = _other_suite(suite, kept_file)
-    changed = suite.resolve() != kept_file.resolve() and kept["sha256"] != _hash(suite) and not other
+    header = kept.read(kept_file)
+    other = kept.other_suite(suite, kept_file)
+    changed = suite.resolve() != kept_file.resolve() and header["sha256"] != kept.digest(suite) and not other
     note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
     itself = suite.resolve() == kept_file.resolve()
-    beside, imports = (Path(kept["source"]), None) if itself else (suite, methods_from_outside(suite))
+    beside, imports = (Path(header["source"]), None) if itself else (suite, methods_from_outside(suite))
     last = load(kept_file, folder=beside.parent, look_at=data_record.recorded(kept_file.parent), imports=imports)
     notes = [note] if changed else []
     own = [entry.name for entry in data_record.entries(last) if entry.settings.source != "builtin"]
     if own and not (kept_file.parent / data_record.FILE).exists():
         names = ", ".join(dict.fromkeys(own))
         notes.append(f"note: made by an earlier version, whose identities did not contain the images of {names}")
-    return make_plan(last, options.only or kept["only"]), store, "\n".join(notes) or None
+    return make_plan(last, options.only or header["only"]), store, "\n".join(notes) or None
 
 
 def methods_from_outside(suite: Path) -> set[str]:
@@ -124,13 +108,13 @@ def methods_from_outside(suite: Path) -> set[str]:
 
 def of_last_run(suite: Path, plan: Plan, options: argparse.Namespace) -> str:
     """Return what differs between the suite as it was given here and its last run, if `last_plan` gave that."""
-    if not (read_file(plan.suite.path) or b"").startswith(KEPT.encode()):
+    if not (read_file(plan.suite.path) or b"").startswith(kept.KEPT.encode()):
         return ""  # the suite as given: it never ran, or `--set` says what is meant
-    run = read_kept(plan.suite.path)
+    run = kept.read(plan.suite.path)
     words = [word for setting in run["set"] for word in ("--set", setting)]
     words += [word for label in ([] if options.only else run["only"]) for word in ("--only", label)]
     remarks = [f"this describes its last run, which had {shlex.join(words)}"] if words else []
-    if other := _other_suite(suite, plan.suite.path):
+    if other := kept.other_suite(suite, plan.suite.path):
         remarks.append(f"the last run of this name was of another file, {other}, and this describes that one")
     return "; ".join(remarks)
 
@@ -145,19 +129,6 @@ def nothing_there(plan: Plan, store: Store) -> str:
     if not store.root.is_dir():
         return f"there is no results folder {store.root}; expected the --results of bench run, if it ran"
     return f"the results folder {store.root} has no job of {plan.suite.name}; expected the --results of bench run"
-
-
-def _other_suite(suite: Path, kept_file: Path) -> str:
-    """The suite file whose last run a kept file describes, where that is another one, no copy, and still there."""
-    if not kept_file.is_file() or suite.resolve() == kept_file.resolve():
-        return ""
-    try:
-        kept = read_kept(kept_file)
-    except UsageError:
-        return ""
-    source = Path(kept["source"])
-    same = kept["sha256"] == _hash(suite) or source.resolve() == suite.resolve()
-    return str(source) if source.is_file() and not same else ""
 
 
 def last_data(suite: Path, store: Store) -> Callable[[DataSettings], Description]:
@@ -176,38 +147,8 @@ def _kept_file(suite: Path, store: Store) -> Path | None:
     return file if file.is_file() else None
 
 
-def read_kept(file: Path) -> dict[str, Any]:
-    """What its first line says of the run: the suite file, its hash, `--set` and `--only`."""
-    try:
-        first = (read_file(file) or b"").decode().partition("\n")[0]
-        kept = json.loads(first.removeprefix(KEPT))
-        if mismatch(kept, {"source": str, "sha256": str, "set": [str], "only": [str]}):
-            raise ValueError("not what bench run writes")
-        return kept
-    except (ValueError, RecursionError):
-        raise UsageError(
-            f"{file}:1: expected the line that bench run writes; run the suite again to renew it"
-        ) from None
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def console() -> "Console":
     """Standard output; in a file or a pipe wide enough for most tables."""
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(width=110)
-
-
-def frames(plan: Plan, store: Store) -> tuple["DataFrame", "DataFrame", "DataFrame"]:
-    """runs, curves and training of a plan, as the report takes them."""
-    import pandas
-
-    points, epochs = curves(plan, store), training(plan, store)
-    return (
-        conform_runs(pandas.DataFrame(rows(plan, store)).reindex(columns=[c.name for c in RUNS])),
-        conform_curves(pandas.DataFrame(points, columns=[c.name for c in CURVES])),
-        conform_training(pandas.DataFrame(epochs, columns=[c.name for c in TRAINING])),
-    )

@@ -121,6 +121,19 @@ def test_modules_of_packages(project, tmp_path, monkeypatch):
     assert list(modules_of(["pack.three", "nowhere", "json", "torch", "methods"])) == ["pack", "pack.three"]
 
 
+def test_the_modules_of_a_methods_own_package_count_where_it_is_installed_too(tmp_path, monkeypatch):
+    """Those of other installed packages do not."""
+    site = tmp_path / "site-packages"
+    for package in ("mine", "theirs"):
+        (site / package).mkdir(parents=True)
+        (site / package / "__init__.py").write_text("import theirs.tool, mine.helper")
+        (site / package / "helper.py").write_text("X = 1")
+        (site / package / "tool.py").write_text("X = 1")
+    monkeypatch.syspath_prepend(str(site))
+    assert list(modules_of(["mine"], {"mine"})) == ["mine", "mine.helper"]
+    assert list(modules_of(["mine"])) == []
+
+
 NAMES = st.lists(st.sampled_from(["a", "bb", "_c", "d1"]), min_size=1, max_size=3).map(".".join)
 
 

@@ -1,6 +1,8 @@
 """What Slurm runs later is what was submitted: the script that Slurm holds says so, and else ends at once."""
 
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,23 @@ def started(submission: Submission) -> tuple[int, str]:
 def test_the_code_is_as_it_was_submitted(submission: Submission) -> None:
     assert started(submission) == (0, "")
     assert listing_digest(Path(submission.data["code"])) == submission.data["code_digest"]
+
+
+def test_folders_of_methods_from_outside_hide_no_library(submission: Submission, tmp_path: Path) -> None:
+    """They are imported from last, and so not on PYTHONPATH, which comes before libraries."""
+    beside = tmp_path / "their files"
+    beside.mkdir()
+    (beside / "yaml.py").write_text("raise SystemExit('what lies here was imported')")
+    (beside / "my_helper.py").write_text("X = 'found'")
+    submission.data["beside"] = [str(beside)]
+    work = f"""{sys.executable} -P -c '
+import yaml
+from bench.launch.slurm import payload
+payload.Allocation = lambda work: type("Work", (), {{"work": lambda self: print(__import__("my_helper").X)}})()
+payload.ElementWork("x", 0, 0)()'"""
+    done = subprocess.run(["bash", "-c", "\n".join([*setup(submission), work])], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("found\n", "")
+    assert setup(submission)[-2] == f"export PYTHONPATH={shlex.quote(submission.data['code'])}"
 
 
 def planted_module(code: Path) -> None:
