@@ -136,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
 
     _export(command("export", "a model or learngene of a job, as a folder that timm loads", suites=None))
     _init(command("init", "the starting weights of a target, by a method, without a suite", suites=None))
+    _clean(command("clean", "what of the results can go without any training; --yes removes it", suites=None))
 
     command("schema", "print the JSON schema of suite files, for editors", suites=None)
     top.epilog = f"{_grouped(summaries)}\n{EPILOG}"
@@ -185,6 +186,13 @@ def _init(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--force", action="store_true", help="replace an earlier export")
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR",
                      help="where what is trained is kept; default: results")  # fmt: skip
+
+
+def _clean(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--what", action="append", choices=("checkpoints", "damaged", "code", "cache"),
+                     help="only this, also several times; default: all")  # fmt: skip
+    sub.add_argument("--yes", action="store_true", help="remove it; without, it is only listed")
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
 
 
 def _seed(text: str) -> int:

@@ -4,6 +4,7 @@ import argparse
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from bench.commands.clean import amount
 from bench.commands.common import last_plan, nothing_there, of_last_run
 from bench.errors import printable
 from bench.jobs.model import STATES
@@ -23,7 +24,7 @@ def main(options: argparse.Namespace) -> int:
         if remark:
             print(f"note: {remark}")
     view = slurm_view(plan, store)
-    reader = Reader(plan, store, view)
+    reader = Reader(plan, store, view, measure=True)
     standings = {id: reader.standing(id) for id in plan.jobs}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
     _table(plan, {id: standing.state for id, standing in standings.items()})
@@ -41,6 +42,8 @@ def main(options: argparse.Namespace) -> int:
             print(printable(f"{standing.state}: {plan.jobs[id].kind} {id}: {standing.reason}"))
         if standing.state == "failed":
             print(f"  log: {store.job(plan.jobs[id]).log}")
+    if reader.bytes:
+        print(f"size: {amount(reader.bytes)} in the folders of these jobs; bench clean tells what can go")
     return 0
 
 

@@ -41,11 +41,12 @@ class Scheduled(Protocol):
 class Reader:
     """Reads each job's files once, and opens no folder of a job that has none: there may be ten thousands.
 
-    scheduler: who may know more of jobs that are not done.
+    scheduler: who may know more of jobs that are not done. measure: whether `bytes` adds up the files of the jobs whose
+    standing is asked for, from the same look at their folders.
     """
 
-    def __init__(self, plan: Plan, store: Store, scheduler: Scheduled | None = None) -> None:
-        self.plan, self.store, self.scheduler = plan, store, scheduler
+    def __init__(self, plan: Plan, store: Store, scheduler: Scheduled | None = None, *, measure: bool = False) -> None:
+        self.plan, self.store, self.scheduler, self.measure, self.bytes = plan, store, scheduler, measure, 0
         self._results: dict[str, dict[str, Any] | None] = {}
         self._standings: dict[str, Standing] = {}
         self._ids: dict[str, set[str]] = {}  # of a kind's jobs that have a folder
@@ -81,7 +82,8 @@ class Reader:
             self._ids[job.kind] = self.store.ids(job.kind)
         if job.id not in self._ids[job.kind]:
             return self._open(job, folder, started=False, failure=None)
-        contents = folder.contents()
+        contents = folder.contents(measure=self.measure)
+        self.bytes += contents.bytes
         if contents.result and self._done(job.id, folder):
             return Standing("done")
         holder = folder.lock().holder() if contents.lock else None

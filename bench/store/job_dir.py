@@ -1,5 +1,6 @@
 """What is kept of one job, and what can be read off it. The only module that names a job's files."""
 
+import contextlib
 import errno
 import json
 import os
@@ -65,13 +66,15 @@ FAILED = {"error": str, "kind?": str, "time?": float, "traceback?": str}
 
 @dataclass(frozen=True)
 class Contents:
-    """Which files a job's folder holds. anything: whether it holds any."""
+    """Which files a job's folder holds. anything: whether it holds any. bytes: of all of them, where they were asked
+    for."""
 
     anything: bool
     log: bool
     result: bool
     failure: bool
     lock: bool
+    bytes: int = 0
 
 
 class JobDir:
@@ -99,13 +102,18 @@ class JobDir:
         the artifacts, `damage` tells."""
         return files.is_whole(self.path / RESULT)
 
-    def contents(self) -> Contents:
-        """List the folder once."""
+    def contents(self, *, measure: bool = False) -> Contents:
+        """List the folder once. measure: with the sizes of files, which takes a look at each."""
+        names, size = set(), 0
         try:
-            names = set(os.listdir(self.path))
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    names.add(entry.name)
+                    with contextlib.suppress(FileNotFoundError):  # it went meanwhile
+                        size += entry.stat(follow_symlinks=False).st_size if measure else 0
         except (FileNotFoundError, NotADirectoryError):
-            names = set()
-        return Contents(bool(names), LOG in names, RESULT in names, FAILURE in names, any(map(is_lock, names)))
+            pass
+        return Contents(bool(names), LOG in names, RESULT in names, FAILURE in names, any(map(is_lock, names)), size)
 
     def failure(self) -> dict[str, Any] | None:
         """Return how the job last failed, or None where it did not."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import methods
+from bench.commands.clean import amount
 from bench.commands.methods import serves
 from bench.commands.plan import duration
 from bench.store import JobDir
@@ -67,6 +68,13 @@ def test_status_of_what_is_done(tiny_results, tmp_path, capsys):
     text = said(capsys, "status", write(tmp_path), "--results", tiny_results)
     assert states(text, "run") == {"all": 20, "done": 18, "skipped": 2}
     assert states(text, "ancestor") == {"all": 1, "done": 1} and "failed:" not in text
+
+
+def test_status_ends_with_the_size_of_its_jobs(tiny_results, tmp_path, capsys):
+    text = said(capsys, "status", write(tmp_path), "--results", tiny_results)
+    size = sum(path.stat().st_size for path in (tiny_results / "jobs").rglob("*") if path.is_file())
+    last = f"size: {amount(size)} in the folders of these jobs; bench clean tells what can go"
+    assert text.splitlines()[-1] == last
 
 
 def test_status_of_what_runs(tiny_results, tmp_path, capsys):

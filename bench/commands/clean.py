@@ -1,0 +1,42 @@
+"""`bench clean`: what of a results folder can go at the cost of no training, and with `--yes` that it goes."""
+
+import argparse
+from collections import Counter
+
+from bench.errors import UsageError
+from bench.room.leftovers import WHAT, leftovers, remove
+from bench.store import Store
+
+MANY = 3  # reasons to stay that are listed of each kind
+
+
+def main(options: argparse.Namespace) -> int:
+    store = Store(options.results)
+    if not (store.root / "jobs").is_dir():
+        raise UsageError(f"--results {store.root}: there are no jobs; expected a results folder")
+    chosen = options.what or list(WHAT)
+    found = [leftover for leftover in leftovers(store) if leftover.kind in chosen]
+    for kind in chosen:
+        going = [leftover for leftover in found if leftover.kind == kind and not leftover.kept]
+        staying = Counter(leftover.kept for leftover in found if leftover.kind == kind and leftover.kept)
+        what, cost = WHAT[kind]
+        print(f"{kind:<12}{len(going):>7}  {amount(sum(g.bytes for g in going)):>9}  {what}; to have it again: {cost}")
+        for reason, n in staying.most_common(MANY):
+            print(f"{'':<12}{n:>7}  {'':>9}  stay: {reason}")
+    going = [leftover for leftover in found if not leftover.kept]
+    if not going:
+        print("nothing to remove")
+        return 0
+    if not options.yes:
+        print(f"{amount(sum(leftover.bytes for leftover in going))} in all; --yes removes them")
+        return 0
+    gone = [leftover for leftover in going if remove(leftover)]
+    print(f"removed {len(gone)}, {amount(sum(leftover.bytes for leftover in gone))}")
+    if len(gone) < len(going):
+        print(f"{len(going) - len(gone)} stay: somebody does their jobs now")
+    return 0
+
+
+def amount(size: int) -> str:
+    """`1.2 GB`."""
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB" if size >= 1e6 else f"{size / 1e3:.3g} kB"

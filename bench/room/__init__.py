@@ -1,0 +1,1 @@
+"""What a results folder holds that nobody misses."""

@@ -1,0 +1,139 @@
+"""What can be removed of a results folder at the cost of no training: no result, no log, no weights, no learngene."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.jobs.model import KINDS
+from bench.launch.slurm.submission.record import Submission
+from bench.store import JobDir, Store
+from bench.store.job_dir import CHECKPOINT
+
+# kind -> what it is, and what it costs to have it again
+WHAT = {
+    "checkpoints": ("checkpoints of jobs that are done", "nothing: the result is there"),
+    "damaged": ("damaged files that were set aside; their jobs are done anew, or will be", "nothing: not used again"),
+    "code": ("copies of the code that no unfinished submission to Slurm names", "nothing: the next one makes its own"),
+    "cache": ("what torch.compile left", "the next run compiles again: seconds to minutes for each size"),
+}
+YOUNG = 24 * 3600.0  # seconds in which a copy of the code may belong to a submission that is not written down yet
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file or folder that can go. kept: why it stays all the same; empty where it may go."""
+
+    kind: str
+    path: Path
+    bytes: int
+    kept: str = ""
+
+
+def leftovers(store: Store) -> list[Leftover]:
+    """All of a results folder, by one walk through its jobs."""
+    found: list[Leftover] = []
+    working = False
+    for kind in KINDS:
+        for entry in _entries(store.kind(kind)):
+            if not entry.is_dir(follow_symlinks=False):
+                continue
+            if ".damaged-" in entry.name:
+                found.append(_leftover("damaged", Path(entry.path)))
+                continue
+            held = JobDir(Path(entry.path)).lock().holder() is not None if _locked(entry.path) else False
+            working |= held
+            found += _of_job(Path(entry.path), held)
+    found += _code(store)
+    cache = store.root / "cache"
+    for path in [cache / "inductor", *_gone(cache)]:
+        if path.is_dir() and not path.is_symlink():
+            found.append(_leftover("cache", path, "a job runs in this folder" if working else ""))
+    return found
+
+
+def _of_job(folder: Path, held: bool) -> Iterator[Leftover]:
+    """What a job's folder holds of it."""
+    for entry in _entries(folder):
+        if ".damaged-" in entry.name:
+            yield _leftover("damaged", Path(entry.path), "its job is being done" if held else "")
+        elif entry.name.lstrip(".").startswith(CHECKPOINT) and JobDir(folder).done():  # also one that was being written
+            yield _leftover("checkpoints", Path(entry.path), "its job is being done" if held else "")
+
+
+def _code(store: Store) -> Iterator[Leftover]:
+    """Copies of the code: those that a submission names of which a job is not done stay, and young ones."""
+    needed = set()
+    for suite in (entry.name for entry in _entries(store.root) if entry.is_dir()):
+        for submission in Submission.all(store, suite):
+            jobs = [id for array in submission.data["arrays"] for group in array["groups"] for id in group]
+            if not all(any(store.job_dir(kind, id).done() for kind in KINDS) for id in jobs):
+                needed.add(os.path.realpath(submission.data["code"]))
+    for entry in _entries(store.root / "code"):
+        if not entry.is_dir(follow_symlinks=False):
+            continue  # differences from commits, which results name
+        named = os.path.realpath(entry.path) in needed
+        young = time.time() - entry.stat().st_mtime < YOUNG and not entry.name.endswith(".gone")
+        why = "a submission to Slurm names it" if named else "it is less than a day old" if young else ""
+        yield _leftover("code", Path(entry.path), why)
+
+
+def remove(leftover: Leftover) -> bool:
+    """Remove it; returns whether it went. Of a job that somebody does meanwhile nothing goes.
+
+    A folder has another name first, so that one that is half removed is taken for nothing else.
+    """
+    path = leftover.path
+    if leftover.kept or path.is_symlink():
+        return False
+    job = JobDir(path.parent)
+    lock = job.lock() if leftover.kind in ("checkpoints", "damaged") and not path.is_dir() else None
+    if lock is not None and not lock.acquire():
+        return False
+    try:
+        if leftover.kind == "checkpoints" and not job.done():
+            return False
+        if path.is_dir():
+            gone = path.with_name(f".{path.name}.{secrets.token_hex(4)}.gone") if leftover.kind != "damaged" else path
+            os.rename(path, gone)
+            shutil.rmtree(gone)
+        else:
+            path.unlink(missing_ok=True)
+        return True
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _leftover(kind: str, path: Path, kept: str = "") -> Leftover:
+    owner = path.lstat().st_uid
+    return Leftover(kind, path, size(path), kept or ("" if owner == os.geteuid() else f"user {owner} owns it"))
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; links are not followed."""
+    if not path.is_dir() or path.is_symlink():
+        return path.lstat().st_size
+    return sum(size(Path(entry.path)) for entry in _entries(path))
+
+
+def _locked(folder: str) -> bool:
+    return JobDir(Path(folder)).contents().lock
+
+
+def _gone(folder: Path) -> list[Path]:
+    return [Path(entry.path) for entry in _entries(folder) if entry.name.endswith(".gone")]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, by name; nothing where it is none, or may not be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
