@@ -126,6 +126,19 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--across", action="store_true", help=across)
     report.add_argument("--force", action="store_true", help="replace files in --out that no report wrote")
 
+    compare = command("compare", "what changed between two tables of results, label by label", suites=None)
+    for name, help in (("old", "runs.csv, or a folder that has it"), ("new", "the same of what is compared with it")):
+        compare.add_argument(name, type=Path, metavar=name.upper(), help=help)
+
+    merge = command("merge", "copy whole, checksummed jobs of other results folders into one", suites=None)
+    merge.add_argument("source", type=Path, nargs="+", metavar="SRC", help="results folders; they are only read")
+    merge.add_argument("--results", type=Path, required=True, metavar="DEST", help="the folder that they are copied to")
+
+    verify = command("verify", "check every checksum, identity and column of results", suites=None)
+    verify.add_argument(
+        "folder", type=Path, metavar="RESULTS", help="a results folder, a report's folder, or a runs.csv"
+    )
+
     methods = command("methods", "the methods; with NAME its options and sources", suites=None)
     methods.add_argument("name", nargs="?", metavar="NAME")
     methods.add_argument("--markdown", action="store_true", help="the table of docs/methods.md")

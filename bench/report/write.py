@@ -85,6 +85,8 @@ def _frames(analyses: list[Analysis], out: Path) -> list[Path]:
         "cost": [a.totals for a in analyses],
         "break_even": [a.break_even for a in analyses],
         "reach": [a.reach for a in analyses],
+        "frontier": [a.frontier for a in analyses],
+        "early": [a.early for a in analyses],
         "shift": [a.shift for a in analyses if len(a.shift)],
         "across": [a.across for a in analyses if len(a.across)],
         "ranking": [members[0].standing.frame() for members in by_suite(analyses).values()],

@@ -46,10 +46,10 @@ def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFr
         if total["method"] in scratch:
             continue
         needed, bound = _scratch(runs, evaluations, scratch, total["method"])
-        stages = _stages(each[each["method"] == total["method"]])
+        stages = stages_of(each[each["method"] == total["method"]])
         for unit in UNITS:
             for ancestor in (True, False):
-                fixed, per_target = _fixed_and_per_size(total, stages, unit, ancestor)
+                fixed, per_target = fixed_and_per_size(total, stages, unit, ancestor)
                 row = {"method": total["method"], "unit": unit, "ancestor": "with" if ancestor else "without"}
                 row |= {"targets": total["targets"], "fixed": fixed, "per_size": per_target}
                 from_scratch = needed.loc[unit]
@@ -91,13 +91,13 @@ def _whole(sizes: float) -> str:
     return "never" if math.isinf(sizes) else str(max(1, math.ceil(sizes - 1e-9)))
 
 
-def _stages(runs: DataFrame) -> dict[str, tuple[Series, Series]]:
+def stages_of(runs: DataFrame) -> dict[str, tuple[Series, Series]]:
     """Stage -> {stage}_{unit} of what serves all sizes of a method, and of the rest, which grows with their number."""
     runs = fullest_seeds(runs)
     return {stage: for_all_sizes(runs, stage, [f"{stage}_{unit}" for unit in UNITS]) for stage in STAGES}
 
 
-def _fixed_and_per_size(
+def fixed_and_per_size(
     total: dict, stages: dict[str, tuple[Series, Series]], unit: str, ancestor: bool
 ) -> tuple[float, float]:
     """(fixed, per size) cost of a method, from its row of totals and its stages."""

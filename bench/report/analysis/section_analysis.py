@@ -9,7 +9,9 @@ from bench.report.analysis.across import across, shift
 from bench.report.analysis.break_even import break_even
 from bench.report.analysis.comparisons import compare, winners
 from bench.report.analysis.cost import totals
+from bench.report.analysis.early import early
 from bench.report.analysis.families import Family, families_of
+from bench.report.analysis.frontier import frontier
 from bench.report.analysis.leading import leading
 from bench.report.analysis.reach import reach
 from bench.report.analysis.sections import Section, sections
@@ -31,6 +33,8 @@ class Analysis:
     totals: DataFrame
     reach: DataFrame
     break_even: DataFrame
+    frontier: DataFrame
+    early: DataFrame
     shift: DataFrame  # of joined results, as across
     across: DataFrame
     standing: Standing  # over all sections of the suite, the same for each
@@ -45,6 +49,9 @@ class Analysis:
             return self
         chosen = {name: frame[frame["method"].isin(self.leading)] for name, frame in self._by_method().items()}
         runs, pairs = chosen.pop("runs"), self.comparisons
+        if len(self.frontier):  # whole: a line between others would claim that there is nothing in between
+            here = self.frontier["method"].isin(self.leading) | self.frontier["on_frontier"]
+            chosen["frontier"] = self.frontier[here]
         both = pairs["method_a"].isin(self.leading) & pairs["method_b"].isin(self.leading)
         section = Section(self.section.suite, self.section.dataset, runs)
         return replace(self, section=section, comparisons=pairs[both], **chosen)
@@ -93,6 +100,8 @@ def _analyse(
         totals=costs,
         reach=together([reach(part, rows) for part, rows in blocks]),
         break_even=together(paid),
+        frontier=frontier(section, costs, comparisons),
+        early=early(section, curves, comparisons),
         shift=shift(section),
         across=across(section),
         standing=standing,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bench.report.analysis.statistics import intervals
+from bench.report.analysis.means import over_targets
 from bench.report.format import listed, short, tick
 from bench.report.plots.canvas import Drawn, accuracies, line, pick, seeds, some_of, upper
 
@@ -46,15 +46,11 @@ class Point(NamedTuple):
 
 def _point(analysis: Analysis, method: str) -> Point | None:
     """None where the method has no seed with all the targets that any method has finished."""
-    section = analysis.section
-    cube = section.scores()
-    finished = ~np.isnan(cube).all(axis=(0, 2))
-    values = intervals(cube[:, finished, section.methods.index(method)].mean(axis=1, keepdims=True))
-    if not finished.any() or not values.n[0]:
+    mean, every = over_targets(analysis.section, method), len(analysis.section.targets)
+    if mean is None:
         return None
-    mean, low, high = (float(v[0]) for v in (values.mean, values.low, values.high))
-    label = short(method) + ("" if finished.all() else f" ({finished.sum()} of {len(finished)} targets)")
-    return Point(mean, *((low, high) if low == low else (mean, mean)), label)
+    fewer = "" if mean.targets == every else f" ({mean.targets} of {every} targets)"
+    return Point(mean.mean, mean.low, mean.high, short(method) + fewer)
 
 
 def _scored(analysis: Analysis) -> list[str]:

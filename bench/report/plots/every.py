@@ -20,6 +20,9 @@ PICTURES = {
     "where there are any: published results for the same setting, not ours.",
     "accuracy_vs_stored": "Test top-1, mean over targets, against the parameters that a method stores (head left out). "
     "Only methods that have finished all targets: others would be a mean over other sizes.",
+    "accuracy_vs_cost": "Test top-1, mean over all targets, against the FLOPs (1 MAC = 2 FLOPs) of preparing, "
+    "initialising and training one target size, half of them and all. Joined: no other label has more for less. "
+    "Faint: a label of no more FLOPs is shown to be ahead (95%, Holm-corrected). Else it is not shown to be dominated.",
     "learning_curves": "Test top-1 during training, from step 0: mean and 95% interval (Student's t) over seeds. "
     "Markers: evaluations; dotted: none for more than an epoch and a quarter of the run, "
     "or where another curve has several.",

@@ -8,6 +8,7 @@ from bench.report.tables.accuracy import LABELS, accuracy
 from bench.report.tables.across import across, shift
 from bench.report.tables.claims import differences
 from bench.report.tables.costs import break_even, parts, reach, storage, targets
+from bench.report.tables.early import early
 from bench.report.tables.model import Table
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def tables_of(analysis: Analysis) -> dict[str, Table]:
     tables["break_even"] = break_even(section, analysis.break_even)
     tables["reach"] = reach(section, analysis.reach)
     tables = {name: table.beginning_with(analysis.leading) for name, table in tables.items()}
+    tables["early"] = early(analysis)
     joined = {"across": across(analysis), "shift": shift(analysis)}
     tables = {"top1": tables.pop("top1"), "differences": differences(analysis), **joined} | tables
     tables["targets"] = targets(section)

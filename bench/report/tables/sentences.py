@@ -7,7 +7,6 @@ family, there are only sentences of what was run and of what is not shown. Cost 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.comparisons import AHEAD, ALL, BEHIND, LEVEL_WITH, OPEN, TURNED
@@ -17,36 +16,26 @@ from bench.report.analysis.reach import reference
 from bench.report.analysis.sections import Section
 from bench.report.analysis.statistics import ENOUGH
 from bench.report.format import counts, listed, one_line, si
-from bench.report.tables.across import apart
+from bench.report.tables.joined import Sentence, across_devices, joined
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from bench.report.analysis.section_analysis import Analysis
 
-OWN = " (own)"  # how a source ends whose rows the user ran
 MOST = 6  # labels or pairs in a sentence; the tables have all
 POINTS = {"top1": "test top-1", "top1_init": "test top-1 at the start", "best_top1": "best test top-1"}
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """kind: run, best, behind, level, control, cost, pays, storage or not shown. family: its name and correction."""
-
-    kind: str
-    text: str
-    family: str = ""
 
 
 def sentences(analysis: Analysis) -> list[Sentence]:
     """Return what may be said of a section: what was run, what families show, cost and storage, what is not shown."""
     spoken = [family for family in analysis.families if _speaks(analysis, family)]
-    said = [Sentence("run", _run(analysis)), *_joined(analysis)]
+    said = [Sentence("run", _run(analysis)), *joined(analysis)]
     for family in spoken:
         said += _among(analysis, family) if family.among else _against(analysis, family)
     if spoken:
         said += [*_cost(analysis), *_pays(analysis), *_storage(analysis, spoken)]
-    said += _across(analysis)
+    said += across_devices(analysis)
     said += [
         Sentence("not shown", text, family.title) for family in analysis.families if (text := _open(analysis, family))
     ]
@@ -74,42 +63,6 @@ def _run(analysis: Analysis) -> str:
     never = int(cannot(runs).sum())
     skipped = f", {never} are of sizes that a method cannot make" if never else ""
     return f"Run on {section.dataset}: {listed(parts)}; {done} of {len(runs)} runs are done{skipped}."
-
-
-def _joined(analysis: Analysis) -> Iterator[Sentence]:
-    """Whose rows are whose."""
-    section = analysis.section
-    known = any(source.endswith(OWN) for source in section.sources)
-    for source, labels in section.sources.items():
-        other = "Joined from a table, not run by you" if known else "Joined from a table"
-        what = "Your own rows" if source.endswith(OWN) else other
-        yield Sentence("run", f"{what} ({source.removesuffix(OWN)}): {listed(labels)}.")
-
-
-def _across(analysis: Analysis) -> Iterator[Sentence]:
-    """What is compared between kinds of device, through which labels, and how far these shift."""
-    rows = analysis.across
-    for (a, b), group in rows.groupby(["block_a", "block_b"], sort=False) if len(rows) else ():
-        moved = analysis.shift[(analysis.shift["block_a"] == a) & (analysis.shift["block_b"] == b)]
-        shifts = listed([f"{row['method_a']} {_signed(row, 'shift')}" for row in moved.to_dict("records")])
-        through = f"Between {a} and {b}, through what both have run (shift in points: {shifts})"
-        if group[["n_a", "n_b"]].min(axis=None) < ENOUGH:
-            text = f"{through}: with fewer than {ENOUGH} seeds nothing is said here of which is better."
-            yield Sentence("not shown", text)
-            continue
-        shown = group[group["verdict"] != OPEN].to_dict("records")
-        sides = {AHEAD: "is ahead of", BEHIND: "is behind"}
-        words = [f"{r['method_a']} {sides[r['verdict']]} {r['method_b']} ({_signed(r, 'difference')})" for r in shown]
-        rest = f"; {len(group) - len(shown)} of {len(group)} pairs are open" if len(shown) < len(group) else ""
-        family = f"across devices, indirect; Holm over {_number(len(group), 'pair')}"
-        yield Sentence("across", f"{through}: {_few(words) if words else 'no difference is shown'}{rest}.", family)
-    for text in apart(analysis.section):
-        yield Sentence("not shown", text)
-
-
-def _signed(row: dict[str, Any], name: str) -> str:
-    half = (row["high"] - row["low"]) / 2
-    return f"{row[name]:+.2f}" + (f" ± {half:.2f}" if half == half else "")
 
 
 def _number(n: int, what: str) -> str:

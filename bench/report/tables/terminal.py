@@ -49,7 +49,7 @@ def print_tables(tables: Sequence[tuple[Section, Table]], runs: DataFrame, conso
 
 def _print(section: Section, table: Table, console: Console) -> None:
     for part in table.without(LEFT_OUT).split(console.width - 1):
-        console.print(_rich(part))
+        console.print(rich_table(part))
     console.print(_plain(CAPTION), style="dim")
     for method in section.methods:
         if text := setting(section, method):
@@ -63,7 +63,8 @@ def _warn(runs: DataFrame, console: Console) -> None:
         console.print(_plain(f"! {warning}"), style="bold yellow")
 
 
-def _rich(table: Table) -> RichTable:
+def rich_table(table: Table) -> RichTable:
+    """Return a table as the terminal shows it."""
     from rich.table import Table as RichTable
     from rich.text import Text
 

@@ -14,10 +14,22 @@ from bench.report import print_table, read_curves, read_runs, read_training, wri
 from bench.report.analysis.cautions import warnings_of
 from tests.bench.report.report_frames import make_training
 
-FRAMES = {"runs", "curves", "training", "summary", "comparisons", "cost", "break_even", "reach", "ranking"}
+FRAMES = {
+    "runs",
+    "curves",
+    "training",
+    "summary",
+    "comparisons",
+    "cost",
+    "break_even",
+    "reach",
+    "ranking",
+    "frontier",
+    "early",
+}
 PICTURES = {
-    "accuracy_vs_size", "accuracy_vs_stored", "learning_curves", "cost_split", "break_even", "critical_difference",
-    "performance_profile", "paired_differences", "own_training",
+    "accuracy_vs_size", "accuracy_vs_stored", "accuracy_vs_cost", "learning_curves", "cost_split", "break_even",
+    "critical_difference", "performance_profile", "paired_differences", "own_training",
 }  # fmt: skip
 
 

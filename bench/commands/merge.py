@@ -1,0 +1,53 @@
+"""`bench merge`: the done jobs of other results folders, copied into one."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+from bench.errors import UsageError, printable
+from bench.results.merge import merge
+from bench.store import Store
+
+LINE_EVERY = 2.0  # seconds between two lines of progress
+MOST = 20  # jobs that are named
+
+
+def main(options: argparse.Namespace) -> int:
+    target = Store(options.results)
+    sources = [Store(path) for path in options.source]
+    for source in sources:
+        if not (source.root / "jobs").is_dir():
+            raise UsageError(f"{source.root}: expected a results folder, found no folder jobs/ in it")
+        if source.root.resolve() == target.root.resolve():
+            raise UsageError(f"{source.root}: expected another folder than --results")
+    target.require_writable()
+    broken = False
+    for source in sources:
+        merged = merge(source, target, _progress(str(source.root)))
+        print(f"{source.root}: {merged.taken} jobs taken, {merged.there} were there")
+        _name(merged.other, "there with other numbers, which stay")
+        _name(merged.busy, "not taken, another process is at it")
+        _name(merged.broken, "not taken, damaged")
+        broken |= bool(merged.broken)
+    print(f"bench run SUITE --results {target.root} does what is left; its report has all")
+    return 1 if broken else 0
+
+
+def _name(jobs: list[str], what: str) -> None:
+    for job in jobs[:MOST]:
+        print(printable(f"  {what}: {job}"))
+    if len(jobs) > MOST:
+        print(f"  {what}: {len(jobs) - MOST} more")
+
+
+def _progress(name: str) -> Callable[[int], None]:
+    last = time.monotonic()
+
+    def line(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > LINE_EVERY:
+            last = time.monotonic()
+            print(f"{name}: {done} jobs looked at", file=sys.stderr, flush=True)
+
+    return line
