@@ -115,7 +115,7 @@ def _probe(plan: Plan, todo: list[Job]) -> None:
     print("not in it: decoding images, evaluation, several jobs at once on a device")
     unit = "GPU-hours" if choose_device(plan.suite.file.device) == "cuda" else "CPU-hours"
     if unit == "CPU-hours":
-        print("CPU-hours are of a core with nothing else to do; one that is shared, or a busy one's sibling, is slower")
+        print("CPU-hours are what processes use of cores, whatever else the machine does")
     print(f"{'jobs to do':<34}{'jobs':>8}{unit + ' each':>18}{unit:>14}")
     rows: dict[tuple[str, str], list[float]] = {}
     for job in todo:

@@ -24,7 +24,8 @@ class Tune(Strict):
         default=None, description="tuning seeds, where there are several"
     )
     targets: Annotated[list[str], Field(min_length=1)] | None = Field(
-        default=None, description="names of the targets that rates are tried on; default: all"
+        default=None,
+        description="names of the targets that rates are tried on; default, and where a label serves none: all",
     )
     widen: Annotated[int, Field(ge=0, le=8)] = Field(
         default=0,
