@@ -60,16 +60,21 @@ def prepared_folder(options: argparse.Namespace) -> str | None:
 
 def keep_suite(plan: Plan, store: Store, options: argparse.Namespace) -> None:
     """Write the resolved suite beside its results, and what was found of its data, so that `status` and `report`
-    describe exactly this run, and workers find the same images. Warns where another suite's lie there."""
-    if other := _other_suite(options.suite, store.suite(plan.suite.name) / "suite.yaml"):
-        replaced = f"{store.suite(plan.suite.name)} has the tables of another suite of that name, {other}"
-        way_out = "they are replaced now. Give one of them another name"
-        print(f"warning: {options.suite}: name: {replaced}; {way_out}", file=sys.stderr)
+    describe exactly this run, and workers find the same images."""
+    warn_of_other_suite(plan, store, options.suite, "they are replaced now")
     data_record.write(plan.suite, store)
     source = os.path.abspath(options.suite)  # it is read again from other folders
     kept = {"source": source, "sha256": _hash(options.suite), "set": options.settings, "only": options.only}
     text = f"{KEPT}{json.dumps(kept)}\n{yaml_lines.dump(plan.suite.resolved)}"
     write_bytes(store.suite(plan.suite.name) / "suite.yaml", text.encode())
+
+
+def warn_of_other_suite(plan: Plan, store: Store, suite: Path, then: str) -> None:
+    """Warn where another suite of that name has its tables in the results folder. then: what becomes of them."""
+    folder = store.suite(plan.suite.name)
+    if other := _other_suite(suite, folder / "suite.yaml"):
+        what = f"{folder} has the tables of another suite of that name, {other}; {then}. Give one of them another name"
+        print(f"warning: {suite}: name: {what}", file=sys.stderr)
 
 
 def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, str | None]:
