@@ -71,6 +71,12 @@ def keep_suite(plan: Plan, store: Store, options: argparse.Namespace) -> None:
         print(f"warning: {warning}", file=sys.stderr)
 
 
+def warn_of_other_suite(plan: Plan, store: Store, suite: Path, then: str) -> None:
+    """Warn where another suite of that name has its tables in the results folder. then: what becomes of them."""
+    if warning := kept.other_tables(plan, store, suite, then):
+        print(f"warning: {warning}", file=sys.stderr)
+
+
 def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, str | None]:
     """The plan of the suite's last run, or of the suite as given where `--set` says so or nothing ran.
 

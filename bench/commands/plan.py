@@ -5,9 +5,10 @@ import time
 from collections import Counter
 
 from bench import models
-from bench.commands.common import plan_of, require_device
+from bench.commands.common import plan_of, require_device, warn_of_other_suite
 from bench.jobs import Job
 from bench.plan import Plan, each_kind
+from bench.plan.controls import proposals
 from bench.results import data_record, earlier, weights
 from bench.results.rows import Reader
 
@@ -22,6 +23,7 @@ def main(options: argparse.Namespace) -> int:
         from bench.launch import slurm
 
         slurm.show(plan, store)
+    warn_of_other_suite(plan, store, options.suite, "bench run would replace them")
     reader = Reader(plan, store)
     done = {id for id in plan.jobs if reader.result(id)}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
@@ -32,6 +34,9 @@ def main(options: argparse.Namespace) -> int:
     _sizes(plan)
     _runs(plan, done)
     _jobs(plan, done, reader)
+    if not options.only and (lines := proposals(plan)):
+        print("\nno `random` takes as much training as these methods do in all; to add below `methods`:")
+        print(*(f"  {line}" for line in lines), sep="\n")
     if options.probe:
         todo = [job for job in plan.jobs.values() if job.id not in done]
         _probe(plan, [job for job in todo if not plan.description(job.id).may_not_train])

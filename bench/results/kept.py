@@ -19,16 +19,21 @@ KEPT = "# kept by bench run: "
 def keep(plan: Plan, store: Store, suite: Path, settings: list[str], only: list[str]) -> str:
     """Write the resolved suite beside its results, and what was found of its data, so that `status` and `report`
     describe exactly this run, and workers find the same images. Returns a warning where another suite's lie there."""
-    warning = ""
-    if other := other_suite(suite, store.suite(plan.suite.name) / "suite.yaml"):
-        replaced = f"{store.suite(plan.suite.name)} has the tables of another suite of that name, {other}"
-        warning = f"{suite}: name: {replaced}; they are replaced now. Give one of them another name"
+    warning = other_tables(plan, store, suite, "they are replaced now")
     data_record.write(plan.suite, store)
     source = os.path.abspath(suite)  # it is read again from other folders
     header = {"source": source, "sha256": digest(suite), "set": settings, "only": only}
     text = f"{KEPT}{json.dumps(header)}\n{yaml_lines.dump(plan.suite.resolved)}"
     write_bytes(store.suite(plan.suite.name) / "suite.yaml", text.encode())
     return warning
+
+
+def other_tables(plan: Plan, store: Store, suite: Path, then: str) -> str:
+    """Say where another suite of that name has its tables in the results folder. then: what becomes of them."""
+    folder = store.suite(plan.suite.name)
+    other = other_suite(suite, folder / "suite.yaml")
+    there = f"{folder} has the tables of another suite of that name, {other}; {then}"
+    return f"{suite}: name: {there}. Give one of them another name" if other else ""
 
 
 def other_suite(suite: Path, kept_file: Path) -> str:

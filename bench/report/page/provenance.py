@@ -53,7 +53,7 @@ def provenance(runs: DataFrame, context: dict[str, Any]) -> list[tuple[str, str]
     if started:
         pairs.append(("started", started[0] if started[0] == started[-1] else f"{started[0]} to {started[-1]}"))
     pairs.append(("restarts", str(int(done["restarts"].fillna(0).sum()))))
-    seconds = done[["train_seconds", "init_seconds"]].sum(axis=None)
+    seconds = done["train_seconds"].sum() + done["init_seconds"].sum()
     pairs.append(("wall time of runs", f"{hours(seconds / 3600)} training and initialisation, "
                   f"{hours(done['eval_seconds'].sum() / 3600)} evaluation"))  # fmt: skip
     return pairs

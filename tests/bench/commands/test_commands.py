@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import methods
@@ -176,6 +176,7 @@ VALUES |= st.floats(allow_nan=False, allow_infinity=False)
 DATA = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(STRINGS, inner, max_size=3))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(STRINGS.filter(lambda text: text != "<<"), DATA, max_size=4))
 def test_what_is_kept_is_read_as_it_was(data):
     found, _ = parse(dump(data), "f")
