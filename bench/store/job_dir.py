@@ -80,9 +80,18 @@ class JobDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.log = path / LOG
-        self.checkpoint = path / CHECKPOINT
-        self.output = path / OUTPUT
+
+    @property
+    def log(self) -> Path:
+        return self.path / LOG
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / CHECKPOINT
+
+    @property
+    def output(self) -> Path:
+        return self.path / OUTPUT
 
     def result(self) -> dict[str, Any] | None:
         """Return the result, or None where the job is not done. Raises ValueError for a damaged one, and for one that
