@@ -174,6 +174,30 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def described(path: Path) -> dict[str, Any]:
+    """Return size, time and checksum of a file, which `changed` reads."""
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256(path)}
+
+
+def changed(path: Path, expected: dict[str, Any] | None, *, thorough: bool = False) -> str:
+    """Tell what is other with a file than `described` said, or nothing. Content is hashed only where the file's time
+    changed, or always if `thorough`."""
+    try:
+        status = path.stat()
+    except PermissionError:
+        raise
+    except OSError:
+        return f"{path}: missing"
+    if expected is None or not stat.S_ISREG(status.st_mode):
+        return f"{path}: not a file" if expected else f"{path}: not known"
+    if status.st_size != expected["bytes"]:
+        return f"{path}: {status.st_size} bytes instead of {expected['bytes']}"
+    if (thorough or status.st_mtime_ns != expected["mtime_ns"]) and sha256(path) != expected["sha256"]:
+        return f"{path}: its content does not match its checksum"
+    return ""
+
+
 def unused(path: Path, why: str) -> Path:
     """A name beside `path` that nothing has, for what is set aside."""
     return path.with_name(f"{path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")

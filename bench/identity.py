@@ -7,10 +7,26 @@ from typing import Any
 
 from methods.vit import VitSpec
 
+SPEC_DEFAULTS = tuple((f.name, f.default) for f in fields(VitSpec))
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def canonical(value: Any) -> str:
     """One text per value: sorted keys, no spaces, floats in shortest round-trip form."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return ENCODER.encode(value)
+
+
+class Same:
+    """A key of caches, equal for one and the same object alone: of equal ones 2 and 2.0 are different texts."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value  # alive as long as the key, so that no other object gets its id
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.value is other.value
 
 
 def digest(value: Any, length: int = 12) -> str:
@@ -19,7 +35,7 @@ def digest(value: Any, length: int = 12) -> str:
 
 def spec_settings(spec: VitSpec) -> dict[str, Any]:
     """The fields of a spec that differ from their defaults."""
-    return {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default}
+    return {name: value for name, default in SPEC_DEFAULTS if (value := getattr(spec, name)) != default}
 
 
 def size_name(spec: VitSpec) -> str:

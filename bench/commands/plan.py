@@ -92,13 +92,13 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
         if not jobs:
             continue
         todo = [job for job in jobs if job.id not in done]
-        flops = sum(plan.description(job.id).flops for job in todo if plan.description(job.id).images)
+        flops = sum(plan.training_flops(job.id) for job in todo)
         cost = f"{flops:.1e} FLOPs" if flops else "no training" if todo else "-"
         print(f"{kind:<24}{len(jobs):>8}{len(jobs) - len(todo):>8}{len(todo):>8}{'':8}   {cost}")
         left += flops
         for job in jobs:
-            if job.id in done and plan.description(job.id).images:  # what trains nothing tells no speed
-                spent += plan.description(job.id).flops
+            if job.id in done and (trained := plan.training_flops(job.id)):  # what trains nothing tells no speed
+                spent += trained
                 seconds += reader.result(job.id).get("cost", {}).get("seconds", 0.0)
     if optional := sum(plan.description(job.id).may_not_train for job in plan.jobs.values()):
         print(f"not counted: {optional} runs that widen the grid of learning rates, trained where its edge is the best")

@@ -14,6 +14,7 @@ from bench.output import lasting_output
 from bench.plan import Plan
 from bench.report import print_table, write_curves, write_runs, write_training
 from bench.results import earlier, weights
+from bench.results.finished import Tables
 from bench.store import Store
 
 
@@ -41,6 +42,12 @@ def run(options: argparse.Namespace) -> int:
         print(said)
     if said := weights.note(plan, store):
         print(said)
+    tables = Tables(plan, store)
+    if not options.vouched and (shown := tables.shown()) is not None:
+        print(f"nothing to do: all {len(plan.jobs)} jobs of {plan.suite.name} are done")
+        print(shown, end="")
+        last_lines(plan, store, 0, began)
+        return 0
     schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)
     provenance.keep_diff(store.root / "code")
     interrupted = False
@@ -58,16 +65,17 @@ def run(options: argparse.Namespace) -> int:
         if options.detach:
             return 0
     try:
-        write_tables(plan, store, interrupted=interrupted)
+        write_tables(plan, store, schedule, interrupted=interrupted)
     except OSError as error:  # a full disk: what failed is named all the same
         print(printable(f"error: the tables could not be written: {error}"), file=sys.stderr)
         return finish(plan, store, schedule, interrupted, began) or 1
     return finish(plan, store, schedule, interrupted, began)
 
 
-def write_tables(plan: Plan, store: Store, *, interrupted: bool) -> None:
+def write_tables(plan: Plan, store: Store, schedule: Schedule, *, interrupted: bool) -> None:
     """runs.csv, curves.csv and training.csv of the suite, and the table on the terminal; none of an early Ctrl-C, which
-    would be empty."""
+    would be empty. Where all is done, what they were made of is kept, so that a rerun makes none of it again."""
+    tables = Tables(plan, store)  # before they are read: what changes meanwhile is seen by the next command
     runs, curves, training = frames(plan, store)
     folder = store.suite(plan.suite.name)
     write_runs(runs, folder / "runs.csv")
@@ -75,16 +83,18 @@ def write_tables(plan: Plan, store: Store, *, interrupted: bool) -> None:
     write_training(training, folder / "training.csv")
     if interrupted and not (runs["status"] == "done").any():
         print("no run is done yet: there is no table")
-    else:
-        print_table(runs, console())
+        return
+    screen = console()
+    with screen.capture() as captured:
+        print_table(runs, screen)
+    print(captured.get(), end="")
+    if all(entry.state == "done" for entry in schedule.entries.values()):
+        tables.keep(captured.get())
 
 
 def finish(plan: Plan, store: Store, schedule: Schedule, interrupted: bool, began: float) -> int:
-    """The last lines: where the results are, and each failure with its log. Returns the exit code."""
-    folder = store.suite(plan.suite.name)
-    print(f"{schedule.done_here} jobs done in {time.monotonic() - began:.0f} s; results in {folder}")
-    if not interrupted:
-        print(f"report: python -m bench report {plan.suite.path}" + _results(store))
+    """The last lines, and each failure with its log. Returns the exit code."""
+    last_lines(plan, store, schedule.done_here, began, interrupted=interrupted)
     failed = [e for e in schedule.entries.values() if e.state == "failed"]
     for entry in failed:
         message = printable(f"{entry.job.kind} {entry.job.id}: {entry.message}\n  log: {store.job(entry.job).log}")
@@ -96,6 +106,13 @@ def finish(plan: Plan, store: Store, schedule: Schedule, interrupted: bool, bega
         print("interrupted; the same command goes on where it stopped")
         return 130
     return 1 if failed else 0
+
+
+def last_lines(plan: Plan, store: Store, done: int, began: float, *, interrupted: bool = False) -> None:
+    """How many jobs were done here, where the results are, and how to report them."""
+    print(f"{done} jobs done in {time.monotonic() - began:.0f} s; results in {store.suite(plan.suite.name)}")
+    if not interrupted:
+        print(f"report: python -m bench report {plan.suite.path}" + _results(store))
 
 
 def _results(store: Store) -> str:

@@ -5,9 +5,11 @@ Each reads itself back from what it writes into a job's settings and local part.
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self
 
 import methods
+from bench.identity import Same
 from bench.recipes.recipe import Recipe
 from methods import Initializer
 from methods.vit import VitSpec
@@ -143,7 +145,12 @@ class Computing:
 
 def recipe_settings(recipe: Recipe) -> dict[str, Any]:
     """A recipe's fields that differ from their defaults. `steps` stand in for `epochs`, which then do nothing."""
-    fields = recipe.model_dump(mode="json", exclude_defaults=True)
+    return dict(_recipe_settings(Same(recipe)))
+
+
+@lru_cache  # the runs of a plan have few recipes
+def _recipe_settings(recipe: Same) -> dict[str, Any]:
+    fields = recipe.value.model_dump(mode="json", exclude_defaults=True)
     return {name: value for name, value in fields.items() if name != "epochs" or "steps" not in fields}
 
 
@@ -154,7 +161,12 @@ def averaging_settings(method: MethodInput, recipe: Recipe) -> dict[str, Any]:
 
 
 def read_recipe(settings: dict[str, Any]) -> Recipe:
-    return Recipe.model_validate_json(json.dumps(settings))  # as JSON: its lists stand for tuples
+    return _recipe(json.dumps(settings))  # as JSON: its lists stand for tuples
+
+
+@lru_cache
+def _recipe(text: str) -> Recipe:
+    return Recipe.model_validate_json(text)
 
 
 def read_spec(settings: dict[str, Any]) -> VitSpec:

@@ -35,7 +35,8 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
         if job.id in wanted:
             wanted.update(job.needs)
     ordered = sorted((job for job in all_jobs.values() if job.id in wanted), key=lambda job: KINDS.index(job.kind))
-    return Plan(suite, {job.id: job for job in ordered}, cells, list(builder.checks.warnings))
+    jobs = {job.id: job for job in ordered}
+    return Plan(suite, jobs, cells, list(builder.checks.warnings), builder.jobs.described)
 
 
 def _matches(cell: RunCell, pattern: str) -> bool:

@@ -24,6 +24,7 @@ class Builder:
         self.suite, self.jobs, self.checks = suite, Jobs(suite), RecipeChecks(suite)
         self.targets = Targets(suite, self.checks)
         self.cells: list[RunCell] = []
+        self._ancestors: dict[tuple[int, int, int], str] = {}  # jobs, by what they are made of and for
 
     def add(self, method: MethodEntry, data: DataEntry) -> None:
         """All runs of a method on a data set; one learngene per family of targets."""
@@ -152,6 +153,12 @@ class Builder:
 
     def ancestor(self, entry: AncestorEntry, runs_on: DataEntry, seed: int) -> str:
         """The job of an ancestor, and of the one whose weights it begins with; `seed` is of those that have none."""
+        key = (id(entry), id(runs_on), seed)
+        if key not in self._ancestors:
+            self._ancestors[key] = self._ancestor(entry, runs_on, seed)
+        return self._ancestors[key]
+
+    def _ancestor(self, entry: AncestorEntry, runs_on: DataEntry, seed: int) -> str:
         spec, data = self.targets.base(entry, runs_on), entry.data or runs_on
         start = self.ancestor(self.suite.ancestors[entry.start], runs_on, seed) if entry.start else None
         return self.jobs.ancestor(entry, spec, data, seed + SEED_STEP * entry.seed, start)

@@ -1,9 +1,10 @@
 """The jobs of a plan, each described once from what the suite says; what they depend on and need is in `bench.jobs`."""
 
+from functools import lru_cache
 from typing import Any
 
 from bench.data.manifest import manifest_name
-from bench.identity import digest, size_name
+from bench.identity import Same, digest, size_name
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
 from bench.jobs.inputs import Computing, DataInput, MethodInput, WeightsInput, recipe_settings
@@ -26,6 +27,7 @@ class Jobs:
         file = suite.file
         self.suite = suite
         self.all: dict[str, Job] = {}
+        self.described: dict[str, JobDescription] = {}  # what they were made from
         self.computing = Computing(file.threads, file.device, file.checkpoint.seconds, file.gpus_per_run)
         self._skipped: dict[str, str] = {}  # names of runs that will not be -> the label that has it
         self._data: dict[int, DataInput] = {}
@@ -153,6 +155,7 @@ class Jobs:
 
     def add(self, description: JobDescription) -> str:
         job = description.job()
+        self.described.setdefault(job.id, description)
         return self.all.setdefault(job.id, job).id
 
 
@@ -169,10 +172,16 @@ def method_input(
 
     target: whose start it makes; None for a learngene, and where there will be no start.
     """
+    return _method_input(Same(method), Same(initializer), initializer.version_of(target), at_start)
+
+
+@lru_cache  # the same for all seeds and most sizes
+def _method_input(method_: Same, initializer_: Same, version: int, at_start: bool) -> MethodInput:
+    method, initializer = method_.value, initializer_.value
     code = method.code.local() if method.code else {}
     return MethodInput(
         **method.identity(),
-        version=initializer.version_of(target),
+        version=version,
         options=method.options(initializer, at_start=at_start),
         code=code,
     )

@@ -63,7 +63,14 @@ class Plan:
     jobs: dict[str, Job]
     cells: list[RunCell]
     warnings: list[str] = field(default_factory=list)  # of what will be done, but hardly as its author thinks
+    # what the jobs were made from, as far as it is at hand
+    planned: dict[str, JobDescription] = field(default_factory=dict, repr=False, compare=False)
     _descriptions: dict[str, JobDescription] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def training_flops(self, id: str) -> float:
+        """Estimated FLOPs of what a job trains; 0 where it trains nothing."""
+        job = self.planned.get(id) or self.description(id)
+        return job.flops if job.images else 0.0
 
     def description(self, id: str) -> JobDescription:
         """A job with typed attributes, made once."""

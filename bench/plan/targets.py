@@ -1,6 +1,7 @@
 """The targets of a suite as each method meets them: which ancestors serve which, and what is skipped."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bench.identity import canonical, size_name
@@ -23,7 +24,7 @@ class Target:
     family: Any  # what of the target its learngene depends on
     skipped: str | None
 
-    @property
+    @cached_property
     def group(self) -> str:
         """Equal for the targets that one learngene serves."""
         return canonical([self.family, [ancestor.name for ancestor in self.ancestors]])

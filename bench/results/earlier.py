@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.identity import digest
-from bench.jobs.model import Job
+from bench.jobs.model import KINDS, Job
 from bench.plan import Plan
 from bench.store import JobDir, Store
 
@@ -17,6 +17,8 @@ def earlier(plan: Plan) -> dict[str, str]:
     """Job -> the identity that it had before identities contained the images; of jobs on which that bears."""
     before: dict[str, str] = {}
     for job in plan.jobs.values():  # what is needed comes first
+        if "content" not in job.settings["data"] and not any(need in before for need in job.needs):
+            continue
         settings = renamed(job.settings, before)
         settings["data"] = {name: value for name, value in settings["data"].items() if name != "content"}
         id = f"{job.id.rpartition('-')[0]}-{digest(settings)}"
@@ -36,10 +38,15 @@ def renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 def left(plan: Plan, store: Store) -> dict[str, str]:
     """Those of `earlier` that are to do, and were done under the earlier identity."""
+    folders = {kind: store.ids(kind) for kind in KINDS}
+    if all(ids <= plan.jobs.keys() for ids in folders.values()):
+        return {}  # a look at each of many jobs takes its time
     return {
         id: old
         for id, old in earlier(plan).items()
-        if not store.job(plan.jobs[id]).done() and store.job_dir(plan.jobs[id].kind, old).done()
+        if old in folders[plan.jobs[id].kind]
+        and not store.job(plan.jobs[id]).done()
+        and store.job_dir(plan.jobs[id].kind, old).done()
     }
 
 

@@ -54,13 +54,19 @@ class Reader:
     def folder(self, id: str) -> JobDir:
         return self.store.job(self.plan.jobs[id])
 
+    def begun(self, job: Job) -> bool:
+        """Tell whether a job has a folder, by one listing for all of its kind."""
+        if job.kind not in self._ids:
+            self._ids[job.kind] = self.store.ids(job.kind)
+        return job.id in self._ids[job.kind]
+
     def result(self, id: str | None) -> dict[str, Any]:
         """Return the result of a job, empty where it is not done."""
         if id is None or id not in self.plan.jobs:
             return {}
         if id not in self._results:
             try:
-                self._results[id] = self.folder(id).result()
+                self._results[id] = self.folder(id).result() if self.begun(self.plan.jobs[id]) else None
             except ValueError:
                 self._results[id] = None
         return self._results[id] or {}
@@ -77,11 +83,9 @@ class Reader:
         return self._standings[id]
 
     def _standing(self, job: Job) -> Standing:
+        if not self.begun(job):
+            return self._open(job, started=False, failure=None)
         folder = self.store.job(job)
-        if job.kind not in self._ids:
-            self._ids[job.kind] = self.store.ids(job.kind)
-        if job.id not in self._ids[job.kind]:
-            return self._open(job, folder, started=False, failure=None)
         contents = folder.contents(measure=self.measure)
         self.bytes += contents.bytes
         if contents.result and self._done(job.id, folder):
@@ -92,11 +96,13 @@ class Reader:
         if contents.anything and holder is None and self._done(job.id, folder):  # it ended while we looked
             return Standing("done")
         failure = folder.failure() if contents.failure else None
-        return self._open(job, folder, started=contents.log, failure=failure)
+        return self._open(job, started=contents.log, failure=failure)
 
-    def _open(self, job: Job, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> Standing:
+    def _open(self, job: Job, *, started: bool, failure: dict[str, Any] | None) -> Standing:
         """Tell how a job stands that is not done and that nobody holds."""
-        scheduled = self.scheduler.standing(folder, started=started, failure=failure) if self.scheduler else None
+        scheduled = None
+        if self.scheduler is not None:
+            scheduled = self.scheduler.standing(self.store.job(job), started=started, failure=failure)
         if failure is not None and (scheduled is None or scheduled.state != "pending"):
             return Standing("failed", failure["error"])
         for need in job.needs:

@@ -10,7 +10,6 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 from bench import files
@@ -83,9 +82,18 @@ class JobDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.log = path / LOG
-        self.checkpoint = path / CHECKPOINT
-        self.output = path / OUTPUT
+
+    @property
+    def log(self) -> Path:
+        return self.path / LOG
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / CHECKPOINT
+
+    @property
+    def output(self) -> Path:
+        return self.path / OUTPUT
 
     def result(self) -> dict[str, Any] | None:
         """Return the result, or None where the job is not done. Raises ValueError for a damaged one, and for one that
@@ -156,11 +164,7 @@ class JobDir:
 
     def write_result(self, result: dict[str, Any], artifacts: list[str]) -> None:
         """Make the job done: its result, with size and checksum of each artifact, appears in one step."""
-        described = {}
-        for name in artifacts:
-            path = self.path / name
-            stat = path.stat()
-            described[name] = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": files.sha256(path)}
+        described = {name: files.described(self.path / name) for name in artifacts}
         files.write_json(self.path / RESULT, result | {"artifacts": described})
         self.clear_failure()
         self.checkpoint.unlink(missing_ok=True)
@@ -229,19 +233,8 @@ class JobDir:
         except ValueError as error:
             return str(error)
         for name, expected in (result or {}).get("artifacts", {}).items():
-            path = self.path / name
-            try:
-                stat = path.stat()
-            except PermissionError:
-                raise
-            except OSError:
-                return f"{path}: missing"
-            if not S_ISREG(stat.st_mode):
-                return f"{path}: not a file"
-            if stat.st_size != expected["bytes"]:
-                return f"{path}: {stat.st_size} bytes instead of {expected['bytes']}"
-            if (thorough or stat.st_mtime_ns != expected["mtime_ns"]) and files.sha256(path) != expected["sha256"]:
-                return f"{path}: its content does not match its checksum"
+            if trouble := files.changed(self.path / name, expected, thorough=thorough):
+                return trouble
         return None
 
     def set_aside(self, *, locked: bool = False) -> Path | None:

@@ -29,7 +29,7 @@ class Store:
         return self.job_dir(job.kind, job.id)
 
     def job_dir(self, kind: str, id: str) -> JobDir:
-        return JobDir(self.kind(kind) / id)
+        return JobDir(Path(os.path.join(self.root, "jobs", kind, id)))
 
     def kind(self, kind: str) -> Path:
         """The folder of all jobs of a kind."""

@@ -22,6 +22,7 @@ def transfer(size):
 
 # the suites as they are, but for the data
 DATA = {
+    "imagenet_day": {"dataset.num_classes": 3},
     "imagenet_variable_depth": {"dataset.num_classes": 3},
     "imagenet_variable_width": {"dataset.num_classes": 3},
     "cifar100_variable_depth": cifar(img_size=32, in_memory="true"),
@@ -64,6 +65,9 @@ def small(name, weights):
     same = short("train") | {"train.eval_every": 1, "seeds": 1}
     if name.startswith("imagenet"):
         same |= DATA[name] | {"dataset.img_size": 32, "dataset.workers": 0} | short("methods.scratch.runs")
+    if name == "imagenet_day":
+        own = {key: value for key, value in of_deit(["tiny"], weights).items() if "levit" not in key}
+        return same | own | {"targets.0.depth": "[1, 3]"}
     if name == "imagenet_variable_depth":
         depths, widths = ("[1, 3]", 1, 2), (64, 32, 48)
         targets = {f"targets.{i}.depth": depth for i, depth in enumerate(depths)}

@@ -69,6 +69,22 @@ def test_hours_are_those_of_the_closed_forms(name, roots):
         assert float(hours) == pytest.approx(sum(gpu_hours(part, rate).values()), rel=0.05)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("imagenet")])
+def test_the_price_of_each_label_is_stated(name, roots):
+    header, plan = (SUITES / f"{name}.yaml").read_text().split("\nname:")[0], plan_of(name, roots)
+    rate = float(re.search(r"GPU-hours on .* at (\d+) TFLOP/s", header)[1]) * 1e12
+    stated = dict(re.findall(r"(\w+) ([\d.]+)", re.search(r"# By label: ([^;]+?)[.;]\s", header)[1]))
+    assert list(stated) == [method.label for method in plan.suite.methods]
+    for label, hours in stated.items():
+        cost = sum(gpu_hours(make_plan(plan.suite, [f"{label}-*"]), rate).values())
+        assert float(hours) == pytest.approx(cost, rel=0.05), label
+
+
+def test_a_day_is_enough_for_the_suite_of_a_day(roots):
+    plan = plan_of("imagenet_day", roots)
+    assert sum(gpu_hours(plan, 25e12).values()) < 24 and len({cell.target for cell in plan.cells}) == 3
+
+
 def test_transfer_takes_the_learngenes_of_the_first_suite(roots):
     first, second = (plan_of(name, roots) for name in ("imagenet_variable_depth", "transfer"))
     made = {job.id for job in first.jobs.values() if job.kind == "learngene"}
@@ -88,6 +104,7 @@ def weights(tmp_path_factory):
 
 
 RUNS = {
+    "imagenet_day": 6 * 2,
     "imagenet_variable_depth": 7 * 4,
     "imagenet_variable_width": 6 * 2,
     "cifar100_variable_depth": 5 * 2,

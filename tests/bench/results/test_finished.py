@@ -1,0 +1,89 @@
+"""A rerun of a finished suite makes nothing again, unless something that its tables are made of has changed."""
+
+import os
+import shutil
+
+import pytest
+
+import bench.commands.run as run
+from bench.results import finished
+from tests.bench.tiny import bench, write
+
+
+@pytest.fixture
+def rerun(tiny_results, tmp_path, monkeypatch, capsys):
+    """Reruns a copy of the tiny suite; returns what it prints, and whether it made the tables."""
+    results, suite, made = tmp_path / "results", write(tmp_path), []
+    shutil.copytree(tiny_results, results, symlinks=True)
+    frames = run.frames
+    monkeypatch.setattr(run, "frames", lambda *given: made.append(1) or frames(*given))
+
+    def again(*more):
+        made.clear()
+        assert bench("run", suite, "--launcher", "inline", "--results", results, *more) == 0
+        out = capsys.readouterr().out
+        return [line for line in out.splitlines() if "jobs done in" not in line], bool(made)
+
+    again.results = results
+    return again
+
+
+def test_nothing_is_made_again_and_the_same_is_shown(rerun):
+    tables = {name: rerun.results / "tiny" / name for name in finished.TABLES}
+    first, made = rerun()  # the files are a copy: their times are others than those that were kept
+    assert made and "nothing to do" in first[0]
+    before = {name: (path.stat().st_mtime_ns, path.read_bytes()) for name, path in tables.items()}
+    assert rerun() == (first, False)
+    assert before == {name: (path.stat().st_mtime_ns, path.read_bytes()) for name, path in tables.items()}
+
+
+def edit_table(results):
+    path = results / "tiny" / "runs.csv"
+    path.write_bytes(path.read_bytes().replace(b"random", b"rendom", 1))
+
+
+def edit_result(results):
+    """As an edit that takes care to leave size and time as they were."""
+    path = next(iter(sorted((results / "jobs" / "run").glob("*/result.json"))))
+    text, before = path.read_text(), path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+CHANGES = {
+    "a table is gone": lambda results: (results / "tiny" / "curves.csv").unlink(),
+    "a table is another": edit_table,
+    "a result was written": edit_result,
+    "a log has grown": lambda results: next((results / "jobs/run").glob("*/log.jsonl")).open("a").write("{}\n"),
+    "what was kept is cut": lambda results: os.truncate(results / "tiny" / finished.FILE, 40),
+    "what was kept is gone": lambda results: (results / "tiny" / finished.FILE).unlink(),
+}
+
+
+def test_what_has_changed_is_seen(rerun, monkeypatch):
+    shown, _ = rerun()
+    runs = (rerun.results / "tiny" / "runs.csv").read_bytes()
+    for what, change in CHANGES.items():
+        assert rerun() == (shown, False)
+        change(rerun.results)
+        assert rerun() == (shown, True), what
+        assert (rerun.results / "tiny" / "runs.csv").read_bytes() == runs
+    monkeypatch.setattr(finished, "DRAWN_BY", ("torch",))  # stands for other versions
+    assert rerun() == (shown, True)
+    monkeypatch.setenv("COLUMNS", "50")
+    assert rerun()[1]
+    assert rerun("--only", "random-*")[1]  # fewer runs: other tables
+
+
+def test_tables_of_equal_content_are_left_alone(rerun):
+    shown, _ = rerun()
+    os.utime(rerun.results / "tiny" / "runs.csv")  # as `bench report` leaves it
+    assert rerun() == (shown, False)
+
+
+def test_a_missing_artifact_is_made_again(rerun):
+    rerun()
+    gene = next((rerun.results / "jobs" / "learngene").glob("sws*/learngene.safetensors"))
+    gene.unlink()
+    lines, made = rerun()
+    assert made and gene.exists() and not lines[0].startswith("nothing to do")
