@@ -8,7 +8,7 @@ from bench.commands.export import say, shown_warnings
 from bench.errors import SuiteError, UsageError
 from bench.export import folder
 from bench.export.selection import select
-from bench.export.wish import Wish, plan_of, suite_text
+from bench.export.wish import Wish, plan_of, shown_suite
 from bench.jobs.model import LEARNGENE_FILE
 from bench.store import Store
 from bench.suite.yaml_lines import parse
@@ -29,8 +29,7 @@ def main(options: argparse.Namespace) -> int:
         settings=options.settings,
     )
     if options.print_suite:
-        plan_of(wish)
-        print(suite_text(wish), end="")
+        print(shown_suite(plan_of(wish)), end="")
         return 0
     if options.out is None:
         raise UsageError("expected OUT, the folder that is made, or --print-suite")

@@ -15,7 +15,7 @@ from bench.data.dataset import Dataset
 from bench.errors import BenchError, UsageError
 from bench.export import card, folder, timm_folder
 from bench.export.of_job import Say, size_rows
-from bench.export.wish import ROOT, Wish, needs_data, plan_of, suite_text
+from bench.export.wish import ROOT, Wish, needs_data, plan_of, shown_suite
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.learngene import LearngeneJob
 from bench.jobs.parts.context import Context
@@ -51,7 +51,7 @@ class Start:
     @property
     def suite(self) -> str:
         """The same as a suite."""
-        return suite_text(self.wish)
+        return shown_suite(self.plan)
 
     def save(self, out: str | Path, *, force: bool = False, results: Path = Path("results")) -> str:
         """Write it as a folder that timm loads, and load it back; returns the lines to paste. Raises UsageError where

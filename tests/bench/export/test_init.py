@@ -82,11 +82,13 @@ def test_the_suite_that_it_prints_runs_from_the_same_start(small, tmp_path, caps
     """Its run, with the same images' sizes, begins with the weights that init wrote, bit for bit."""
     _, path = small
     arguments = ("--method", "weight_selection", "--from", path, "--heads", 2, "--to", "depth=1")
-    data = ("--dataset", "digits", "--classes", "same", "--seed", 3)
+    data = ("--dataset", "digits", "--classes", "same", "--set", "seeds=[3]")
     assert bench("init", tmp_path / "start", *arguments, *data) == 0
     capsys.readouterr()
     assert bench("init", "--print-suite", *arguments, *data) == 0
-    suite = write(tmp_path, capsys.readouterr().out)
+    text = capsys.readouterr().out
+    assert text.startswith("# as bench init makes it")
+    suite = write(tmp_path, text)
     results = tmp_path / "r"
     assert bench("run", suite, "--launcher", "inline", "--results", results, "--set", "keep_weights=start") == 0
     (start,) = results.glob("jobs/run/*/start.safetensors")
@@ -127,6 +129,7 @@ def test_from_python(small, tmp_path):
     assert timm.create_model(f"local-dir:{tmp_path / 'start'}", pretrained=True).num_classes == 7
     assert start.model.head.out_features == 7 and start.facts["head_used"] == "fresh"
     (tmp_path / "again.yaml").write_text(start.suite)
+    assert "# $IMAGES: a folder of images" in start.suite
     assert "num_classes: 7" in start.suite and "classes: other" in start.suite
     exported = api.start("weight_selection", source=str(tmp_path / "start"), to={"depth": 1})
     state = exported.model.state_dict()

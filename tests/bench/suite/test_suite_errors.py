@@ -139,6 +139,7 @@ seeds: 2 | families: {main: {among: [sws, wave], metric: top5}} | families.main.
 seeds: 2 | families: {main: {among: [sws, wave], targets: [L2-d16]}} | families.main.targets | named 'L2-d16'; did
 seeds: 2 | families: {main: {among: [sws, wave], marginn: 1}} | families.main.marginn | did you mean 'margin'?
 seeds: 2 | threads: 0 | threads | expected at least 1, found 0
+seeds: 2 | keep_weights: strat | keep_weights | did you mean 'start'?
 seeds: 2 | device: cdua | device | did you mean 'cuda'?
 seeds: 2 | launcher: locale | launcher | did you mean 'local'?
 seeds: 2 | jobs: 0 | jobs | expected at least 1, found 0
