@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from bench.commands.common import console
+from bench.report import read_runs
 
 
 def main(options: argparse.Namespace) -> int:
-    from bench.report import read_runs
     from bench.report.join.changes import changes, facts, table
     from bench.report.tables.terminal import rich_table
 

@@ -13,7 +13,7 @@ from bench.results.states import Reader, Standing
 from bench.store import Store
 
 if TYPE_CHECKING:
-    from bench.launch.slurm import View
+    from bench.launch.slurm import View  # not above: few suites were ever there
 
 
 def main(options: argparse.Namespace) -> int:
@@ -72,7 +72,7 @@ def slurm_view(plan: Plan, store: Store) -> "View | None":
     """What Slurm says, where the suite was ever submitted to it."""
     if not (store.suite(plan.suite.name) / "slurm").is_dir():
         return None
-    from bench.launch.slurm import View
+    from bench.launch.slurm import View  # not above: few suites were ever there
 
     return View(store, plan.suite.name)
 

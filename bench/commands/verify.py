@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError, printable
+from bench.report import ReportError, read_curves, read_runs, read_training
 from bench.results.verify import done_jobs, problem
 from bench.store import Store
 
@@ -48,8 +49,6 @@ def problems_of(table: Path, store: Store | None) -> Iterator[str]:
 
     store: where these are; None where there are tables alone.
     """
-    from bench.report import ReportError, read_curves, read_runs, read_training
-
     try:
         runs = read_runs(table)
         curves = read_curves(table.with_name("curves.csv"))

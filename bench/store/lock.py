@@ -195,11 +195,15 @@ def _create(temporary: Path, mine: Path) -> bool:
     except FileExistsError:
         return False
     except OSError:  # no hard links on this file system: readers may see it half written for a moment
+        content = temporary.read_text()
         try:
             with mine.open("x") as file:
-                file.write(temporary.read_text())
+                file.write(content)
         except FileExistsError:
             return False
+        except OSError:  # a full disk: half a lock would be taken for one that is just being written
+            mine.unlink(missing_ok=True)
+            raise
     return True
 
 

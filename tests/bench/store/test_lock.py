@@ -1,11 +1,14 @@
 """The lock of a job: one holder at a time, and none that is dead."""
 
+import errno
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -243,3 +246,42 @@ def test_without_hard_links(tmp_path, monkeypatch):
     first.release()
     assert second.acquire() and second.held()
     second.release()
+
+
+@pytest.fixture
+def no_links(monkeypatch):
+    """A file system without hard links."""
+
+    def refused(*_):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "link", refused)
+
+
+def test_one_holder_where_there_are_no_hard_links(no_links, tmp_path):
+    first, second = Lock(tmp_path), Lock(tmp_path)
+    assert first.acquire() and first.held() and not second.acquire()
+    first.release()
+    assert second.acquire() and second.held()
+    second.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_without_hard_links_leaves_no_half_lock(no_links, tmp_path, monkeypatch):
+    real = Path.open
+
+    def opened(path, mode="r", *arguments, **options):
+        return Full(path, mode) if mode == "x" else real(path, mode, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", opened)
+        with pytest.raises(OSError, match="No space"):
+            Lock(tmp_path).acquire()
+    assert list(tmp_path.iterdir()) == []
+
+
+class Full(io.FileIO):
+    """A file that is made, and takes no byte."""
+
+    def write(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
