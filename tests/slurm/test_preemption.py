@@ -45,12 +45,12 @@ TIMES = 5
 def test_preempted_suites_equal_an_undisturbed_one(
     slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With one run in an allocation and with several, both at once; the first with all that runs need."""
+    """With one run in an allocation and with several, both at once."""
     (tmp_path / "slowly.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
     suite = launch.suite(tmp_path, TEXT, partition="low", pack=1)
-    ways = {tmp_path / "one": (), tmp_path / "several": ("--set", "slurm.runs_per_job=2")}
-    launch.make_needed(suite, tmp_path / "several", *ONLY[1::2])
+    several = ("--set", "slurm.runs_per_job=2", "--set", "slurm.learngene.runs_per_job=2")
+    ways = {tmp_path / "one": (), tmp_path / "several": several}
     for results, settings in ways.items():
         command = ("run", suite, "--launcher", "slurm", "--detach", "--results", results, *ONLY, *settings)
         assert tiny.bench(*command) == 0

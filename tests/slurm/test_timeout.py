@@ -49,7 +49,6 @@ def test_what_saves_goes_on_and_what_does_not_is_given_up(
     text = text.replace("epochs: 2, batch_size: 64", "steps: 900, batch_size: 8, eval_every: 900")
     only = ("--only", "slow-L1-*", "--only", "stuck-L1-*")
     suite = launch.suite(tmp_path, text)
-    launch.make_needed(suite, tmp_path / "r", *only[1::2])
     settings = ("--set", "slurm.run.time=1", "--set", "slurm.max_timeouts=1", "--set", "slurm.workers=2")
     assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", *only, *settings) == 1
     by_method = {row["method"]: row for row in tiny.rows(tmp_path / "r")}
