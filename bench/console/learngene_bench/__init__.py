@@ -29,8 +29,11 @@ class OwnPackages:
 
 def settle() -> None:
     """Let the project's own packages be found first, and what lies in the working directory last; also in children."""
-    here = os.path.realpath(os.getcwd())
-    sys.path[:] = [entry for entry in sys.path if entry and os.path.realpath(entry) != here] + [here]
+    try:
+        here = [os.path.realpath(os.getcwd())]
+    except OSError:  # it was removed
+        here = []
+    sys.path[:] = [entry for entry in sys.path if entry and os.path.realpath(entry) not in here] + here
     sys.meta_path.insert(0, OwnPackages)
     os.environ["PYTHONSAFEPATH"] = "1"  # else Python puts the working directory first in processes that it starts
 
