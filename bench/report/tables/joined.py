@@ -20,7 +20,8 @@ MOST = 6  # pairs in a sentence; the table has all
 
 @dataclass(frozen=True)
 class Sentence:
-    """kind: run, best, behind, level, control, cost, pays, storage, across or not shown. family: its name and correction."""
+    """kind: run, best, behind, level, control, cost, pays, storage, across or not shown. family: its name and how it is
+    corrected."""
 
     kind: str
     text: str
