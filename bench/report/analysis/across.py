@@ -41,7 +41,9 @@ class Pair:
 
 def pairs(section: Section) -> list[Pair]:
     """Return all pairs of blocks that results may be compared between, with or without labels in common."""
-    runs = section.done.assign(identity=section.done["run"].str.partition("@")[0])
+    if len(section.blocks) < 2:
+        return []
+    runs = section.done.assign(identity=[run.partition("@")[0] for run in section.done["run"]])
     cells = ["dataset", "target", "seed"]
     first = section.runs.drop_duplicates("block").set_index("block")["setting"]
     found = []

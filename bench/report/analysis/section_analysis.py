@@ -91,7 +91,7 @@ def _analyse(
     comparisons = compare(section)
     costs = totals(section)
     blocks = [(part, curves[curves["method"].isin(part.methods)]) for part in section.by_block()]
-    paid = [break_even(part, rows, costs[costs["method"].isin(part.methods)]) for part, rows in blocks]
+    paid = [break_even(part, rows, costs if len(blocks) == 1 else totals(part)) for part, rows in blocks]
     return Analysis(
         section=section,
         curves=curves,

@@ -19,7 +19,8 @@ ROOM = 1.35  # on the axis of FLOPs beside the outermost points
 
 
 def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
-    every = [(a, n, rows) for a in analyses if len(a.frontier) for n, rows in a.frontier.groupby("sizes", sort=False)]
+    costing = [(a, a.frontier[a.frontier["flops"] > 0]) for a in analyses]  # the axis is logarithmic
+    every = [(a, n, rows) for a, points in costing for n, rows in points.groupby("sizes", sort=False)]
     parts = pick(every)
     if not parts:
         return None
@@ -30,7 +31,11 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
     figure = accuracies(titles, details, lambda i, axis: _panel(axis, parts[i][2], looks), "mean test top-1 (%)")
     drawn = {label for _, _, rows in parts for label in rows["method"]}
     absent = dict.fromkeys(m for a, _, _ in parts for m in a.section.methods if m not in drawn)
-    fewer = f"Left out, for sizes or costs that are not known: {listed([short(m) for m in absent])}." if absent else ""
+    fewer = (
+        f"Left out, for missing sizes, or costs of 0 or not known: {listed([short(m) for m in absent])}."
+        if absent
+        else ""
+    )
     return Drawn(figure, f"{fewer} {some_of(parts, every, 'panels', 'frontier.csv')}".strip())
 
 
