@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import methods
-from bench.data import DataSettings, load
+from bench.data import DataSettings
 from bench.jobs import Job, description_of
 from bench.launch.child import serve
 from bench.launch.messages import receive, send
@@ -182,7 +182,10 @@ class Pool:
         if data.source == "builtin" and data.name not in self.loaded:
             self.loaded.add(data.name)
             with contextlib.suppress(Exception):
-                import torch  # not above: as in `warm_up`
+                # not above: as in `warm_up`
+                import torch
+
+                from bench.data import load
 
                 load(DataSettings.model_validate(data.settings), torch.device("cpu"))
 
