@@ -27,7 +27,7 @@ class Slowly:
 class Sws(Slowly, StageWiseSharing): pass
 class Selection(Slowly, WeightSelection): pass
 '''
-# three runs of ten seconds after an ancestor and two learngenes
+# two runs of ten seconds after an ancestor and two learngenes
 TEXT = (
     tiny.SUITE.partition("methods:")[0]
     + """methods:
@@ -38,7 +38,7 @@ seeds: 2
 checkpoint: {seconds: 0.2}
 """
 )
-ONLY = ("--only", "sws-L3-*-s0", "--only", "selection-L1-*")
+ONLY = ("--only", "sws-L3-*-s0", "--only", "selection-L1-*-s0")
 TIMES = 5
 
 

@@ -2,7 +2,11 @@
 
 import html
 
+import pytest
+
 from tests.bench import tiny
+
+pytestmark = pytest.mark.usefixtures("few_pictures")
 
 SUITE = """
 name: tiny

@@ -45,7 +45,7 @@ WRONG = [
     {"optimizer": "adamww"}, {"weight_decay": -0.1}, {"betas": [0.9]}, {"betas": [0.9, 1.0]}, {"betas": [0.9, -1]},
     {"eps": 0}, {"momentum": 1}, {"clip_grad": 0}, {"label_smoothing": 1}, {"mixup": -1}, {"mixup_prob": 1.5},
     {"drop_path": 1}, {"augment": {"x": 1}}, {"augment": 3}, {"distill": {"kl": -1}}, {"distill": {"temperature": 0}},
-    {"precision": "fp16"}, {"compile": 1}, {"eval_every": 0}, {"unknown": 1},
+    {"precision": "fp8"}, {"compile": 1}, {"eval_every": 0}, {"unknown": 1},
 ]  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from bench.report import write_report
 from bench.report.folder import MANIFEST, publish, staged
 from tests.bench import tiny
 
+pytestmark = pytest.mark.usefixtures("few_pictures")
+
 SUITE = """
 name: tiny
 dataset: digits

@@ -13,11 +13,11 @@ LAYERS = {
     "frames": 1,
     "analysis": 2,
     "tables": 3,
-    "join": 3,
-    "plots": 4,
-    "page": 4,
+    "join": 4,
+    "plots": 5,
+    "page": 5,
 }
-TOP = 5  # write.py and the face, bench.report itself
+TOP = 6  # write.py and the face, bench.report itself
 OUTSIDE = {"bench.errors", "bench.files"}
 
 

@@ -130,6 +130,6 @@ def test_from_the_command_line_prepared_or_as_they_are(photos, shards, tmp_path,
         assert bench("run", suite, "--launcher", "inline", "--results", tmp_path / name) == 0, capsys.readouterr()
         assert bench("prepare", suite, "--out", out, "--jobs", 1) == 0, capsys.readouterr()
         shard = (out / "photos" / "train-00000.tar").read_bytes()
-        identities = {"log": None, "run": None, "learngene": None}  # of other files
+        identities = {"log": None, "run": None, "learngene": None, "data": None}  # of other files
         found[name] = [row | identities for row in numbers(tmp_path / name)], shard
     assert found["folder"] == found["wds"]

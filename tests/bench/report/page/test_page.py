@@ -46,7 +46,7 @@ def text(folder):
 def test_everything_is_inside_and_nothing_is_fetched(text):
     assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text) == []
     assert not re.search(r"@import|url\(", text)
-    assert len(re.findall(r'<img src="data:image/svg\+xml;base64,', text)) == 7
+    assert len(re.findall(r'<img src="data:image/svg\+xml;base64,', text)) == 8
     assert "default-src 'none'" in text
     assert text.count("<script>") == 1
 
@@ -178,7 +178,7 @@ def test_the_page_fits_sorts_and_filters(folder, tmp_path, width):
     assert len(console) == 1  # the script's own line: the console is heard
     assert "heard" in console[0]
     assert all(width > 100 for width in seen["images"])
-    assert len(seen["images"]) == 7
+    assert len(seen["images"]) == 8
     assert seen["up"] == ["0", "40.0 k", "160 k", "200 k", "390 k"]
     assert seen["down"] == seen["up"][::-1]
     assert seen["names"] == sorted(seen["before"])
