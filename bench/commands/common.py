@@ -50,7 +50,7 @@ def require_device(plan: Plan, launcher: str) -> None:
     elif wish == "cuda":
         missing = f"cuda, but this machine has no GPU to use: {why_none()}"
         raise plan.suite.source.error(("device",), f"{missing}; expected auto or cpu (--set device=cpu)")
-    elif (flops := sum(plan.description(id).flops for id in plan.jobs if plan.description(id).images)) > LARGE:
+    elif (flops := sum(map(plan.training_flops, plan.jobs))) > LARGE:
         where = f"device: auto is the CPU here: {why_none()}"
         print(f"warning: {where}. The suite trains for {flops:.1e} FLOPs, hours to years of a CPU", file=sys.stderr)
 

@@ -39,7 +39,7 @@ def main(options: argparse.Namespace) -> int:
         print(*(f"  {line}" for line in lines), sep="\n")
     if options.probe:
         todo = [job for job in plan.jobs.values() if job.id not in done]
-        _probe(plan, [job for job in todo if not plan.description(job.id).may_not_train])
+        _probe(plan, [job for job in todo if not plan.as_planned(job.id).may_not_train])
     if options.all:
         print()
         for job in plan.jobs.values():
@@ -100,7 +100,7 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
             if job.id in done and (trained := plan.training_flops(job.id)):  # what trains nothing tells no speed
                 spent += trained
                 seconds += reader.result(job.id).get("cost", {}).get("seconds", 0.0)
-    if optional := sum(plan.description(job.id).may_not_train for job in plan.jobs.values()):
+    if optional := sum(plan.as_planned(job.id).may_not_train for job in plan.jobs.values()):
         print(f"not counted: {optional} runs that widen the grid of learning rates, trained where its edge is the best")
     if left and seconds:
         print(f"about {duration(left * seconds / spent)} on one worker, at the speed of the jobs that are done")

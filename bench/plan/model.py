@@ -69,8 +69,12 @@ class Plan:
 
     def training_flops(self, id: str) -> float:
         """Estimated FLOPs of what a job trains; 0 where it trains nothing."""
-        job = self.planned.get(id) or self.description(id)
+        job = self.as_planned(id)
         return job.flops if job.images else 0.0
+
+    def as_planned(self, id: str) -> JobDescription:
+        """What a job was made from, or read back from it where that is not at hand, which takes longer."""
+        return self.planned.get(id) or self.description(id)
 
     def description(self, id: str) -> JobDescription:
         """A job with typed attributes, made once."""
