@@ -14,33 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.worker.visible import CUDA, HIP, names
 
-HIP, CUDA, ROCR = "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
+ROCR = "ROCR_VISIBLE_DEVICES"
 DRIVER = Path("/proc/driver/nvidia/gpus")  # a folder for each of NVIDIA's
 OTHERS = ("/dev/kfd", "/dev/dxg")  # drivers of AMD's, and of Windows's below WSL2: they do not tell how many there are
-HIDDEN = ("-", "NoDevFiles")  # beginnings of what stands for no GPU, as does all that follows it
 BF16 = 8  # the major compute capability from which NVIDIA's have instructions for it
 
 
 def gpus() -> list[str]:
     """Return the GPUs that may be used, as the variables that hide the others name them."""
     for variable in (HIP, CUDA):
-        if (visible := os.environ.get(variable)) is not None:
-            return _names(visible)
-    if (visible := os.environ.get(ROCR)) is not None:
-        return [str(i) for i, _ in enumerate(_names(visible))]
+        if (value := os.environ.get(variable)) is not None:
+            return names(value)
+    if (value := os.environ.get(ROCR)) is not None:
+        return [str(i) for i, _ in enumerate(names(value))]
     return [str(i) for i in range(_count())]
 
 
-def _names(visible: str) -> list[str]:
-    names = [name.strip() for name in visible.split(",") if name.strip()]
-    end = next((i for i, name in enumerate(names) if name.startswith(HIDDEN)), len(names))
-    return names[:end]
-
-
-def visible(names: list[str]) -> dict[str, str]:
+def visible(given: list[str]) -> dict[str, str]:
     """Return the environment variables that leave a process those GPUs alone."""
-    joined = {CUDA: ",".join(names)}
+    joined = {CUDA: ",".join(given)}
     return joined | {HIP: joined[CUDA] or "-1"} if HIP in os.environ or Path(OTHERS[0]).exists() else joined
 
 
@@ -92,14 +86,14 @@ def why_none() -> str:
 
 def without_bf16() -> list[str]:
     """Return names of NVIDIA's GPUs here that have no instructions for bf16; of none where NVML does not tell."""
-    names = []
+    lacking = []
     with nvml() as library:
         for i in range(library.nvmlDeviceGetCount() if library is not None else 0):
             with suppress(library.NVMLError):
                 handle = library.nvmlDeviceGetHandleByIndex(i)
                 if library.nvmlDeviceGetCudaComputeCapability(handle)[0] < BF16:
-                    names.append(str(library.nvmlDeviceGetName(handle)))
-    return names
+                    lacking.append(str(library.nvmlDeviceGetName(handle)))
+    return lacking
 
 
 def cores() -> int:
@@ -112,7 +106,7 @@ def device_sets(each: int, device: str) -> list[list[str]]:
 
     Raises BenchError where there are GPUs, but not enough for one job.
     """
-    names = gpus() if device != "cpu" else []
-    if 0 < len(names) < each:
-        raise BenchError(f"gpus_per_run: {each} GPUs for a run; this machine has {len(names)} (or say device: cpu)")
-    return [names[first : first + each] for first in range(0, len(names) - each + 1, each)]
+    found = gpus() if device != "cpu" else []
+    if 0 < len(found) < each:
+        raise BenchError(f"gpus_per_run: {each} GPUs for a run; this machine has {len(found)} (or say device: cpu)")
+    return [found[first : first + each] for first in range(0, len(found) - each + 1, each)]

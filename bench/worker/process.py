@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.worker.visible import CUDA, HIP, names
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of malloc.h
 
@@ -34,9 +35,9 @@ def choose_device(wish: str) -> str:
         return "cpu" if wish == "cpu" else "cuda"
     if wish == "cuda":
         raise BenchError("device: cuda was asked for; torch sees no GPU here")
-    for variable in ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
+    for variable in (HIP, CUDA):
         given = os.environ.get(variable, "")
-        if given and not given.startswith(("-", "NoDevFiles")):
+        if names(given):
             built = f"torch {torch.__version__}, built for CUDA {torch.version.cuda}"
             raise BenchError(
                 f"device: auto: {variable}={given} gives a GPU to this process, which {built}, cannot use; expected a "
