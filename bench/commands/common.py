@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data import DataSettings, Description, describe
-from bench.files import read_file
+from bench.files import read_file, sha256
 from bench.launch.devices import gpus, why_none, without_bf16
 from bench.notebook import frames
 from bench.plan import Plan, each_kind, make_plan
@@ -89,7 +89,7 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
         return make_plan(given, options.only), store, None
     header = kept.read(kept_file)
     other = kept.other_suite(suite, kept_file)
-    changed = suite.resolve() != kept_file.resolve() and header["sha256"] != kept.digest(suite) and not other
+    changed = suite.resolve() != kept_file.resolve() and header["sha256"] != sha256(suite) and not other
     note = f"note: {suite} has changed since its last run; this describes the last run ({kept_file})"
     itself = suite.resolve() == kept_file.resolve()
     beside, imports = (Path(header["source"]), None) if itself else (suite, methods_from_outside(suite))

@@ -1,13 +1,12 @@
 """What `bench run` keeps of a suite beside its results: the suite as it was resolved, and where it came from."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.files import mismatch, read_file, write_bytes
+from bench.files import mismatch, read_file, sha256, write_bytes
 from bench.plan import Plan
 from bench.results import data_record
 from bench.store import Store
@@ -22,7 +21,7 @@ def keep(plan: Plan, store: Store, suite: Path, settings: list[str], only: list[
     warning = other_tables(plan, store, suite, "they are replaced now")
     data_record.write(plan.suite, store)
     source = os.path.abspath(suite)  # it is read again from other folders
-    header = {"source": source, "sha256": digest(suite), "set": settings, "only": only}
+    header = {"source": source, "sha256": sha256(suite), "set": settings, "only": only}
     text = f"{KEPT}{json.dumps(header)}\n{yaml_lines.dump(plan.suite.resolved)}"
     write_bytes(store.suite(plan.suite.name) / "suite.yaml", text.encode())
     return warning
@@ -45,7 +44,7 @@ def other_suite(suite: Path, kept_file: Path) -> str:
     except UsageError:
         return ""
     source = Path(header["source"])
-    same = header["sha256"] == digest(suite) or source.resolve() == suite.resolve()
+    same = header["sha256"] == sha256(suite) or source.resolve() == suite.resolve()
     return str(source) if source.is_file() and not same else ""
 
 
@@ -61,7 +60,3 @@ def read(file: Path) -> dict[str, Any]:
         raise UsageError(
             f"{file}:1: expected the line that bench run writes; run the suite again to renew it"
         ) from None
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
