@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bench.report.plots import every
+from tests.bench.pictures import FEW
+
 CACHE = "XDG_CACHE_HOME"
+HERE = Path(__file__).parent
+WHOLE = (HERE / "bench" / "report", HERE / "suites")  # what is tested there is reports, of all shapes
+
+gc.disable()  # until all is imported and collected: going through what stays again and again is a sixth of that time
 
 # Before torch is imported, here and in what tests start: several threads would only take the cores from other workers.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -60,6 +67,7 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: the collector need not look through it at each of its rounds."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -67,7 +75,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not hasattr(config, "workerinput"):
         return
     workers = config.workerinput["workercount"]
-    files = [str(item.path.relative_to(Path(__file__).parents[1])) for item in items]
+    files = [str(item.path.relative_to(HERE.parent)) for item in items]
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
     for number, long in enumerate(file for file in LONG if file in files):
         hands[number % workers] += [item for item, file in zip(items, files, strict=True) if file == long]
@@ -80,3 +88,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         others = others[missing:]
         left -= share
     items[:] = [item for hand in hands for item in hand] + others
+
+
+@pytest.fixture
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports draw two of their pictures."""
+    monkeypatch.setattr(every, "PICTURES", FEW)
+
+
+@pytest.fixture(autouse=True)
+def _few_where_reports_are_beside_the_point(request: pytest.FixtureRequest) -> None:
+    if not any(request.path.is_relative_to(folder) for folder in WHOLE):
+        request.getfixturevalue("few_pictures")

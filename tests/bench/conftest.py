@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-from bench.report.plots import every
 from tests.bench.tiny import bench, write
 
 
@@ -24,10 +23,3 @@ def tiny_results(tmp_path_factory):
             (shared / "done").touch()
     shutil.copytree(shared / "results", folder / "results", symlinks=True)
     return folder / "results"
-
-
-@pytest.fixture
-def few_pictures(monkeypatch):
-    """Reports draw two of their pictures: for tests of what else they do. That all are drawn is tested in report/."""
-    kept = ("accuracy_vs_size", "own_training")
-    monkeypatch.setattr(every, "PICTURES", {name: every.PICTURES[name] for name in kept})

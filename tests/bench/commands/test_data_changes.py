@@ -12,8 +12,6 @@ from bench.worker import execute
 from tests.bench.jpegs import write_images
 from tests.bench.tiny import bench, rows, write
 
-pytestmark = pytest.mark.usefixtures("few_pictures")
-
 SUITE = """
 name: tiny
 dataset: {name: photos, source: folder, root: ROOT, img_size: 16, val_fraction: 0.2, workers: 0}

@@ -7,8 +7,6 @@ import pytest
 
 from tests.bench.tiny import bench, rows, write
 
-pytestmark = pytest.mark.usefixtures("few_pictures")
-
 SUITE = """
 name: tiny
 dataset: digits

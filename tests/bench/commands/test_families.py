@@ -3,11 +3,8 @@
 import json
 
 import pandas as pd
-import pytest
 
 from tests.bench.tiny import SUITE, bench, rows, write
-
-pytestmark = pytest.mark.usefixtures("few_pictures")
 
 FAMILIES = "families: {main: {among: [random, sws], margin: 2}, floor: {against: random, labels: [weight_selection]}}"
 

@@ -9,8 +9,6 @@ from bench.store import JobDir
 from tests.bench.jpegs import write_images
 from tests.bench.tiny import bench, rows, write
 
-pytestmark = pytest.mark.usefixtures("few_pictures")
-
 SUITE = """
 name: tiny
 dataset: digits

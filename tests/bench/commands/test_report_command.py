@@ -2,11 +2,7 @@
 
 import html
 
-import pytest
-
 from tests.bench import tiny
-
-pytestmark = pytest.mark.usefixtures("few_pictures")
 
 SUITE = """
 name: tiny

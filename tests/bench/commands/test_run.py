@@ -7,8 +7,6 @@ import pytest
 from bench.store.log import read as read_log
 from tests.bench.tiny import SUITE, bench, numbers, rows, write
 
-pytestmark = pytest.mark.usefixtures("few_pictures")
-
 
 def jobs(results, kind="*"):
     return {path.parent.name: path for path in results.glob(f"jobs/{kind}/*/result.json")}

@@ -8,8 +8,6 @@ import pytest
 
 from tests.bench.tiny import SUITE, bench, rows, write
 
-pytestmark = pytest.mark.usefixtures("few_pictures")
-
 ONE = ("--only", "random-L1-*-s0")
 SHORT = SUITE.replace("train: {epochs: 2, batch_size: 64}", "train: {epochs: 0}")
 

@@ -9,8 +9,6 @@ import bench.commands.run as run
 from bench.results import finished
 from tests.bench.tiny import bench, write
 
-pytestmark = pytest.mark.usefixtures("few_pictures")
-
 
 @pytest.fixture
 def rerun(tiny_results, tmp_path, monkeypatch, capsys):

@@ -9,8 +9,6 @@ import pytest
 from bench.store import JobDir
 from tests.bench.tiny import bench, write
 
-pytestmark = pytest.mark.usefixtures("few_pictures")
-
 STEPS = 1077 // 64  # of an epoch of the digits
 
 
