@@ -183,8 +183,9 @@ def check_file(trial: Trial) -> None:
 def check_head(trial: Trial) -> None:
     """The head transfers only where `head: transfer` asks for it, between equal class lists, and is stored."""
     for wish in ("transfer", "fresh"):
-        asked = dataclasses.replace(trial, initializer=dataclasses.replace(trial.initializer, head=wish))
-        learngene = trial.learngene if asked.initializer == trial.initializer else asked.condense()
+        initializer = dataclasses.replace(trial.initializer, head=wish)
+        asked = trial if initializer == trial.initializer else dataclasses.replace(trial, initializer=initializer)
+        learngene = asked.learngene
         if not learngene.tensors:
             continue  # nothing is stored, so nothing can transfer
         for classes in ("same", "other"):
