@@ -30,25 +30,15 @@ settings.register_profile("same", **PROFILE, derandomize=True, database=None)
 settings.load_profile("same")
 
 # Files that take or wait long, the longest first. Each worker begins with its share of them, so that none is left alone
-# with one at the end.
+# with one at the end: of four, one with each column, in which those are together that share a cluster with accounting.
+# fmt: off
 LONG = (
-    "tests/slurm/test_preemption.py",
-    "tests/slurm/test_failures.py",
-    "tests/slurm/test_nodes.py",
-    "tests/slurm/test_accounting.py",
-    "tests/bench/launch/test_chaos_sample.py",
-    "tests/slurm/test_timeout.py",
-    "tests/slurm/test_cluster.py",
-    "tests/slurm/test_queue.py",
-    "tests/bench/launch/test_faults.py",
-    "tests/bench/worker/test_out_of_memory.py",
-    "tests/bench/store/test_hosts.py",
-    "tests/bench/report/page/test_page.py",
-    "tests/suites/test_suites.py",
-    "tests/bench/launch/test_ranks.py",
-    "tests/bench/train/test_group.py",
-    "tests/bench/jobs/test_fairness.py",
+    "slurm/test_preemption", "slurm/test_timeout", "slurm/test_failures", "slurm/test_nodes",
+    "bench/launch/test_chaos_sample", "slurm/test_accounting", "slurm/test_queue", "bench/store/test_hosts",
+    "bench/launch/test_faults", "slurm/test_cluster", "bench/worker/test_out_of_memory", "bench/report/page/test_page",
+    "suites/test_suites", "bench/launch/test_ranks", "bench/train/test_group", "bench/jobs/test_fairness",
 )
+# fmt: on
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not hasattr(config, "workerinput"):
         return
     workers = config.workerinput["workercount"]
-    files = [str(item.path.relative_to(HERE.parent)) for item in items]
+    files = [item.path.relative_to(HERE).with_suffix("").as_posix() for item in items]
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
     for number, long in enumerate(file for file in LONG if file in files):
         hands[number % workers] += [item for item, file in zip(items, files, strict=True) if file == long]
