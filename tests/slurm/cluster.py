@@ -133,7 +133,7 @@ class Cluster:
         while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not after {seconds:g} s; logs in {self.root}\n{self.call('squeue', check=False)}")
-            time.sleep(0.05)
+            time.sleep(0.2)  # most conditions ask the controller, which takes a process each time
 
     def down(self) -> None:
         """Kills all daemons and jobs of this cluster and deletes its folder; fine when there is none."""

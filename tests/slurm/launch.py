@@ -67,29 +67,42 @@ def block(cluster: Cluster) -> list[str]:
     return ids
 
 
-def preempt(cluster: Cluster, results: Path, wanted: int, seconds: float = 900, beside: tuple[Path, ...] = ()) -> None:
-    """Take the nodes away from whatever trains, one after the other, until `wanted` elements were requeued.
+def requeued(results: Path) -> dict[str, int]:
+    """How often each allocation of runs was requeued, by Slurm's name."""
+    return {
+        name: sum(e["event"] == "requeue" for e in events.read(submission.folder, name))
+        for submission in submissions(results)
+        for i, array in enumerate(submission.data["arrays"])
+        if array["kind"] == "run"
+        for index in range(len(array["groups"]))
+        if (name := submission.element(i, index)) is not None
+    }
 
-    beside: further results directories whose jobs are on the cluster.
+
+def preempt(cluster: Cluster, wanted: dict[Path, int], seconds: float = 900) -> None:
+    """Take nodes away from what trains there, one after the other, until all runs were preempted often enough.
+
+    wanted: how often each allocation of runs, in each results directory. Nodes without one that lacks some stay.
     """
-    folders = (results, *beside)
     deadline = time.monotonic() + seconds
     for node in itertools.cycle(cluster.node_names):
-        if happened(results, "requeue") >= wanted:
+        lacking = {name for results in wanted for name, n in requeued(results).items() if n < wanted[results]}
+        if not lacking:
             return
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{happened(results, 'requeue')} of {wanted} requeued after {seconds:g} s")
-        running = cluster.call("squeue", "-h", "-t", "R", "-p", "low", "-w", node, "-o", "%F_%K").split()
-        trains = [any(_trains(folder, element.removesuffix("_N/A")) for folder in folders) for element in running]
-        if not trains or not all(trains):  # those that are still starting would only start again
-            time.sleep(0.1)
+            raise TimeoutError(f"{lacking} were not preempted {wanted} times within {seconds:g} s")
+        listed = cluster.call("squeue", "-h", "-t", "R", "-p", "low", "-w", node, "-o", "%F_%K").split()
+        running = {element.removesuffix("_N/A") for element in listed}
+        # those that are still starting would only start again
+        if not lacking & running or not all(any(_trains(results, name) for results in wanted) for name in running):
+            time.sleep(0.3)
             continue
+        before = sum(happened(results, "requeue") for results in wanted)
         cluster.call(
             "sbatch", "--partition=high", "--exclusive", f"--nodelist={node}", "--output=/dev/null", "--wrap=sleep 1"
         )
-        before = happened(results, "requeue")
-        while happened(results, "requeue") == before and time.monotonic() < deadline:
-            time.sleep(0.1)
+        while sum(happened(results, "requeue") for results in wanted) == before and time.monotonic() < deadline:
+            time.sleep(0.3)
             if not cluster.call("squeue", "-h", "-p", "high", "-o", "%i").strip():
                 break
 
