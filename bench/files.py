@@ -93,6 +93,16 @@ def read_file(path: Path) -> bytes | None:
         return file.read()
 
 
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file to write to and return its descriptor; new ones follow the umask. Raises OSError, without waiting,
+    for a link, which may lead to a stranger's file, and for what is no plain file, such as a pipe nobody reads."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return descriptor
+
+
 def read_json(path: Path, shape: Any = dict) -> dict[str, Any] | None:
     """What `write_json` wrote, or None where there is none. Raises ValueError for a damaged file, or one
     of another shape (see `mismatch`)."""

@@ -140,7 +140,7 @@ class JobDir:
     def open_output(self) -> int:
         """Return a descriptor of the file for what the job prints, to append to. Raises OSError, also for a link."""
         self.path.mkdir(parents=True, exist_ok=True)
-        return os.open(self.output, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o666)
+        return files.open_plain(self.output, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
 
     def started(self) -> bool:
         return self.log.exists()
