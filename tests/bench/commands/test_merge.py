@@ -165,12 +165,15 @@ def killed_at(step, source, target):
 
 def test_what_a_killed_merge_left_is_removed_later(results, tmp_path):
     target = tmp_path / "target"
-    old, young = target / ".merge.00000000.tmp", target / ".merge.00000001.tmp"
+    old, young = target / ".merge.00000000.tmp", target / f".merge.{os.getpid()}.00000001.tmp"
     for folder in (old, young):
         (folder / "run").mkdir(parents=True)
-    os.utime(old, (1, 1))
+        os.utime(folder, (1, 1))  # as after a jump of the clock: the process of the younger one lives
+    mine = target / ".merge.notes.tmp"
+    mine.mkdir()
+    os.utime(mine, (1, 1))
     merge(Store(results), Store(target))
-    assert sorted(os.listdir(target)) == [young.name, "jobs"]
+    assert sorted(os.listdir(target)) == sorted([mine.name, young.name, "jobs"])
 
 
 def test_wrong_folders(results, tmp_path, capsys):
