@@ -38,6 +38,8 @@ COMMON = {
     },
     "git_dirty?": (bool, type(None)),
 }
+EPOCH = {name: (float, type(None)) for name in ("epoch", "step", "images", "loss", "lr")}
+COMMON |= {"training?": {"*": [EPOCH]}, "unmetered?": int, "head_used?": str, "vouched?": str, "normalise?": dict}
 SCORES = dict.fromkeys(("top1", "top5", "loss", "val_top1"), float)
 MEASURED = ("images", "flops", "seconds", "top1", "val_top1", "loss")
 POINT = {"epoch": float, "step": int, **{f"{name}?": (float, type(None)) for name in MEASURED}}
@@ -56,7 +58,8 @@ RESULTS: dict[str, dict[str, Any]] = {
         "init_cost": COST,
         "train_cost": COST | {"eval_seconds?": (float, type(None))},
         "teacher_params?": int,
-        "tuned?": dict,
+        "best_epoch?": (float, type(None)),
+        "tuned?": {"lr": float, "*": object},
         "evals": [POINT],
     },
 }
