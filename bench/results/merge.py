@@ -61,7 +61,12 @@ def _merge(kind: str, id: str, folder: JobDir, target: Store, copy: JobDir, merg
         if _numbers(place) != _numbers(folder):
             merged.other.append(f"{kind} {id}")
         return
-    folder.copy_whole(copy)
+    try:
+        folder.copy_whole(copy)
+    except PermissionError as error:  # of one file: the others' jobs are taken
+        merged.broken.append(f"{error.filename}: {error.strerror}")
+        shutil.rmtree(copy.path)
+        return
     if trouble := problem(kind, id, copy):
         merged.broken.append(trouble.replace(str(copy.path), str(folder.path)))
         shutil.rmtree(copy.path)

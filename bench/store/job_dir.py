@@ -5,8 +5,6 @@ import errno
 import json
 import os
 import re
-import secrets
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,11 +177,11 @@ class JobDir:
     def copy_artifacts(self, target: "JobDir") -> None:
         """Copy all but settings, result and lock, each in one step and with its times, which results name."""
         for path in sorted(self.path.iterdir()):
-            if is_lock(path.name) or path.name in (SETTINGS, RESULT) or not path.is_file():
+            if is_lock(path.name) or path.name in (SETTINGS, RESULT) or path.is_symlink() or not path.is_file():
                 continue
-            temporary = target.path / f".{path.name}.{secrets.token_hex(4)}.tmp"
+            temporary = files.temporary(target.path / path.name)
             try:
-                shutil.copy2(path, temporary)
+                files.copy(path, temporary)
                 os.replace(temporary, target.path / path.name)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -193,7 +191,7 @@ class JobDir:
         target.path.mkdir(parents=True)
         for path in sorted(self.path.iterdir()):
             if OWN.fullmatch(path.name) and path.name != CHECKPOINT and path.is_file() and not path.is_symlink():
-                shutil.copy2(path, target.path / path.name)
+                files.copy(path, target.path / path.name)
 
     def take(self, whole: "JobDir") -> None:
         """Move a done job's files into this folder, of which the caller holds the lock; the result comes last. What an
