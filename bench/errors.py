@@ -1,9 +1,16 @@
 """Errors that a user can mend: shown as plain messages, without a traceback."""
 
+import re
 
-def printable(text: object) -> str:
-    """A text whose control characters are shown (`\\x1b`) and not sent to the terminal, but for new lines and tabs."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in str(text))
+COLOURS = re.compile(r"(\x1b\[[0-9;]*m)")
+
+
+def printable(text: object, *, colours: bool = False) -> str:
+    """A text whose control characters are shown (`\\x1b`) and not sent to the terminal, but for new lines and tabs, and
+    for those that only set colours where `colours`."""
+    parts = COLOURS.split(str(text)) if colours else [str(text)]  # at odd places what set colours
+    shown = ("".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in part) for part in parts[::2])
+    return "".join(part for pair in zip(shown, [*parts[1::2], ""], strict=True) for part in pair)
 
 
 class BenchError(Exception):

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from bench.identity import digest
 
+STALE = 3600.0  # seconds without a change after which what a process was writing may be a killed one's
 END = 100  # bytes at the end of a JSON file, with its checksum
 
 
@@ -41,20 +43,60 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file in one step, its folder made if need be: a reader sees the old one or the new one, also after a
     crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    beside = temporary(path)
     try:
-        with temporary.open("wb") as file:
+        with beside.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(beside, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
+
+
+def temporary(path: Path) -> Path:
+    """A hidden name beside `path` that nothing has, for what becomes `path`; it says which process writes it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+
+
+def is_abandoned(path: Path, *, beside: Path) -> bool:
+    """Whether what has a name of `temporary` is a killed process's: none of its number is here, where this may be its
+    machine, and it was last written to more than STALE before `beside`, which was made just now, both by the clock of
+    their file system: wherever its process was, it has ended."""
+    try:
+        age = beside.lstat().st_mtime - path.lstat().st_mtime
+    except OSError:
+        return False
+    named = re.search(r"(\.\d+)?\.[0-9a-f]{8}\.tmp$", path.name)  # earlier versions named no process
+    return named is not None and age > STALE and not (named[1] and is_alive(int(named[1][1:])))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that number on this machine."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a plain file with its times; the new one follows the umask. Raises OSError for a link, which may lead to
+    what the owner of `source` may not read and we may."""
+    with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(source))
+        with target.open("wb") as new:
+            shutil.copyfileobj(file, new, 1 << 20)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def follow_umask(path: Path) -> None:
     """Give a file, which a library may have made for its owner alone, the permissions that new files have here."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    beside = temporary(path)
     os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         path.chmod(stat.S_IMODE(beside.stat().st_mode))
@@ -69,10 +111,11 @@ def require_readable(path: Path) -> None:
         raise PermissionError(errno.EACCES, f"no permission to read what user {owner} wrote", str(path))
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON object with a checksum of its content."""
+def write_json(path: Path, value: dict[str, Any]) -> Path:
+    """Write a JSON object with a checksum of its content, and return its path."""
     body = json.loads(json.dumps(value))
     write_bytes(path, (json.dumps(body | {"sha256": digest(body, 64)}, indent=1) + "\n").encode())
+    return path
 
 
 def read_file(path: Path) -> bytes | None:
@@ -91,6 +134,16 @@ def read_file(path: Path) -> bytes | None:
         raise ValueError(f"{path}: not a file")
     with open(descriptor, "rb") as file:
         return file.read()
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file to write to and return its descriptor; new ones follow the umask. Raises OSError, without waiting,
+    for a link, which may lead to a stranger's file, and for what is no plain file, such as a pipe nobody reads."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return descriptor
 
 
 def read_json(path: Path, shape: Any = dict) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 import argparse
 from collections import Counter
 
-from bench.errors import UsageError
+from bench.errors import UsageError, printable
 from bench.room.leftovers import WHAT, leftovers, remove
 from bench.store import Store
 
@@ -22,7 +22,7 @@ def main(options: argparse.Namespace) -> int:
         what, cost = WHAT[kind]
         print(f"{kind:<12}{len(going):>7}  {amount(sum(g.bytes for g in going)):>9}  {what}; to have it again: {cost}")
         for reason, n in staying.most_common(MANY):
-            print(f"{'':<12}{n:>7}  {'':>9}  stay: {reason}")
+            print(printable(f"{'':<12}{n:>7}  {'':>9}  stay: {reason}"))
     going = [leftover for leftover in found if not leftover.kept]
     if not going:
         print("nothing to remove")

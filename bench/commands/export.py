@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.errors import UsageError
+from bench.errors import UsageError, printable
 from bench.export.selection import COLUMNS, select
 from bench.store import Store
 
@@ -18,7 +18,7 @@ def main(options: argparse.Namespace) -> int:
         listed = ", ".join(f"--{column}" for column in COLUMNS)
         raise UsageError(f"expected RUN, the id of a job, or which row of the tables: {listed}")
     selected = select(store, options.run, wishes)
-    print(f"{selected.kind} {selected.id}", flush=True)
+    say(f"{selected.kind} {selected.id}")
     from bench.export.of_job import export  # not above: it imports torch, and mistakes are told before
 
     with shown_warnings():
@@ -29,7 +29,7 @@ def main(options: argparse.Namespace) -> int:
 
 def say(text: str) -> None:
     """Print what is being done, at once."""
-    print(text, flush=True)
+    print(printable(text), flush=True)
 
 
 @contextmanager
@@ -41,4 +41,4 @@ def shown_warnings() -> Iterator[None]:
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    print(printable(f"warning: {message}"), file=sys.stderr)

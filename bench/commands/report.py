@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.commands.common import console, frames, last_plan, nothing_there, of_last_run
-from bench.errors import UsageError
+from bench.errors import UsageError, printable
 from bench.plan import Plan
 from bench.report import read_curves, read_runs, read_training, write_report
 from bench.report.frames import conform_curves
@@ -95,11 +95,11 @@ def of_results(results: Path, options: argparse.Namespace) -> Made:
 
 def _remarks(suite: Path, plan: Plan, store: Store, note: str | None, options: argparse.Namespace) -> dict[str, str]:
     if note:
-        print(note)
+        print(printable(note))
     if missing := nothing_there(plan, store):
         print(f"note: {missing}")
     if remark := of_last_run(suite, plan, options):
-        print(f"note: {plan.suite.name}: {remark}")
+        print(printable(f"note: {plan.suite.name}: {remark}"))
         return {f"last run of {plan.suite.name}": remark}
     return {}
 
@@ -113,7 +113,7 @@ def joined(sources: list[Path], results: list[Path], options: argparse.Namespace
     ]
     together = join(parts, across=options.across)
     for note in together.notes:
-        print(f"note: {note}")
+        print(printable(f"note: {note}"))
     whence = {f"joined: {part.source}": part.place for part in parts}
     notes = {f"joined, note {number}": note for number, note in enumerate(together.notes, start=1)}
     context = next((report.context for _, own, report in made if own), {})

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     tables = Tables(plan, store)
     if not options.vouched and (shown := tables.shown()) is not None:
         print(f"nothing to do: all {len(plan.jobs)} jobs of {plan.suite.name} are done")
-        print(shown, end="")
+        print(printable(shown, colours=True), end="")  # as a file says it that others may write
         last_lines(plan, store, 0, began)
         return 0
     schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def main(options: argparse.Namespace) -> int:
     plan, store, note = last_plan(options.suite, options)
     if note:
-        print(note)
+        print(printable(note))
     for remark in (of_last_run(options.suite, plan, options), nothing_there(plan, store)):
         if remark:
-            print(f"note: {remark}")
+            print(printable(f"note: {remark}"))
     view = slurm_view(plan, store)
     reader = Reader(plan, store, view, measure=True)
     standings = {id: reader.standing(id) for id in plan.jobs}
@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
         print(f"interrupted: {n} jobs: {reason}")
     skipped = Counter((f"{c.method.label} {c.target}", c.skipped) for c in plan.cells if c.skipped)
     for (what, reason), n in skipped.items():
-        print(f"skipped: {what} ({n} runs): {reason}")
+        print(printable(f"skipped: {what} ({n} runs): {reason}"))
     for id, standing in standings.items():
         if standing.state in ("failed", "skipped"):
             print(printable(f"{standing.state}: {plan.jobs[id].kind} {id}: {standing.reason}"))
@@ -83,7 +83,7 @@ def _slurm(plan: Plan, view: "View", standings: dict[str, Standing]) -> None:
         print("note: Slurm does not answer (squeue); what is queued is not known")
     for id, standing in standings.items():
         if standing.requeued:
-            print(f"pending: {plan.jobs[id].kind} {id}: {standing.reason}")
+            print(printable(f"pending: {plan.jobs[id].kind} {id}: {standing.reason}"))
     queued = Counter(standing.queue for standing in standings.values() if standing.queue and not standing.requeued)
     for reason, n in queued.items():
         print(f"queued: {n} jobs: {reason}")

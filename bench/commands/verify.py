@@ -71,7 +71,7 @@ def problems_of(table: Path, store: Store | None) -> Iterator[str]:
 def _beside_job(row: dict[str, Any], store: Store, id: str) -> Iterator[str]:
     try:
         result = store.job_dir("run", id).result()
-    except ValueError:
+    except (ValueError, OSError):
         return  # said of the job itself
     if result is None:
         yield "there is no such job"

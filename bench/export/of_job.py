@@ -141,7 +141,7 @@ def _start(store: Store, history: Line, use: str | None, say: Say) -> Source:
     step = history.run or history.start
     assert step is not None and isinstance(step.job, RunJob | StartJob)
     context = _context(store, step)
-    scores = step.result["evals"][0] if history.run is not None else None
+    scores = next(iter(step.result["evals"]), None) if history.run is not None else None
     precision = step.job.recipe.precision if isinstance(step.job, RunJob) else "fp32"
     if START_FILE in step.result["artifacts"]:
         model = load_model(store.job_dir(step.job.kind, step.id).path / START_FILE, {"spec": vars(step.job.target)})

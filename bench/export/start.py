@@ -101,8 +101,9 @@ def make(wish: Wish, *, results: Path = Path("results"), say: Say = lambda text:
     try:
         model, facts = run.starting_weights(context)
         gene = context.learngene(cell.learngene or "")
-    except (ValueError, TypeError) as error:
-        raise BenchError(f"{cell.method.use}: {error}") from None
+    except (ValueError, TypeError, LookupError) as error:
+        whose = f"{wish.learngene or 'the learngene'} lacks {error}; is it another method's?"
+        raise BenchError(f"{cell.method.use}: {whose if isinstance(error, KeyError) else error}") from None
     finally:
         context.close()
     stored = f"{gene.stored_params:,} numbers, {gene.stored_params_head:,} more for the head"

@@ -12,6 +12,7 @@ from typing import Any
 import methods
 from bench.data import DataSettings, Description, describe
 from bench.errors import UsageError
+from bench.files import mismatch, read_file
 from bench.plan import Plan, make_plan
 from bench.suite import checkpoint, load, yaml_lines
 from bench.suite.ancestor_source import own_size
@@ -24,6 +25,13 @@ from methods.vit import VitSpec
 NAME = "init"  # of the suite
 IMAGES = "images"  # stands for a data set of which nothing is known but what models see of it
 ROOT = "$IMAGES"
+NORMALISED = ([float], type(None))
+# of a config, as far as it is read
+CONFIGURED = {
+    "model_args?": {"num_heads?": int, "*": object},
+    "pretrained_cfg?": {"mean?": NORMALISED, "std?": NORMALISED, "crop_pct?": (float, type(None)), "*": object},
+    "*": object,
+}
 CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of a folder as timm and `bench export` write it
 
 
@@ -194,10 +202,14 @@ def _of_timm(name: str) -> Origin:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / CONFIG).read_text())
-        return config if isinstance(config, dict) else {}
+        config = json.loads(read_file(folder / CONFIG) or b"")
     except (OSError, ValueError, RecursionError):
         raise UsageError(f"--from {folder}: no {CONFIG} in it that can be read; expected an exported folder") from None
+    if trouble := mismatch(config, CONFIGURED):
+        raise UsageError(
+            f"--from {folder / CONFIG}: {trouble}; expected what bench export or timm's save_for_hf writes"
+        )
+    return config
 
 
 def _images(size: VitSpec | None, config: Mapping[str, Any]) -> dict[str, Any]:

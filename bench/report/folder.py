@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.files import read_json, sha256, write_json
+from bench.files import is_abandoned, read_json, sha256, temporary, write_json
 from bench.report.plots.canvas import FORMATS
 from bench.report.plots.every import PICTURES
 
@@ -21,8 +19,9 @@ PAGE = "report.html"
 OUR_PAGE = (
     b"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-"  # what no other page says
 )
-STALE = 3600.0  # seconds after which what a report was writing is a killed one's
-LEFT = re.compile(r"\.report\.[0-9a-f]{8}\.tmp|\.[^/]+\.(csv|md|tex|html|png|pdf|svg|json)\.\d+\.[0-9a-f]{8}\.tmp")
+LEFT = re.compile(
+    r"\.report(\.\d+)?\.[0-9a-f]{8}\.tmp|\.[^/]+\.(csv|md|tex|html|png|pdf|svg|json)\.\d+\.[0-9a-f]{8}\.tmp"
+)
 # what reports wrote before they had a manifest
 TABLES = "top1|top1_init|best_top1|top5|targets|cost|storage|break_even|reach|differences"
 EARLIER = re.compile(
@@ -35,11 +34,11 @@ EARLIER = re.compile(
 def staged(out: Path) -> Iterator[Path]:
     """A folder inside `out` to write a report's files to, gone in the end. What killed reports left is removed."""
     out.mkdir(parents=True, exist_ok=True)
-    for entry in list(os.scandir(out)):
-        if LEFT.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
-            _remove(Path(entry.path))
-    folder = out / f".report.{secrets.token_hex(4)}.tmp"
+    folder = temporary(out / "report")
     folder.mkdir()
+    for entry in list(os.scandir(out)):
+        if LEFT.fullmatch(entry.name) and is_abandoned(Path(entry.path), beside=folder):
+            _remove(Path(entry.path))
     try:
         yield folder
     finally:
@@ -54,7 +53,8 @@ def publish(files: list[Path], out: Path, *, ours: bool) -> list[Path]:
         wrote, and such as would not change. Raises UsageError naming all others, before anything is moved.
     """
     earlier = _earlier(out, ours=ours)
-    foreign = [path.name for path in files if _is_foreign(out / path.name, path, earlier, ours=ours)]
+    new = [*files, write_json(files[0].with_name(MANIFEST), {"files": sorted(path.name for path in files)})]
+    foreign = [path.name for path in new if _is_foreign(out / path.name, path, earlier, ours=ours)]
     if foreign:
         names = ", ".join(foreign[:8]) + (f" and {len(foreign) - 8} more" if len(foreign) > 8 else "")
         raise UsageError(

@@ -7,11 +7,12 @@ import difflib
 import json
 import math
 from collections.abc import Callable, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
-from bench.files import write_bytes
+from bench.files import read_file, write_bytes
 from bench.report.columns import CONTRACT, CURVES, RUNS, STATUSES, TRAINING, Column
 from bench.report.format import short
 
@@ -144,11 +145,13 @@ def _read(path: Path, required: list[str]) -> DataFrame:
     if path.is_dir():
         raise ReportError(f"{path}: expected a CSV file, found a folder; is it {path / 'runs.csv'}?")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file, strict=True))
-    except FileNotFoundError:
-        raise ReportError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        content = read_file(path)
+        if content is None:
+            raise ReportError(f"{path}: no such file")
+        rows = list(csv.reader(StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+    except ReportError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:
         raise ReportError(f"{path}: expected a CSV file in UTF-8, found {error}") from None
     if not rows:
         raise ReportError(f"{path}: expected a header line with the columns of runs.csv, found an empty file")

@@ -6,19 +6,18 @@ and a hidden folder that a later merge removes.
 """
 
 import os
-import secrets
 import shutil
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.files import is_abandoned, temporary
 from bench.results.verify import done_jobs, problem
 from bench.store import JobDir, Store
 
 NUMBERS = ("top1", "top5", "loss", "val_top1", "top1_init", "best_top1", "stored_params", "teacher_params")
-STAGE, STALE = ".merge.", 3600.0  # name of the hidden folder; seconds after which it is a killed process's
+STAGE = "merge"  # in the name of the hidden folder
 
 
 @dataclass
@@ -36,9 +35,12 @@ def merge(source: Store, target: Store, progress: Callable[[int], None] = lambda
     """Copy every done job of `source` that `target` has not done. `source` is only read."""
     merged = Merged()
     target.root.mkdir(parents=True, exist_ok=True)
-    _remove_stale(target)
-    stage = target.root / f"{STAGE}{secrets.token_hex(4)}.tmp"
+    stage = temporary(target.root / STAGE)
+    stage.mkdir()
     try:
+        for left in target.root.glob(f".{STAGE}.*.tmp"):
+            if is_abandoned(left, beside=stage) and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
         for number, (kind, id, folder) in enumerate(done_jobs(source), start=1):
             _merge(kind, id, folder, target, JobDir(stage / kind / id), merged)
             progress(number)
@@ -59,7 +61,12 @@ def _merge(kind: str, id: str, folder: JobDir, target: Store, copy: JobDir, merg
         if _numbers(place) != _numbers(folder):
             merged.other.append(f"{kind} {id}")
         return
-    folder.copy_whole(copy)
+    try:
+        folder.copy_whole(copy)
+    except PermissionError as error:  # of one file: the others' jobs are taken
+        merged.broken.append(f"{error.filename}: {error.strerror}")
+        shutil.rmtree(copy.path)
+        return
     if trouble := problem(kind, id, copy):
         merged.broken.append(trouble.replace(str(copy.path), str(folder.path)))
         shutil.rmtree(copy.path)
@@ -92,9 +99,3 @@ def _numbers(folder: JobDir) -> dict[str, Any]:
     except ValueError:
         return {}
     return {name: result[name] for name in NUMBERS if name in result}
-
-
-def _remove_stale(target: Store) -> None:
-    for path in target.root.glob(f"{STAGE}*.tmp"):
-        if not path.is_symlink() and time.time() - path.stat().st_mtime > STALE:
-            shutil.rmtree(path, ignore_errors=True)

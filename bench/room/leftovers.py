@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.jobs.model import KINDS
 from bench.launch.slurm.submission.record import Submission
 from bench.store import JobDir, Store
-from bench.store.job_dir import CHECKPOINT
+from bench.store.job_dir import CHECKPOINT, OWN
 
 # kind -> what it is, and what it costs to have it again
 WHAT = {
@@ -22,6 +25,11 @@ WHAT = {
     "code": ("copies of the code that no unfinished submission to Slurm names", "nothing: the next one makes its own"),
     "cache": ("what torch.compile left", "the next run compiles again: seconds to minutes for each size"),
 }
+# names that this project gives; all others, and folders that hold such, are somebody's own
+DAMAGED = re.compile(r".+\.damaged-\d{8}-\d{6}-[0-9a-f]+")
+UNUSED = re.compile(rf"\.?{re.escape(CHECKPOINT)}(\.\d+)?(\.[0-9a-f]{{8}}\.tmp)?")
+SNAPSHOT_FOLDER = re.compile(r"\.?[0-9a-f]{16}(-\d+)?(\.anew-[0-9a-f-]+)?(\.[0-9a-f]{8})?(\.gone)?")
+GONE = re.compile(r"\.(inductor|[0-9a-f]{16}.*)\.[0-9a-f]{8}\.gone")
 YOUNG = 24 * 3600.0  # seconds in which a copy of the code may belong to a submission that is not written down yet
 
 
@@ -43,8 +51,9 @@ def leftovers(store: Store) -> list[Leftover]:
         for entry in _entries(store.kind(kind)):
             if not entry.is_dir(follow_symlinks=False):
                 continue
-            if ".damaged-" in entry.name:
-                found.append(_leftover("damaged", Path(entry.path)))
+            if DAMAGED.fullmatch(entry.name):
+                others = [other.name for other in _entries(Path(entry.path)) if not OWN.fullmatch(other.name)]
+                found.append(_leftover("damaged", Path(entry.path), f"{others[0]} is no job's" if others else ""))
                 continue
             held = JobDir(Path(entry.path)).lock().holder() is not None if _locked(entry.path) else False
             working |= held
@@ -60,9 +69,9 @@ def leftovers(store: Store) -> list[Leftover]:
 def _of_job(folder: Path, held: bool) -> Iterator[Leftover]:
     """What a job's folder holds of it."""
     for entry in _entries(folder):
-        if ".damaged-" in entry.name:
+        if DAMAGED.fullmatch(entry.name) and OWN.fullmatch(entry.name):
             yield _leftover("damaged", Path(entry.path), "its job is being done" if held else "")
-        elif entry.name.lstrip(".").startswith(CHECKPOINT) and JobDir(folder).done():  # also one that was being written
+        elif UNUSED.fullmatch(entry.name) and JobDir(folder).done():  # also one that was being written
             yield _leftover("checkpoints", Path(entry.path), "its job is being done" if held else "")
 
 
@@ -75,7 +84,7 @@ def _code(store: Store) -> Iterator[Leftover]:
             if not all(any(store.job_dir(kind, id).done() for kind in KINDS) for id in jobs):
                 needed.add(os.path.realpath(submission.data["code"]))
     for entry in _entries(store.root / "code"):
-        if not entry.is_dir(follow_symlinks=False):
+        if not entry.is_dir(follow_symlinks=False) or not SNAPSHOT_FOLDER.fullmatch(entry.name):
             continue  # differences from commits, which results name
         named = os.path.realpath(entry.path) in needed
         young = time.time() - entry.stat().st_mtime < YOUNG and not entry.name.endswith(".gone")
@@ -116,10 +125,15 @@ def _leftover(kind: str, path: Path, kept: str = "") -> Leftover:
 
 
 def size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder; links are not followed."""
-    if not path.is_dir() or path.is_symlink():
-        return path.lstat().st_size
-    return sum(size(Path(entry.path)) for entry in _entries(path))
+    """Bytes of a file, or of all files in a folder, as far as they can be looked at; links are not followed."""
+    total, todo = 0, [str(path)]
+    while todo:
+        with suppress(OSError):  # it went meanwhile, or is too deep
+            one = todo.pop()
+            status = os.lstat(one)
+            total += 0 if stat.S_ISDIR(status.st_mode) else status.st_size
+            todo += [os.path.join(one, name) for name in os.listdir(one)] if stat.S_ISDIR(status.st_mode) else []
+    return total
 
 
 def _locked(folder: str) -> bool:
@@ -127,7 +141,7 @@ def _locked(folder: str) -> bool:
 
 
 def _gone(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _entries(folder) if entry.name.endswith(".gone")]
+    return [Path(entry.path) for entry in _entries(folder) if GONE.fullmatch(entry.name)]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -5,8 +5,6 @@ import errno
 import json
 import os
 import re
-import secrets
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +36,8 @@ COMMON = {
     },
     "git_dirty?": (bool, type(None)),
 }
+EPOCH = {name: (float, type(None)) for name in ("epoch", "step", "images", "loss", "lr")}
+COMMON |= {"training?": {"*": [EPOCH]}, "unmetered?": int, "head_used?": str, "vouched?": str, "normalise?": dict}
 SCORES = dict.fromkeys(("top1", "top5", "loss", "val_top1"), float)
 MEASURED = ("images", "flops", "seconds", "top1", "val_top1", "loss")
 POINT = {"epoch": float, "step": int, **{f"{name}?": (float, type(None)) for name in MEASURED}}
@@ -56,7 +56,8 @@ RESULTS: dict[str, dict[str, Any]] = {
         "init_cost": COST,
         "train_cost": COST | {"eval_seconds?": (float, type(None))},
         "teacher_params?": int,
-        "tuned?": dict,
+        "best_epoch?": (float, type(None)),
+        "tuned?": {"lr": float, "*": object},
         "evals": [POINT],
     },
 }
@@ -140,7 +141,7 @@ class JobDir:
     def open_output(self) -> int:
         """Return a descriptor of the file for what the job prints, to append to. Raises OSError, also for a link."""
         self.path.mkdir(parents=True, exist_ok=True)
-        return os.open(self.output, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o666)
+        return files.open_plain(self.output, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
 
     def started(self) -> bool:
         return self.log.exists()
@@ -176,11 +177,11 @@ class JobDir:
     def copy_artifacts(self, target: "JobDir") -> None:
         """Copy all but settings, result and lock, each in one step and with its times, which results name."""
         for path in sorted(self.path.iterdir()):
-            if is_lock(path.name) or path.name in (SETTINGS, RESULT) or not path.is_file():
+            if is_lock(path.name) or path.name in (SETTINGS, RESULT) or path.is_symlink() or not path.is_file():
                 continue
-            temporary = target.path / f".{path.name}.{secrets.token_hex(4)}.tmp"
+            temporary = files.temporary(target.path / path.name)
             try:
-                shutil.copy2(path, temporary)
+                files.copy(path, temporary)
                 os.replace(temporary, target.path / path.name)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -190,7 +191,7 @@ class JobDir:
         target.path.mkdir(parents=True)
         for path in sorted(self.path.iterdir()):
             if OWN.fullmatch(path.name) and path.name != CHECKPOINT and path.is_file() and not path.is_symlink():
-                shutil.copy2(path, target.path / path.name)
+                files.copy(path, target.path / path.name)
 
     def take(self, whole: "JobDir") -> None:
         """Move a done job's files into this folder, of which the caller holds the lock; the result comes last. What an

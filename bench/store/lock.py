@@ -176,10 +176,11 @@ class Lock:
             self.write_note()
 
     def write_note(self) -> None:
-        """Beat now. A file that is gone stays gone: then the lock was taken over."""
+        """Beat now. A file that is gone stays gone: then the lock was taken over. What is no file any more is another's
+        doing, and is not written to."""
         with self._write_lock, contextlib.suppress(OSError):
             if self.path is not None:
-                descriptor = os.open(self.path, os.O_WRONLY)
+                descriptor = files.open_plain(self.path, os.O_WRONLY)
                 content = self._content().encode()
                 try:
                     os.pwrite(descriptor, content, 0)

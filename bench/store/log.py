@@ -13,11 +13,11 @@ EVENT = {"event": str, "time?": float}
 
 
 def append(path: Path, event: str, /, **values: Any) -> None:
-    """Append one line, in one write; its folder is made if need be. Raises OSError where it cannot be written, or is a
-    link, which may lead anywhere."""
+    """Append one line, in one write; its folder is made if need be. Raises OSError where it cannot be written, or is no
+    plain file: a link may lead anywhere."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({"event": event, "time": round(time.time(), 3), **values}, default=str) + "\n"
-    descriptor = os.open(path, os.O_APPEND | os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
+    descriptor = files.open_plain(path, os.O_APPEND | os.O_CREAT | os.O_RDWR)
     try:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a line that a crash cut

@@ -70,7 +70,8 @@ def _unwrapped(name: str) -> str:
 
 def is_vit(tensors: Shapes) -> bool:
     """Whether the tensors have the names and dimensions of timm's VisionTransformer."""
-    return [len(tensors.get(name, ())) for name in CORE] == [4, 3, 2, 2] and tensors[CORE[1]][1] > 0
+    known = [tensors.get(name, ()) for name in CORE]
+    return [len(shape) for shape in known] == [4, 3, 2, 2] and all(length > 0 for shape in known for length in shape)
 
 
 def vit(path: str, heads: int | None = None) -> TimmModel:
@@ -84,7 +85,8 @@ def vit(path: str, heads: int | None = None) -> TimmModel:
         there = ", ".join(list(tensors)[:3])
         raise ValueError(f"{path} is no ViT as timm has it: expected tensors such as {', '.join(CORE)}; found {there}")
     (width, channels, patch, _), rows = tensors[CORE[0]], tensors[CORE[1]][1]
-    depth = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("blocks."))
+    blocks = {name.split(".")[1] for name in tensors if name.startswith("blocks.")}
+    depth = next(depth for depth in range(1, len(blocks) + 1) if str(depth) not in blocks)  # others are named below
     token = "cls_token" in tensors
     place = token and math.isqrt(rows) ** 2 != rows  # patches are a square
     norm = "fc_norm" if "fc_norm.weight" in tensors else "norm"

@@ -25,6 +25,9 @@ ESCAPE = "\x1b]0;owned\x07\x1b[2J"
 
 
 def test_control_characters_are_shown():
+    coloured = "\x1b[1;31ma\x1b[0m"
+    assert printable(f"{coloured}{ESCAPE}", colours=True) == f"{coloured}{printable(ESCAPE)}" != printable(coloured)
+    assert printable("", colours=True) == "" and printable(coloured).isprintable()
     assert printable(f"a\tb\n{ESCAPE}\r\u009b1m é") == "a\tb\n\\x1b]0;owned\\x07\\x1b[2J\\r\\x9b1m é"
 
 

@@ -141,3 +141,22 @@ def test_labels_of_a_webdataset_beyond_all_classes(label, tmp_path, monkeypatch)
     settings = DataSettings(name="shards", source="wds", root=str(tmp_path), img_size=8)
     with pytest.raises(DataError, match="expected a class number"):
         describe(settings)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"training": [1]}, {"training": {"a": [3]}}, {"training": {"a": [{"epoch": 1.0}]}}, {"unmetered": "x"},
+        {"best_epoch": "x"}, {"tuned": {"lr": "x"}}, {"head_used": [1]},
+    ],
+)  # fmt: skip
+def test_newer_fields_of_another_kind_are_damage(fields, tmp_path):
+    """The tables read them too: they raised, or one of them stopped the tables of all."""
+    cost = {"images": 1, "flops": 1, "seconds": 1.0}
+    scores = dict.fromkeys(("top1", "top5", "loss", "val_top1", "top1_init", "best_top1", "epochs"), 1.0)
+    result = {"cost": cost, "init_cost": cost, "train_cost": cost, "restarts": 0, "needs": [], "params": 1, "evals": []}
+    folder = JobDir(tmp_path / "jobs" / "run" / "one")
+    folder.write_result(result | scores, [])
+    assert folder.damage() is None
+    folder.write_result(result | scores | fields, [])
+    assert f"result.json: {next(iter(fields))}" in folder.damage()

@@ -1,5 +1,6 @@
 """`bench merge`, `bench verify` and `bench compare`: results that are brought together are whole, and the same."""
 
+import errno
 import json
 import os
 import shutil
@@ -165,12 +166,15 @@ def killed_at(step, source, target):
 
 def test_what_a_killed_merge_left_is_removed_later(results, tmp_path):
     target = tmp_path / "target"
-    old, young = target / ".merge.00000000.tmp", target / ".merge.00000001.tmp"
+    old, young = target / ".merge.00000000.tmp", target / f".merge.{os.getpid()}.00000001.tmp"
     for folder in (old, young):
         (folder / "run").mkdir(parents=True)
-    os.utime(old, (1, 1))
+        os.utime(folder, (1, 1))  # as after a jump of the clock: the process of the younger one lives
+    mine = target / ".merge.notes.tmp"
+    mine.mkdir()
+    os.utime(mine, (1, 1))
     merge(Store(results), Store(target))
-    assert sorted(os.listdir(target)) == [young.name, "jobs"]
+    assert sorted(os.listdir(target)) == sorted([mine.name, young.name, "jobs"])
 
 
 def test_wrong_folders(results, tmp_path, capsys):
@@ -222,6 +226,54 @@ def in_table(old, new):
     return change
 
 
+def pipe_for_table(results):
+    """Nobody writes to it: whoever waits for that waits for ever."""
+    (results / "other").mkdir()
+    os.mkfifo(results / "other" / "runs.csv")
+
+
+def test_what_was_set_aside_is_no_job(results, capsys):
+    run = run_of(results)
+    shutil.copytree(run.path, run.path.with_name(f"{run.path.name}.damaged-20260101-000000-abcd"))
+    assert tiny.bench("verify", results) == 0
+    assert "3 done jobs" in capsys.readouterr().out
+
+
+def test_a_job_that_may_not_be_read_is_named_and_the_others_are_taken(results, tmp_path, capsys, monkeypatch):
+    path, real = run_of(results).path / "log.jsonl", os.open
+
+    def refuse(name, *rest, **options):
+        if str(name) == str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(name))
+        return real(name, *rest, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert tiny.bench("merge", results, "--results", tmp_path / "target") == 1
+    said = capsys.readouterr().out
+    assert "2 jobs taken" in said and f"not taken, damaged: {path}: Permission denied" in said
+    path = run_of(results).path / "result.json"
+    assert tiny.bench("verify", results) == 1
+    said = capsys.readouterr().out
+    assert f"{path}: Permission denied" in said and "3 done jobs" in said
+
+
+def test_copies_follow_the_umask_and_no_link(tmp_path):
+    source, secret = tmp_path / "a", tmp_path / "secret"
+    secret.write_text("mine")
+    source.write_text("shared")
+    source.chmod(0o600)
+    os.utime(source, ns=(1, 2))
+    files.copy(source, tmp_path / "b")
+    new = tmp_path / "b"
+    assert new.read_text() == "shared" and new.stat().st_mtime_ns == 2
+    assert new.stat().st_mode == secret.stat().st_mode
+    source.unlink()
+    source.symlink_to(secret)  # after somebody has looked
+    with pytest.raises(OSError, match="symbolic links"):
+        files.copy(source, tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -232,6 +284,7 @@ def in_table(old, new):
         (in_table(",digits,vit,", ",letters,vit,"), "not an identity of a run on letters"),
         (in_table(",top1,", ",topp1,"), "columns are missing: top1"),
         (lambda results: shutil.rmtree(run_of(results).path), "there is no such job"),
+        (pipe_for_table, "runs.csv: expected a CSV file in UTF-8, found"),
     ],
 )
 def test_verify_finds(results, change, words, capsys):

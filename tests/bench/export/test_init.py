@@ -1,6 +1,7 @@
 """`bench init`: a start in one command, which timm loads elsewhere with the same logits."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -194,3 +195,34 @@ def test_what_cannot_be_is_told_before_anything_is_written(arguments, message, s
     assert bench("init", *(words.get(word, word) for word in arguments.split())) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+CONFIGS = {
+    "a list": [1],
+    "no mapping": {"model_args": None},
+    "a word": {"model_args": {"num_heads": "x"}},
+    "images of nothing": {"model_args": {"num_heads": 2}, "pretrained_cfg": None},
+    "a mean of one": {"model_args": {"num_heads": 2}, "pretrained_cfg": {"mean": 5}},
+    "a crop of letters": {"model_args": {"num_heads": 2}, "pretrained_cfg": {"crop_pct": "x"}},
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_a_strangers_folder_that_says_odd_things(config, tmp_path, capsys):
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert bench("init", tmp_path / "out", "--method", "weight_selection", "--from", tmp_path, "--to", "depth=1") == 2
+    assert f"{tmp_path / 'config.json'}: " in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_pipe_as_a_config_is_not_waited_for(tmp_path, capsys):
+    os.mkfifo(tmp_path / "config.json")
+    assert bench("init", tmp_path / "out", "--method", "weight_selection", "--from", tmp_path, "--to", "depth=1") == 2
+    assert "no config.json in it that can be read" in capsys.readouterr().err
+
+
+def test_a_learngene_of_another_method(tmp_path, capsys):
+    methods.Learngene({"x": torch.zeros(1)}, {}).save(tmp_path / "gene.safetensors")
+    gene = ("--learngene", tmp_path / "gene.safetensors", "--classes", 5, "--to", "depth=1")
+    assert bench("init", tmp_path / "out", "--method", "weight_selection", *gene) == 1
+    assert "gene.safetensors lacks 'ancestor'; is it another method's?" in capsys.readouterr().err

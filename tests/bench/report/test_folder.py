@@ -7,7 +7,7 @@ import time
 import pytest
 
 from bench.errors import UsageError
-from bench.files import read_json
+from bench.files import read_json, temporary
 from bench.report import write_report
 from bench.report.folder import MANIFEST, publish, staged
 from tests.bench import tiny
@@ -61,6 +61,15 @@ def test_the_suites_own_folder_needs_no_permission(results):
     assert tiny.bench("report", suite, "--results", results) == 0
     from_csv = ("report", "--from", results / "tiny" / "runs.csv", "--out", results / "tiny")
     assert tiny.bench(*from_csv) == 0
+
+
+def test_another_programs_manifest_is_kept(tmp_path, staged_files):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / MANIFEST).write_text('{"coverage": 90}')
+    with pytest.raises(UsageError, match=MANIFEST):
+        publish(staged_files("a.csv"), out, ours=False)
+    assert (out / MANIFEST).read_text() == '{"coverage": 90}' and not (out / "a.csv").exists()
 
 
 @pytest.fixture
@@ -142,8 +151,8 @@ def test_a_folder_or_a_link_of_that_name(tmp_path, staged_files):
 
 
 def test_what_killed_reports_left_is_cleared(tmp_path):
-    old = [tmp_path / ".report.0123abcd.tmp" / "runs.csv", tmp_path / ".runs.csv.4711.0123abcd.tmp"]
-    new = tmp_path / ".report.ffffffff.tmp" / "runs.csv"  # another report is at it
+    old = [tmp_path / ".report.0123abcd.tmp" / "runs.csv", tmp_path / ".runs.csv.99999999.0123abcd.tmp"]
+    new = tmp_path / ".report.99999999.ffffffff.tmp" / "runs.csv"  # another report is at it, on another machine
     mine = [tmp_path / ".notes.tmp", tmp_path / ".mine.txt.tmp"]
     for path in (*old, new, *mine):
         path.parent.mkdir(exist_ok=True)
@@ -153,7 +162,20 @@ def test_what_killed_reports_left_is_cleared(tmp_path):
         os.utime(path, (hours_ago, hours_ago))
     with staged(tmp_path) as folder:
         assert folder.parent == tmp_path
-    assert {path.name for path in tmp_path.iterdir()} == {".report.ffffffff.tmp", ".notes.tmp", ".mine.txt.tmp"}
+    assert {path.name for path in tmp_path.iterdir()} == {new.parent.name, ".notes.tmp", ".mine.txt.tmp"}
+
+
+def test_a_report_that_is_being_written_is_no_killed_one_whatever_the_clock_says(tmp_path):
+    """As where the clock has jumped by years since it began."""
+    with staged(tmp_path) as first:
+        (first / "runs.csv").write_text("")
+        beside = temporary(tmp_path / "runs.csv")  # one of its files on the way
+        beside.write_text("")
+        for path in (first / "runs.csv", beside, first):
+            os.utime(path, (1, 1))
+        with staged(tmp_path) as second:
+            assert second != first
+        assert (first / "runs.csv").exists() and beside.exists()
 
 
 def test_a_report_that_breaks_leaves_the_earlier_one(make_frames, tmp_path, monkeypatch):

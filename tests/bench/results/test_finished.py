@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 import bench.commands.run as run
+from bench import files
 from bench.results import finished
 from tests.bench.tiny import bench, write
 
@@ -35,6 +36,15 @@ def test_nothing_is_made_again_and_the_same_is_shown(rerun):
     before = {name: (path.stat().st_mtime_ns, path.read_bytes()) for name, path in tables.items()}
     assert rerun() == (first, False)
     assert before == {name: (path.stat().st_mtime_ns, path.read_bytes()) for name, path in tables.items()}
+
+
+def test_what_is_shown_again_sends_nothing_to_the_terminal_but_colours(rerun):
+    rerun()
+    kept = rerun.results / "tiny" / finished.FILE
+    shown = "\x1b[1mbold\x1b[0m \x1b]52;c;b3duZWQ=\x07\n"  # the second would write to the clipboard
+    files.write_json(kept, files.read_json(kept) | {"shown": shown})
+    lines, made = rerun()
+    assert "\x1b[1mbold\x1b[0m \\x1b]52;c;b3duZWQ=\\x07" in lines and not made
 
 
 def edit_table(results):

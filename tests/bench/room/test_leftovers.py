@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -126,3 +127,37 @@ def test_a_kill_at_any_removal_loses_nothing(store):
         assert store.job_dir("run", "done-s0-1").done()
     left = [name for name in names(store) if "lock." not in name]
     assert left == KEPT, "the last one did what those before it left"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "jobs/run/done-s0-1.damaged-20260101-000000-cd", "jobs/run/mine.damaged-and-kept", "code/my_plots",
+        "cache/old.gone", "jobs/run/done-s0-1/checkpoint.pt.mine", "jobs/run/done-s0-1/notes.damaged-by-me",
+        "jobs/run/done-s0-1/weights.damaged-20260101-000000-cd",
+    ],
+)  # fmt: skip
+def test_what_is_somebodys_own_stays(place, store):
+    """Only the name resembles one that this project gives, or a file was put beside what was set aside."""
+    folder = store.root / place
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "thesis.tex").write_text("mine")
+    for path in (folder / "thesis.tex", folder):
+        os.utime(path, (1, 1))
+    assert bench("clean", "--results", store.root, "--yes") == 0
+    assert (folder / "thesis.tex").read_text() == "mine"
+
+
+def test_the_size_of_a_folder_of_any_depth(tmp_path):
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=descriptor)
+        below = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    (tmp_path / "file").write_bytes(b"1234567")
+    try:
+        assert size(tmp_path) == 7
+    finally:
+        subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # pytest's own removal is recursive

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -285,3 +286,20 @@ class Full(io.FileIO):
 
     def write(self, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_heartbeat_writes_to_no_strangers_file(tmp_path):
+    """Who may write into the folder could put a link to a file of the holder's in place of the lock."""
+    lock = Lock(tmp_path / "job")
+    assert lock.acquire()
+    thesis = tmp_path / "thesis.tex"
+    thesis.write_text("mine")
+    lock.path.unlink()
+    lock.path.symlink_to(thesis)
+    lock.write_note()
+    assert thesis.read_text() == "mine" and not lock.held()
+    lock.path.unlink()
+    os.mkfifo(lock.path)
+    lock.write_note()  # waits for no reader
+    lock.release()
+    assert stat.S_ISFIFO((tmp_path / "job" / "lock.1").stat().st_mode)

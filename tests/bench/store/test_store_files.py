@@ -156,3 +156,23 @@ def test_a_damaged_failure_is_a_failure(tmp_path):
     folder.clear_failure()
     assert folder.failure() is None
     folder.clear_failure()
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("output.txt", lambda folder: os.close(folder.open_output())),
+        ("log.jsonl", lambda folder: folder.append_log("x")),
+    ],
+)
+def test_a_pipe_in_place_of_what_is_appended_to_is_not_waited_for(name, write, tmp_path):
+    folder, path = JobDir(tmp_path / "job"), tmp_path / "job" / name
+    write(folder)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match=name):
+        write(folder)
+    listener = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(OSError, match="not a plain file"):
+        write(folder)
+    os.close(listener)
