@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,14 @@ OWN = re.compile(
 
 
 COST = {"images": float, "flops": float, "seconds": float, "energy_joules?": (float, type(None))}
+DESCRIBED = {"*": {"bytes": int, "mtime_ns": int, "sha256": str}}
 COMMON = {
     "cost": COST,
     "restarts": int,
     "needs": [str],
-    "artifacts": {"*": {"bytes": int, "mtime_ns": int, "sha256": str}},
+    "artifacts": DESCRIBED,
+    "cleaned?": DESCRIBED,  # artifacts that `bench clean` has removed
+    "replaced?": DESCRIBED,  # of these, what was made again otherwise
     **{f"{name}?": int for name in ("peak_memory_bytes", "workers_on_device", "devices", "threads", "engine")},
     **{
         f"{name}?": str
@@ -74,6 +78,7 @@ class Contents:
     failure: bool
     lock: bool
     bytes: int = 0
+    weights: bool = True  # whether there is an artifact
 
 
 class JobDir:
@@ -107,7 +112,7 @@ class JobDir:
 
     def done(self) -> bool:
         """Tell whether there is a whole result, by its end and without reading it: what else is wrong with it, or with
-        the artifacts, `damage` tells."""
+        the artifacts, `damage` tells. One whose artifacts were removed and are needed again (`want`) is not."""
         return files.is_whole(self.path / RESULT)
 
     def contents(self, *, measure: bool = False) -> Contents:
@@ -121,7 +126,8 @@ class JobDir:
                         size += entry.stat(follow_symlinks=False).st_size if measure else 0
         except (FileNotFoundError, NotADirectoryError):
             pass
-        return Contents(bool(names), LOG in names, RESULT in names, FAILURE in names, any(map(is_lock, names)), size)
+        return Contents(bool(names), LOG in names, RESULT in names, FAILURE in names, any(map(is_lock, names)), size,
+                        any(name.endswith(".safetensors") for name in names))  # fmt: skip
 
     def failure(self) -> dict[str, Any] | None:
         """Return how the job last failed, or None where it did not."""
@@ -165,9 +171,51 @@ class JobDir:
     def write_result(self, result: dict[str, Any], artifacts: list[str]) -> None:
         """Make the job done: its result, with size and checksum of each artifact, appears in one step."""
         described = {name: files.described(self.path / name) for name in artifacts}
-        files.write_json(self.path / RESULT, result | {"artifacts": described})
+        files.write_json(self.path / RESULT, self._after_cleaning(result, described))
         self.clear_failure()
         self.checkpoint.unlink(missing_ok=True)
+
+    def clean(self, names: Collection[str]) -> None:
+        """Remove artifacts of a done job, of which the caller holds the lock. The result says so first; it stays, and
+        the job stays done, until another one needs them (`want`)."""
+        result = self.result()
+        assert result is not None
+        gone = {name: result["artifacts"][name] for name in names if name in result["artifacts"]}
+        left = {name: facts for name, facts in result["artifacts"].items() if name not in gone}
+        cleaned = result.get("cleaned", {}) | gone
+        files.write_json(self.path / RESULT, result | {"artifacts": left, "cleaned": cleaned})
+        for name in cleaned.keys() - left.keys():
+            (self.path / name).unlink(missing_ok=True)
+
+    def want(self) -> bool:
+        """Have a job that was cleaned count as not done, so that it is made again. Its result stays until then: it has
+        another end, which `done` does not take for one. Returns whether the job is to be made again."""
+        if not (self.result() or {}).get("cleaned"):
+            return False
+        lock = self.lock()
+        if not lock.acquire():
+            return True  # somebody makes it again, or cleans it
+        try:
+            text = files.read_file(self.path / RESULT) or b""
+            if (self.result() or {}).get("cleaned") and self.done():
+                files.write_bytes(self.path / RESULT, text + b"\n")
+            return not self.done()
+        finally:
+            lock.release()
+
+    def _after_cleaning(self, result: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+        """The result to write. Of a job that was cleaned and made again it is that of before, where the files are
+        equal: then nothing has changed; where they are not, it is the new one, which names what it `replaced`."""
+        try:
+            before = self.result() or {}
+        except ValueError:
+            before = {}
+        cleaned = before.pop("cleaned", {})
+        other = [name for name in cleaned if cleaned[name]["sha256"] != described.get(name, {}).get("sha256")]
+        if other:
+            self.append_log("warning", message=f"made again, {', '.join(other)} is not what bench clean had removed")
+            return result | {"artifacts": described, "replaced": cleaned}
+        return (before if cleaned else result) | {"artifacts": described}
 
     def write_described(self, result: dict[str, Any]) -> None:
         """Make the job done by a result that describes its artifacts already, as that of the job it was copied from."""
