@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def needed(store: Store) -> Needed:
         try:
             for job in jobs_of(folder):
                 found.add(store, job, f"suite {folder.name} is not done")
+                found.jobs |= dict.fromkeys(read_as_files(store, job), f"suite {folder.name} reads it as a file")
         except (BenchError, OSError, ValueError) as error:
             line = str(error).splitlines()[0]
             found.unknown = f"what suite {folder.name} needs is not known: {line}"
@@ -50,6 +52,13 @@ def needed(store: Store) -> Needed:
             if folder_of_job.contents().lock and folder_of_job.lock().holder() is not None:
                 found.jobs |= dict.fromkeys(taken_by(store, kind, id), "a job that is being done needs it")
     return found
+
+
+def read_as_files(store: Store, job: Job) -> list[str]:
+    """The jobs of this folder whose files a suite names: a checkpoint, or a learngene that is there already."""
+    jobs = Path(os.path.realpath(store.root / "jobs"))
+    files = [Path(os.path.realpath(value)) for value in job.local.values() if isinstance(value, str)]
+    return [file.parent.name for file in files if file.is_relative_to(jobs)]
 
 
 def jobs_of(folder: Path) -> list[Job]:

@@ -16,6 +16,7 @@ from typing import Any
 from bench import files
 from bench.store import log
 from bench.store.lock import Lock, is_lock
+from bench.store.shapes import FAILED, RESULTS
 
 SETTINGS, LOG, RESULT, FAILURE = "settings.json", "log.jsonl", "result.json", "failure.json"
 CHECKPOINT, OUTPUT = "checkpoint.pt", "output.txt"
@@ -24,47 +25,6 @@ OWN = re.compile(
     r"\.?(settings\.json|log\.jsonl|result\.json|failure\.json|checkpoint\.pt|output\.txt|\w+\.safetensors)"
     r"(\.\d+)?(\.[0-9a-f]{8}\.tmp)?(\.damaged-[0-9a-f-]+)?"
 )
-
-
-COST = {"images": float, "flops": float, "seconds": float, "energy_joules?": (float, type(None))}
-DESCRIBED = {"*": {"bytes": int, "mtime_ns": int, "sha256": str}}
-COMMON = {
-    "cost": COST,
-    "restarts": int,
-    "needs": [str],
-    "artifacts": DESCRIBED,
-    "cleaned?": DESCRIBED,  # artifacts that `bench clean` has removed
-    "replaced?": DESCRIBED,  # of these, what was made again otherwise
-    **{f"{name}?": int for name in ("peak_memory_bytes", "workers_on_device", "devices", "threads", "engine")},
-    **{
-        f"{name}?": str
-        for name in ("device", "git_sha", "torch", "timm", "started_at", "device_name", "host", "python")
-    },
-    "git_dirty?": (bool, type(None)),
-}
-SCORES = dict.fromkeys(("top1", "top5", "loss", "val_top1"), float)
-MEASURED = ("images", "flops", "seconds", "top1", "val_top1", "loss")
-POINT = {"epoch": float, "step": int, **{f"{name}?": (float, type(None)) for name in MEASURED}}
-# what results say, by the kind of job (see `files.mismatch`)
-RESULTS: dict[str, dict[str, Any]] = {
-    "ancestor": COMMON | SCORES | {"params": int, "classes": (str, type(None)), "spec?": dict, "timm_model?": str},
-    "learngene": COMMON | {"stored_params": int, "stored_params_head?": int, "stored_bytes": int},
-    "start": COMMON | {"teacher_params": int},
-    "run": COMMON
-    | SCORES
-    | {
-        "params": int,
-        "epochs": float,
-        "top1_init": float,
-        "best_top1": float,
-        "init_cost": COST,
-        "train_cost": COST | {"eval_seconds?": (float, type(None))},
-        "teacher_params?": int,
-        "tuned?": dict,
-        "evals": [POINT],
-    },
-}
-FAILED = {"error": str, "kind?": str, "time?": float, "traceback?": str}
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,15 @@ def test_a_suite_that_cannot_be_read_keeps_all_but_what_only_runs_have(results):
     assert why["run"] == ""
 
 
+def test_what_a_suite_names_as_a_file_stays(results, tmp_path):
+    (learngene,) = results.glob("jobs/learngene/*/*.safetensors")
+    path = suite(tmp_path, "reader")
+    path.write_text(path.read_text().replace("train: {epochs: 1}}", f"learngene: {learngene}}}"))
+    assert bench("run", path, "--launcher", "inline", "--results", results) == 0
+    why = {left.path: left.kept for left in artifacts(Store(results), ["learngenes"])}
+    assert why[learngene] == "suite reader reads it as a file" and len(why) == 2
+
+
 def test_what_somebody_uses_or_another_user_owns_stays(results, monkeypatch):
     store = Store(results)
     (id,) = store.ids("learngene")
