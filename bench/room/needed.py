@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,21 +32,15 @@ class Needed:
 def needed(store: Store) -> Needed:
     """By the suites that `bench run` kept, by what waits in Slurm, and by what is being done."""
     found = Needed()
-    for folder in sorted(path for path in store.root.iterdir() if (path / "suite.yaml").is_file()):
+    for folder in sorted(path for path in store.root.iterdir() if path.is_dir()):
         try:
-            for job in jobs_of(folder):
+            for job in jobs_of(folder) if (folder / "suite.yaml").is_file() else ():
                 found.add(store, job, f"suite {folder.name} is not done")
                 found.jobs |= dict.fromkeys(read_as_files(store, job), f"suite {folder.name} reads it as a file")
+            for job in submitted(store, folder.name):
+                found.add(store, job, "a submission to Slurm is not done")
         except (BenchError, OSError, ValueError) as error:
-            line = str(error).splitlines()[0]
-            found.unknown = f"what suite {folder.name} needs is not known: {line}"
-        for submission in Submission.all(store, folder.name):
-            for array, kept_array in enumerate(submission.data["arrays"]):
-                for index, ids in enumerate(kept_array["groups"]):
-                    if all(any(store.job_dir(kind, id).done() for kind in KINDS) for id in ids):
-                        continue
-                    for job in submission.group(array, index)[0]:
-                        found.add(store, job, "a submission to Slurm is not done")
+            found.unknown = f"what suite {folder.name} needs is not known: {str(error).splitlines()[0]}"
     for kind in KINDS:
         for id in store.ids(kind):
             folder_of_job = store.job_dir(kind, id)
@@ -54,10 +49,20 @@ def needed(store: Store) -> Needed:
     return found
 
 
+def submitted(store: Store, suite: str) -> Iterator[Job]:
+    """The jobs of what was submitted to Slurm for a suite, but for parts that are done."""
+    for submission in Submission.all(store, suite):
+        for array, kept_array in enumerate(submission.data["arrays"]):
+            for index, ids in enumerate(kept_array["groups"]):
+                if not all(any(store.job_dir(kind, id).done() for kind in KINDS) for id in ids):
+                    yield from submission.group(array, index)[0]
+
+
 def read_as_files(store: Store, job: Job) -> list[str]:
     """The jobs of this folder whose files a suite names: a checkpoint, or a learngene that is there already."""
     jobs = Path(os.path.realpath(store.root / "jobs"))
-    files = [Path(os.path.realpath(value)) for value in job.local.values() if isinstance(value, str)]
+    paths = [value for value in job.local.values() if isinstance(value, str) and os.sep in value]
+    files = [Path(os.path.realpath(path)) for path in paths]
     return [file.parent.name for file in files if file.is_relative_to(jobs)]
 
 

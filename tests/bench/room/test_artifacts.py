@@ -11,11 +11,14 @@ from bench.commands import clean
 from bench.launch.launchers import Request, launch
 from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
+from bench.launch.slurm.submission.groups import make_arrays
+from bench.launch.slurm.submission.record import Submission
 from bench.plan import make_plan
 from bench.room import leftovers as module
 from bench.room.leftovers import artifacts
 from bench.store import JobDir, Store
 from bench.suite import load
+from bench.suite.slurm import Slurm
 from tests.bench.export.killed import killed_everywhere
 from tests.bench.tiny import bench
 
@@ -133,6 +136,13 @@ def test_what_a_suite_names_as_a_file_stays(results, tmp_path):
     assert bench("run", path, "--launcher", "inline", "--results", results) == 0
     why = {left.path: left.kept for left in artifacts(Store(results), ["learngenes"])}
     assert why[learngene] == "suite reader reads it as a file" and len(why) == 2
+
+
+def test_what_waits_in_slurm_keeps_what_it_needs(results, tmp_path):
+    plan, store = make_plan(load(suite(tmp_path, "second", "[0, 1]"))), Store(results)
+    Submission.new(plan, store, make_arrays(plan.jobs, Slurm(), {}, 1000), tmp_path, "DIGEST", [])
+    (left,) = artifacts(store, ["learngenes"])
+    assert left.kept == "a submission to Slurm is not done"
 
 
 def test_what_somebody_uses_or_another_user_owns_stays(results, monkeypatch):

@@ -1,8 +1,10 @@
 """`bench track`, with a tracker that needs no package: during and after, twice, and killed in between."""
 
 import os
+import re
 import threading
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,17 @@ def test_all_jobs_of_the_suite_once(command, tmp_path, capsys):
     assert f"{len(first)} points added, to 4 jobs" in capsys.readouterr().out
     assert bench(*command) == 0 and module.written(out) == first
     assert "0 points added, to 0 jobs" in capsys.readouterr().out
+
+
+def test_the_page_lists_the_series(command, tmp_path):
+    assert bench(*command) == 0
+    page = (Path(__file__).parents[3] / "docs" / "track.md").read_text()
+    listed = set(re.findall(r"`(\S+/\S+)`", page.partition("## What is told")[2].partition("##")[0]))
+    told = {line["series"] for line in module.written(tmp_path / "out")}
+    fits = {"ancestor", "aux", "scalers", "run"}
+    told = {f"FIT/{name}" if fit in fits else f"{fit}/..." if fit == "result" else f"{fit}/{name}"
+            for fit, _, name in (series.partition("/") for series in told)}  # fmt: skip
+    assert told == listed
 
 
 def test_a_job_that_gained_rows_gets_these_alone(command, tmp_path):

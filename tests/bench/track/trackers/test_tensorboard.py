@@ -10,9 +10,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import metadata
 
 from bench.errors import BenchError
+from bench.store import JobDir
 from bench.track.record import Point, Record
 from bench.track.replay import Replay
 from bench.track.trackers import open_tracker
+from tests.bench.tiny import bench
 
 ID = "wave-L3-d16-digits-s0-0123456789ab"
 POINTS = [Point("run/loss", step, 1 / step, 1000.0 + step, fixed=False) for step in (1, 2, 3)]
@@ -77,3 +79,24 @@ def test_a_label_that_is_called_otherwise_does_not_make_it_new(tmp_path):
     """The same job in another suite, which calls it by another name."""
     brought(tmp_path, RECORD)
     assert brought(tmp_path, replace(RECORD, name="theirs-L3-0123456789ab")) == 0
+
+
+def test_the_command_on_real_results(tiny, tmp_path):
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert bench("track", *tiny, "--to", "tensorboard", "--out", out) == 0
+    (run,) = (out / "run").iterdir()
+    series, _ = shown(run)
+    result = JobDir(tmp_path / "r" / "jobs" / "run" / read_back(out, run)).result()
+    assert [(step, value) for step, value, _ in series["run/epoch_loss"]] == [
+        (point["step"], pytest.approx(point["loss"], rel=1e-6)) for point in result["training"]["run"]
+    ]
+    assert [step for step, *_ in series["eval/top1"]] == [point["step"] for point in result["evals"]]
+    assert series["result/top1"][0][1] == pytest.approx(result["top1"], rel=1e-6)
+    assert {path.name for path in out.iterdir()} == {"ancestor", "learngene", "start", "run", "track.json"}
+
+
+def read_back(out, folder):
+    """The identity of the job that a folder is of: the hash at its end."""
+    (path,) = (out.parent / "r" / "jobs" / "run").glob(f"*-{folder.name.rpartition('-')[2]}")
+    return path.name
