@@ -14,6 +14,7 @@ A suite file becomes a table in one direction. The folders, in the order of that
     results/    states of jobs, rows of runs.csv
     report/     from runs.csv to tables, pictures and the page; imports nothing that computes
     export/     models out: folders that timm loads, of what jobs left and of starts made on the spot
+    track/      results and logs, replayed into TensorBoard and the like: one module for each tool
     room/       what a results folder holds that nobody misses
     commands/   one module for each command; doctor/ and probe/ look at the machine; api and notebook are for notebooks
     console/    where commands and workers begin: the project's own packages first, the working directory last

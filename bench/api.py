@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ from torch import Tensor, nn
 
 from bench.data import Dataset, DataSettings, Description
 from bench.data.memory import TensorSplit
+from bench.launch.devices import why_none
 from bench.notebook import frame, plan, run
 from bench.recipes.recipe import Recipe
 from bench.store.nowhere import Nowhere
 from bench.train.cost import Cost, total
 from bench.train.lab import JobLab
 from bench.train.session import Session
+from bench.worker.process import choose_device
 from methods.vit import VitSpec, spec_of
 
 if TYPE_CHECKING:
@@ -49,10 +52,10 @@ def lab(
     recipe: of what methods train, as `train:` of a suite, such as {"epochs": 5, "batch_size": 64}.
     classes: their names in label order; a head transfers only between equal ones. Default: "0", "1", ...
     mean, std: per channel, of values in 0..1, that images are, or were, normalised by; default 0 and 1.
-    device: default: a GPU where there is one.
-    Raises ValueError for images or labels that cannot be trained on.
+    device: default: a GPU; where there is none the CPU, with a warning that says why ("cpu" says that it is meant).
+    Raises ValueError for images or labels that cannot be trained on, BenchError for a GPU that torch cannot use.
     """
-    on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    on = torch.device(device) if device is not None else _device()
     data = _dataset(train, val, classes, mean, std, on)
     if targets is None:
         targets = [spec_of(teacher)] if teacher is not None else []
@@ -123,6 +126,13 @@ class Lab(JobLab):
             return super().fit(module, name=name, recipe=recipe, **options)
         finally:
             self.session.done.pop(name, None)  # kept for a job that resumes
+
+
+def _device() -> torch.device:
+    chosen = choose_device("auto")
+    if chosen == "cpu":
+        warnings.warn(f"this Lab computes on the CPU: {why_none()}; device='cpu' says that it is meant", stacklevel=3)
+    return torch.device(chosen)
 
 
 def _dataset(

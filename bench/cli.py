@@ -149,7 +149,8 @@ def parser() -> argparse.ArgumentParser:
 
     _export(command("export", "a model or learngene of a job, as a folder that timm loads", suites=None))
     _init(command("init", "the starting weights of a target, by a method, without a suite", suites=None))
-    _clean(command("clean", "what of the results can go without any training; --yes removes it", suites=None))
+    _track(command("track", "show logs and results in TensorBoard, Weights & Biases or MLflow"))
+    _clean(command("clean", "what of the results can go, and its price; --yes removes it", suites=None))
 
     command("schema", "print the JSON schema of suite files, for editors", suites=None)
     top.epilog = f"{_grouped(summaries)}\n{EPILOG}"
@@ -201,9 +202,16 @@ def _init(sub: argparse.ArgumentParser) -> None:
                      help="where what is trained is kept; default: results")  # fmt: skip
 
 
+def _track(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--to", required=True, metavar="TRACKER", help="tensorboard, wandb or mlflow")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="default: track/TRACKER in the suite's folder")
+    sub.add_argument("--follow", action="store_true", help="go on until no job is left to do")
+    sub.add_argument("--force", action="store_true", help="write into a folder that has other files, which stay")
+
+
 def _clean(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--what", action="append", choices=("checkpoints", "damaged", "code", "cache"),
-                     help="only this, also several times; default: all")  # fmt: skip
+    sub.add_argument("--what", action="append", help="only this, also several times; default: all but the last two",
+                     choices=("checkpoints", "damaged", "code", "cache", "weights", "learngenes"))  # fmt: skip
     sub.add_argument("--yes", action="store_true", help="remove it; without, it is only listed")
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from methods.base import HEAD, MOSTLY_DECLARED, Initializer, Lab, Learngene, fill
+from methods.base import HEAD, MOSTLY_DECLARED, Initializer, Lab, Learngene
 from methods.parts.templates import MATRICES
 from methods.parts.weights import check_choices, fresh_vit, generator
 from methods.vit import VitSpec, mismatch, spec_of
@@ -113,8 +113,7 @@ class Fine(Initializer):
             if lab is None:
                 raise ValueError("fine trains singular values: initialize needs a lab, or steps 0")
             self.fit_values(model, lab, head)
-        tensors = {name: t for name, t in model.materialize().items() if head or name not in HEAD}
-        fill(target, tensors, fresh=() if head else HEAD)
+        model.give(target, head=head)
 
     def before_training(self, spec: VitSpec, learngene: Learngene, lab: Lab | None, head: bool) -> RuledVit:
         """The target under the rule, U and V frozen, with its values at their start."""
@@ -135,11 +134,7 @@ class Fine(Initializer):
 
     def fit_values(self, model: RuledVit, lab: Lab, head: bool) -> None:
         """Train what belongs to this size, everything that is stored being frozen."""
-        own = [*model.trained, *model.skeleton.blocks.parameters()]
-        own += [] if head else model.skeleton.head.parameters()
-        model.requires_grad_(False)
-        for parameter in own:
-            parameter.requires_grad_(True)
+        own = model.freeze_all_but(model.trained, head=head)
         few = {"steps": self.steps, "lr": self.sigma_lr, "warmup_epochs": 0.0, "compile": False}
         recipe: dict[str, Any] = {**self.train, **few}
         lab.fit(model.to(lab.device), name="values", recipe=recipe, loss="ce", params=own)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from methods.base import HEAD, Initializer, Lab, Learngene, fill
+from methods.base import HEAD, Initializer, Lab, Learngene
 from methods.parts.weights import check_choices, fresh_vit, generator, named_as_in, under
 from methods.vit import VitSpec, mismatch, spec_of
 
@@ -83,8 +83,7 @@ class Ligo(Initializer):
                 raise ValueError("ligo trains its maps: initialize needs a lab, or steps 0")
             recipe = {**self.train, "steps": self.steps, "warmup_epochs": 0.0, "compile": False}
             lab.fit(model.to(lab.device), name="maps", recipe=recipe, loss="ce")
-        tensors = {name: t for name, t in model.materialize().items() if head or name not in HEAD}
-        fill(target, tensors, fresh=() if head else HEAD)
+        model.give(target, head=head)
 
     def start(self, ancestor: VitSpec, spec: VitSpec, small: dict[str, Tensor], lab: Lab | None) -> RuledVit:
         """The target as maps of the frozen `small` net, before they are trained."""

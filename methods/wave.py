@@ -183,8 +183,7 @@ class Wave(Initializer):
             if lab is None:
                 raise ValueError("wave trains scalers: initialize needs a lab, or scaler_steps 0")
             how.fit_scalers(model, lab, head)
-        tensors = {name: t for name, t in model.materialize().items() if head or name not in HEAD}
-        fill(target, tensors, fresh=() if head else HEAD)
+        model.give(target, head=head)
 
     def start(self, spec: VitSpec, learngene: Learngene, lab: Lab | None, head: bool) -> TemplatedVit:
         """The target under the rule of the learngene, before its scalers are trained."""
@@ -220,11 +219,7 @@ class Wave(Initializer):
 
     def fit_scalers(self, model: TemplatedVit, lab: Lab, head: bool) -> None:
         """Train what belongs to this size, templates and everything else stored being frozen."""
-        own = [*model.scalers.parameters(), *model.skeleton.blocks.parameters()]
-        own += [] if head else model.skeleton.head.parameters()
-        model.requires_grad_(False)
-        for parameter in own:
-            parameter.requires_grad_(True)
+        own = model.freeze_all_but(model.scalers.parameters(), head=head)
         few = {"steps": self.scaler_steps, "lr": self.scaler_lr, "warmup_epochs": 0.0, "compile": False}
         recipe: dict[str, Any] = {**self.train, **self.scaler_train, **few}
         if self.scaler_kl:

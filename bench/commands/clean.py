@@ -1,10 +1,11 @@
-"""`bench clean`: what of a results folder can go at the cost of no training, and with `--yes` that it goes."""
+"""`bench clean`: what of a results folder can go, and with `--yes` that it goes; unasked, what costs no training."""
 
 import argparse
 from collections import Counter
 
+from bench.commands.plan import duration
 from bench.errors import UsageError, printable
-from bench.room.leftovers import WHAT, leftovers, remove
+from bench.room.leftovers import DEAR, WHAT, Leftover, artifacts, leftovers, remove
 from bench.store import Store
 
 MANY = 3  # reasons to stay that are listed of each kind
@@ -15,11 +16,14 @@ def main(options: argparse.Namespace) -> int:
     if not (store.root / "jobs").is_dir():
         raise UsageError(f"--results {store.root}: there are no jobs; expected a results folder")
     chosen = options.what or list(WHAT)
-    found = [leftover for leftover in leftovers(store) if leftover.kind in chosen]
+    dear = [kind for kind in chosen if kind in DEAR]
+    found = list(artifacts(store, dear))
+    if len(dear) < len(chosen):
+        found += [leftover for leftover in leftovers(store) if leftover.kind in chosen]
     for kind in chosen:
         going = [leftover for leftover in found if leftover.kind == kind and not leftover.kept]
         staying = Counter(leftover.kept for leftover in found if leftover.kind == kind and leftover.kept)
-        what, cost = WHAT[kind]
+        what, cost = WHAT[kind] if kind in WHAT else (DEAR[kind][0], cost_of(going))
         print(f"{kind:<12}{len(going):>7}  {amount(sum(g.bytes for g in going)):>9}  {what}; to have it again: {cost}")
         for reason, n in staying.most_common(MANY):
             print(printable(f"{'':<12}{n:>7}  {'':>9}  stay: {reason}"))
@@ -35,6 +39,15 @@ def main(options: argparse.Namespace) -> int:
     if len(gone) < len(going):
         print(f"{len(going) - len(gone)} stay: somebody does their jobs now")
     return 0
+
+
+def cost_of(going: list[Leftover]) -> str:
+    """What making them again would take: a job that has several files is made once."""
+    jobs = {leftover.path.parent: leftover for leftover in going}.values()
+    if not jobs:
+        return "-"
+    seconds, flops = sum(job.seconds for job in jobs), sum(job.flops for job in jobs)
+    return f"{flops:.1e} FLOPs, {duration(seconds)} where they were made"
 
 
 def amount(size: int) -> str:

@@ -10,6 +10,7 @@ from bench.jobs import Job
 from bench.plan import Plan, each_kind
 from bench.plan.controls import proposals
 from bench.results import data_record, earlier, weights
+from bench.results.cleaned import made_again
 from bench.results.rows import Reader
 
 MANY = 30  # sizes, or reasons, beyond which a list is cut
@@ -26,11 +27,15 @@ def main(options: argparse.Namespace) -> int:
     warn_of_other_suite(plan, store, options.suite, "bench run would replace them")
     reader = Reader(plan, store)
     done = {id for id in plan.jobs if reader.result(id)}
+    again = made_again(plan.jobs.values(), done.__contains__, lambda job: reader.result(job.id))
+    done -= {job.id for job in again}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
     _data(plan)
     for said in (earlier.note(plan, store), weights.note(plan, store)):
         if said:
             print(f"{said}\n")
+    for job in again:
+        print(f"note: {job.kind} {job.id} is made again: bench clean removed its files, which are needed")
     _sizes(plan)
     _runs(plan, done)
     _jobs(plan, done, reader)

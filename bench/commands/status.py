@@ -42,6 +42,10 @@ def main(options: argparse.Namespace) -> int:
             print(printable(f"{standing.state}: {plan.jobs[id].kind} {id}: {standing.reason}"))
         if standing.state == "failed":
             print(f"  log: {store.job(plan.jobs[id]).log}")
+    if reader.cleaned:
+        print(
+            f"cleaned: {len(reader.cleaned)} done jobs have no file any more; one that a job to do needs is made again"
+        )
     if reader.bytes:
         print(f"size: {amount(reader.bytes)} in the folders of these jobs; bench clean tells what can go")
     return 0

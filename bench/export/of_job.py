@@ -22,7 +22,7 @@ from bench.export.line import Done, Line, line
 from bench.export.selection import Selected, tables
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.inputs import MethodInput
-from bench.jobs.model import LEARNGENE_FILE, START_FILE, WEIGHTS_FILE
+from bench.jobs.model import ANCESTOR_FILE, LEARNGENE_FILE, START_FILE, WEIGHTS_FILE
 from bench.jobs.parts.artifacts import ArtifactDamaged, load_model
 from bench.jobs.parts.context import Context
 from bench.jobs.run import RunJob
@@ -92,6 +92,7 @@ def _learngene(store: Store, history: Line, out: Path) -> str:
     if step is None:
         raise UsageError("its learngene is not there any more, or is damaged; bench run makes it again")
     result = step.result
+    _require_file(step, LEARNGENE_FILE)
     with folder.written(out, {"what": "learngene", "jobs": card.sources(history)}) as place:
         shutil.copyfile(store.job_dir("learngene", step.id).path / LEARNGENE_FILE, place / LEARNGENE_FILE)
         if files.sha256(place / LEARNGENE_FILE) != result["artifacts"][LEARNGENE_FILE]["sha256"]:
@@ -105,6 +106,15 @@ def _learngene(store: Store, history: Line, out: Path) -> str:
         usage = _usage_of_learngene(history.method, out)
         (place / card.FILE).write_text(card.card(step.id, rows, usage, language="bash"), encoding="utf-8")
     return usage
+
+
+def _require_file(step: Done, name: str) -> None:
+    """Raise BenchError where `bench clean` has removed a file of a job."""
+    if name in step.result.get("cleaned", {}):
+        raise BenchError(
+            f"{step.job.kind} {step.id}: bench clean removed its {name}; bench run makes it again for a job that needs "
+            "it, and in any case where the folder of this job is removed"
+        )
 
 
 def _usage_of_learngene(method: MethodInput | None, out: Path) -> str:
@@ -121,6 +131,7 @@ def _only_ancestor(history: Line) -> Done:
 
 def _ancestor(store: Store, history: Line, use: str | None, say: Say) -> Source:
     (step,) = history.ancestors
+    _require_file(step, ANCESTOR_FILE)
     context = _context(store, step)
     return Source(context.ancestor(step.id), step, context, step.result)
 
@@ -128,6 +139,7 @@ def _ancestor(store: Store, history: Line, use: str | None, say: Say) -> Source:
 def _end(store: Store, history: Line, use: str | None, say: Say) -> Source:
     step = history.run
     assert step is not None and isinstance(step.job, RunJob)
+    _require_file(step, WEIGHTS_FILE)
     if WEIGHTS_FILE not in step.result["artifacts"]:
         way = f"keep_weights: end in the suite, remove {store.job_dir('run', step.id).path} and run it again"
         raise UsageError(f"run {step.id} kept no weights; expected {way}; its start can be had without: --what start")
@@ -146,6 +158,8 @@ def _start(store: Store, history: Line, use: str | None, say: Say) -> Source:
     if START_FILE in step.result["artifacts"]:
         model = load_model(store.job_dir(step.job.kind, step.id).path / START_FILE, {"spec": vars(step.job.target)})
         return Source(model, step, context, scores, precision)
+    if isinstance(step.job, StartJob):
+        _require_file(step, START_FILE)
     assert isinstance(step.job, RunJob)
     if step.job.method is not None:
         require_code(step.job.method, use)

@@ -41,6 +41,11 @@ class JobDescription(ABC):
     def needed_jobs(self) -> list[str | None]:
         """Identities of the jobs that must be done before; None for those that there are not."""
 
+    @property
+    def files_taken(self) -> tuple[str, ...]:
+        """Of the needed jobs those whose files the work takes; of the others it reads the numbers."""
+        return tuple(need for need in self.needed_jobs() if need)
+
     def local_settings(self) -> dict[str, Any]:
         """What a worker needs besides."""
         return {"teacher": self.teacher}

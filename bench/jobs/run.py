@@ -79,6 +79,10 @@ class RunJob(JobDescription):
         trials = [run for runs in (self.candidates | self.widens).values() for run in runs]
         return [self.start or self.learngene, self.teacher, *trials]
 
+    @property
+    def files_taken(self) -> tuple[str, ...]:
+        return tuple(id for id in (self.start or self.learngene, *self.models_used) if id)
+
     def local_settings(self) -> dict[str, Any]:
         method = self.method.local() if self.method is not None else {}
         return super().local_settings() | {"keep_weights": self.keep_weights} | method

@@ -38,7 +38,10 @@ class Progress:
         self.began, self.last = time.monotonic(), 0.0
         self.live: Live | None = None
         self.wants_live = sys.stdout.isatty() if live is None else live
-        self.total = sum(e.units for e in schedule.entries.values())
+        self.units = {id: e.units for id, e in schedule.entries.items() if e.trains}
+        self.units = self.units or dict.fromkeys(
+            schedule.entries, 1.0
+        )  # what trains nothing tells no speed of the rest
         self.before = self.units_done()
         self.rows: dict[str, set[str]] = defaultdict(set)  # what is shared, then the runs of each method
         for kind, jobs in each_kind(plan):
@@ -118,21 +121,26 @@ class Progress:
         return self.schedule.store.job(job).lock().holder() or {}
 
     def units_done(self) -> float:
-        done = sum(e.units for e in self.schedule.entries.values() if e.state in ("done", "failed", "skipped"))
-        for entry in self.schedule.entries.values():
-            if entry.state == "running":
-                note = self.note(entry.job)
-                if note.get("total"):
-                    done += entry.units * note["step"] / note["total"]
+        """The estimated training that is done, partly done jobs included; where nothing trains, the number of jobs."""
+        done = 0.0
+        for id, units in self.units.items():
+            entry = self.schedule.entries[id]
+            if entry.state == "done":
+                done += units
+            elif entry.state == "running" and (note := self.note(entry.job)).get("total"):
+                done += units * note["step"] / note["total"]
         return done
 
     def time_left(self) -> str:
-        """From the share of the estimated work that is done, partly done jobs included."""
+        """From the estimated training that is done here and what is to do; what failed or is skipped is neither."""
+        entries = self.schedule.entries
+        if not any(entries[id].open for id in self.units):
+            return "only jobs without training left" if self.schedule.open else "none left"
         elapsed, done = time.monotonic() - self.began, self.units_done()
-        gained = done - self.before
-        if gained <= 0 or elapsed < 2:
+        total = sum(units for id, units in self.units.items() if entries[id].open or entries[id].state == "done")
+        if (gained := done - self.before) <= 0 or elapsed < 2:
             return "time left unknown"
-        return f"about {_duration(elapsed * (self.total - done) / gained)} left"
+        return f"about {_duration(elapsed * (total - done) / gained)} left"
 
 
 def _duration(seconds: float) -> str:

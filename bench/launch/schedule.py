@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bench.jobs import KINDS, Job, estimated_flops, model
+from bench.results.cleaned import made_again
 from bench.store import Store
 from bench.worker.outcome import Outcome
 
@@ -31,6 +32,10 @@ class Entry:
     @property
     def open(self) -> bool:
         return self.state in OPEN
+
+    @property
+    def trains(self) -> bool:
+        return self.units > 1  # FLOPs; what does not train has one, to be in an order
 
 
 class Schedule:
@@ -58,6 +63,7 @@ class Schedule:
         for entry in self.entries.values():
             entry.state = self._look(entry)
             self.counts[entry.state] += 1
+        self._want_again()
         for entry in self.entries.values():
             for id in entry.job.needs:
                 self._wait(entry, id)
@@ -72,6 +78,15 @@ class Schedule:
             self.warn(f"warning: {trouble}; {kept}")
             return "pending"
         return "done" if folder.done() else "pending"
+
+    def _want_again(self) -> None:
+        """What was cleaned and is needed now is to do."""
+        jobs = [entry.job for entry in self.entries.values()]
+        done = [id for id, entry in self.entries.items() if entry.state == "done"]
+        for job in made_again(jobs, set(done).__contains__, lambda job: self.store.job(job).result()):
+            if self.store.job(job).want():
+                self.warn(f"note: {job.kind} {job.id} is made again: bench clean removed its files, which are needed")
+                self._set(self.entries[job.id], "pending")
 
     def _wait(self, entry: Entry, id: str) -> None:
         if self.entries[id].state != "done":
@@ -134,7 +149,12 @@ class Schedule:
     def _remake(self, entry: Entry, outcome: Outcome) -> None:
         """What the job needs turned out damaged: do that again first."""
         self.warn(f"warning: {outcome.message}; it is made again")
-        broken = self.entries[outcome.damaged[1]]  # type: ignore[index]
+        assert outcome.damaged is not None
+        self.store.job_dir(*outcome.damaged).want()
+        broken = self.entries.get(outcome.damaged[1])
+        if broken is None:  # this schedule is of a part of the suite's jobs
+            self.finish(entry.job.id, Outcome("failed", f"{outcome.message}; run the suite again", kind="error"))
+            return
         self._set(entry, "pending")
         if broken.state == "done":
             self._set(broken, "pending")

@@ -15,7 +15,8 @@ from bench.plan import Plan, RunCell
 from bench.results.earlier import fingerprint_of
 from bench.results.states import Reader
 from bench.store import Store, log
-from bench.store.job_dir import LOG, POINT
+from bench.store.job_dir import LOG
+from bench.store.shapes import POINT
 from bench.suite import Suite
 from bench.train.cost import Cost
 

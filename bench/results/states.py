@@ -47,6 +47,9 @@ class Reader:
 
     def __init__(self, plan: Plan, store: Store, scheduler: Scheduled | None = None, *, measure: bool = False) -> None:
         self.plan, self.store, self.scheduler, self.measure, self.bytes = plan, store, scheduler, measure, 0
+        self.cleaned: list[
+            str
+        ] = []  # done jobs without the file that others take, of those whose standing was asked for
         self._results: dict[str, dict[str, Any] | None] = {}
         self._standings: dict[str, Standing] = {}
         self._ids: dict[str, set[str]] = {}  # of a kind's jobs that have a folder
@@ -89,6 +92,8 @@ class Reader:
         contents = folder.contents(measure=self.measure)
         self.bytes += contents.bytes
         if contents.result and self._done(job.id, folder):
+            if not contents.weights and job.kind != "run":
+                self.cleaned.append(job.id)
             return Standing("done")
         holder = folder.lock().holder() if contents.lock else None
         if holder is not None and not (self.scheduler and self.scheduler.denies(holder)):
@@ -117,4 +122,5 @@ class Reader:
 
     def _done(self, id: str, folder: JobDir) -> bool:
         """By its result where that was read, else by the end of the file, which is there only when all of it is."""
-        return bool(self._results[id]) if id in self._results else folder.done()
+        result = self._results.get(id, {"cleaned": True})  # one that was cleaned may have to be made again
+        return bool(result) and ("cleaned" not in (result or {}) or folder.done())

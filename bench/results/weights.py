@@ -9,12 +9,18 @@ def note(plan: Plan, store: Store) -> str:
     """What to say of them, if there are any: `keep_weights` is no part of identities, so they are not done again."""
     if plan.suite.file.keep_weights == "none":
         return ""
-    bare = []
+    bare, cleaned = [], 0
     for id in dict.fromkeys(cell.run for cell in plan.cells if not cell.skipped):
         run, folder = plan.description(id), store.job(plan.jobs[id])
         assert isinstance(run, RunJob)
-        if folder.done() and not set(run.kept_files) <= set((folder.result() or {}).get("artifacts", {})):
+        result = (folder.result() or {}) if folder.done() else {}
+        missing = set(run.kept_files) - set(result.get("artifacts", {})) if result else set()
+        if missing and missing <= set(result.get("cleaned", {})):
+            cleaned += 1
+        elif missing:
             bare.append(folder)
+    if cleaned and not bare:
+        return f"note: keep_weights: bench clean removed the weights of {cleaned} of these runs, which stay done"
     if not bare:
         return ""
     return (

@@ -1,4 +1,5 @@
-"""What can be removed of a results folder at the cost of no training: no result, no log, no weights, no learngene."""
+"""What can be removed of a results folder: at the cost of no training, or, where it is asked for, files of done jobs
+that no kept suite needs. No result and no log goes in any case."""
 
 from __future__ import annotations
 
@@ -8,13 +9,14 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.jobs.model import KINDS
 from bench.launch.slurm.submission.record import Submission
+from bench.room.needed import needed
 from bench.store import JobDir, Store
 from bench.store.job_dir import CHECKPOINT, OWN
 
@@ -24,6 +26,10 @@ WHAT = {
     "damaged": ("damaged files that were set aside; their jobs are done anew, or will be", "nothing: not used again"),
     "code": ("copies of the code that no unfinished submission to Slurm names", "nothing: the next one makes its own"),
     "cache": ("what torch.compile left", "the next run compiles again: seconds to minutes for each size"),
+}
+DEAR = {  # only where they are asked for: kind -> what it is, and the kinds of job that have it
+    "weights": ("models of done ancestors, starts and runs", ("ancestor", "start", "run")),
+    "learngenes": ("learngenes of done jobs", ("learngene",)),
 }
 # names that this project gives; all others, and folders that hold such, are somebody's own
 DAMAGED = re.compile(r".+\.damaged-\d{8}-\d{6}-[0-9a-f]+")
@@ -35,12 +41,38 @@ YOUNG = 24 * 3600.0  # seconds in which a copy of the code may belong to a submi
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file or folder that can go. kept: why it stays all the same; empty where it may go."""
+    """A file or folder that can go. kept: why it stays all the same; empty where it may go. seconds, flops: what it
+    took to make it."""
 
     kind: str
     path: Path
     bytes: int
     kept: str = ""
+    seconds: float = 0.0
+    flops: float = 0.0
+
+
+def artifacts(store: Store, what: Collection[str]) -> Iterator[Leftover]:
+    """The files of done jobs, of the kinds of `DEAR` that are asked for."""
+    need = needed(store)
+    for kind in what:
+        for kind_of_job in DEAR[kind][1]:
+            for id in sorted(store.ids(kind_of_job)):
+                job = store.job_dir(kind_of_job, id)
+                try:
+                    result = None if ".damaged-" in id or job.linked else job.result()
+                except ValueError:
+                    continue
+                cost = (result or {}).get("cost", {})
+                gone = [name for name in (result or {}).get("cleaned", {}) if (job.path / name).is_file()]
+                for name in [*(result or {}).get("artifacts", {}), *gone]:  # gone: of a clean that was killed
+                    if not (job.path / name).is_file():
+                        continue
+                    why = need.jobs.get(id, "") or (need.unknown if kind_of_job != "run" else "")
+                    if job.contents().lock and job.lock().holder() is not None:
+                        why = "its job is being done"
+                    plain = _leftover(kind, job.path / name, why)
+                    yield replace(plain, seconds=cost.get("seconds", 0.0), flops=cost.get("flops", 0.0))
 
 
 def leftovers(store: Store) -> list[Leftover]:
@@ -101,12 +133,16 @@ def remove(leftover: Leftover) -> bool:
     if leftover.kept or path.is_symlink():
         return False
     job = JobDir(path.parent)
-    lock = job.lock() if leftover.kind in ("checkpoints", "damaged") and not path.is_dir() else None
+    of_job = leftover.kind in ("checkpoints", "damaged", *DEAR)
+    lock = job.lock() if of_job and not path.is_dir() else None
     if lock is not None and not lock.acquire():
         return False
     try:
-        if leftover.kind == "checkpoints" and not job.done():
+        if leftover.kind in ("checkpoints", *DEAR) and not job.done():
             return False
+        if leftover.kind in DEAR:
+            job.clean([path.name])
+            return True
         if path.is_dir():
             gone = path.with_name(f".{path.name}.{secrets.token_hex(4)}.gone") if leftover.kind != "damaged" else path
             os.rename(path, gone)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from bench import files
 from bench.store import log
 from bench.store.lock import Lock, is_lock
+from bench.store.shapes import FAILED, RESULTS
 
 SETTINGS, LOG, RESULT, FAILURE = "settings.json", "log.jsonl", "result.json", "failure.json"
 CHECKPOINT, OUTPUT = "checkpoint.pt", "output.txt"
@@ -21,47 +23,6 @@ OWN = re.compile(
     r"\.?(settings\.json|log\.jsonl|result\.json|failure\.json|checkpoint\.pt|output\.txt|\w+\.safetensors)"
     r"(\.\d+)?(\.[0-9a-f]{8}\.tmp)?(\.damaged-[0-9a-f-]+)?"
 )
-
-
-COST = {"images": float, "flops": float, "seconds": float, "energy_joules?": (float, type(None))}
-COMMON = {
-    "cost": COST,
-    "restarts": int,
-    "needs": [str],
-    "artifacts": {"*": {"bytes": int, "mtime_ns": int, "sha256": str}},
-    **{f"{name}?": int for name in ("peak_memory_bytes", "workers_on_device", "devices", "threads", "engine")},
-    **{
-        f"{name}?": str
-        for name in ("device", "git_sha", "torch", "timm", "started_at", "device_name", "host", "python")
-    },
-    "git_dirty?": (bool, type(None)),
-}
-EPOCH = {name: (float, type(None)) for name in ("epoch", "step", "images", "loss", "lr")}
-COMMON |= {"training?": {"*": [EPOCH]}, "unmetered?": int, "head_used?": str, "vouched?": str, "normalise?": dict}
-SCORES = dict.fromkeys(("top1", "top5", "loss", "val_top1"), float)
-MEASURED = ("images", "flops", "seconds", "top1", "val_top1", "loss")
-POINT = {"epoch": float, "step": int, **{f"{name}?": (float, type(None)) for name in MEASURED}}
-# what results say, by the kind of job (see `files.mismatch`)
-RESULTS: dict[str, dict[str, Any]] = {
-    "ancestor": COMMON | SCORES | {"params": int, "classes": (str, type(None)), "spec?": dict, "timm_model?": str},
-    "learngene": COMMON | {"stored_params": int, "stored_params_head?": int, "stored_bytes": int},
-    "start": COMMON | {"teacher_params": int},
-    "run": COMMON
-    | SCORES
-    | {
-        "params": int,
-        "epochs": float,
-        "top1_init": float,
-        "best_top1": float,
-        "init_cost": COST,
-        "train_cost": COST | {"eval_seconds?": (float, type(None))},
-        "teacher_params?": int,
-        "best_epoch?": (float, type(None)),
-        "tuned?": {"lr": float, "*": object},
-        "evals": [POINT],
-    },
-}
-FAILED = {"error": str, "kind?": str, "time?": float, "traceback?": str}
 
 
 @dataclass(frozen=True)
@@ -75,6 +36,7 @@ class Contents:
     failure: bool
     lock: bool
     bytes: int = 0
+    weights: bool = True  # whether there is an artifact
 
 
 class JobDir:
@@ -108,7 +70,7 @@ class JobDir:
 
     def done(self) -> bool:
         """Tell whether there is a whole result, by its end and without reading it: what else is wrong with it, or with
-        the artifacts, `damage` tells."""
+        the artifacts, `damage` tells. One whose artifacts were removed and are needed again (`want`) is not."""
         return files.is_whole(self.path / RESULT)
 
     def contents(self, *, measure: bool = False) -> Contents:
@@ -122,7 +84,8 @@ class JobDir:
                         size += entry.stat(follow_symlinks=False).st_size if measure else 0
         except (FileNotFoundError, NotADirectoryError):
             pass
-        return Contents(bool(names), LOG in names, RESULT in names, FAILURE in names, any(map(is_lock, names)), size)
+        return Contents(bool(names), LOG in names, RESULT in names, FAILURE in names, any(map(is_lock, names)), size,
+                        any(name.endswith(".safetensors") for name in names))  # fmt: skip
 
     def failure(self) -> dict[str, Any] | None:
         """Return how the job last failed, or None where it did not."""
@@ -166,9 +129,51 @@ class JobDir:
     def write_result(self, result: dict[str, Any], artifacts: list[str]) -> None:
         """Make the job done: its result, with size and checksum of each artifact, appears in one step."""
         described = {name: files.described(self.path / name) for name in artifacts}
-        files.write_json(self.path / RESULT, result | {"artifacts": described})
+        files.write_json(self.path / RESULT, self._after_cleaning(result, described))
         self.clear_failure()
         self.checkpoint.unlink(missing_ok=True)
+
+    def clean(self, names: Collection[str]) -> None:
+        """Remove artifacts of a done job, of which the caller holds the lock. The result says so first; it stays, and
+        the job stays done, until another one needs them (`want`)."""
+        result = self.result()
+        assert result is not None
+        gone = {name: result["artifacts"][name] for name in names if name in result["artifacts"]}
+        left = {name: facts for name, facts in result["artifacts"].items() if name not in gone}
+        cleaned = result.get("cleaned", {}) | gone
+        files.write_json(self.path / RESULT, result | {"artifacts": left, "cleaned": cleaned})
+        for name in cleaned.keys() - left.keys():
+            (self.path / name).unlink(missing_ok=True)
+
+    def want(self) -> bool:
+        """Have a job that was cleaned count as not done, so that it is made again. Its result stays until then: it has
+        another end, which `done` does not take for one. Returns whether the job is to be made again."""
+        if not (self.result() or {}).get("cleaned"):
+            return False
+        lock = self.lock()
+        if not lock.acquire():
+            return True  # somebody makes it again, or cleans it
+        try:
+            text = files.read_file(self.path / RESULT) or b""
+            if (self.result() or {}).get("cleaned") and self.done():
+                files.write_bytes(self.path / RESULT, text + b"\n")
+            return not self.done()
+        finally:
+            lock.release()
+
+    def _after_cleaning(self, result: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+        """The result to write. Of a job that was cleaned and made again it is that of before, where the files are
+        equal: then nothing has changed; where they are not, it is the new one, which names what it `replaced`."""
+        try:
+            before = self.result() or {}
+        except ValueError:
+            before = {}
+        cleaned = before.pop("cleaned", {})
+        other = [name for name in cleaned if cleaned[name]["sha256"] != described.get(name, {}).get("sha256")]
+        if other:
+            self.append_log("warning", message=f"made again, {', '.join(other)} is not what bench clean had removed")
+            return result | {"artifacts": described, "replaced": cleaned}
+        return (before if cleaned else result) | {"artifacts": described}
 
     def write_described(self, result: dict[str, Any]) -> None:
         """Make the job done by a result that describes its artifacts already, as that of the job it was copied from."""

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from methods.base import HEAD, fill
+
 
 class Generated(nn.Module):
     """A plain timm VisionTransformer, the `skeleton`, with the tensors named in `generated` taken out.
@@ -49,6 +51,20 @@ class Generated(nn.Module):
     def no_weight_decay(self) -> set[str]:
         """timm's convention: parameters that optimisers do not decay."""
         return {f"skeleton.{name}" for name in self.skeleton.no_weight_decay()}
+
+    def freeze_all_but(self, own: Iterable[nn.Parameter], *, head: bool) -> list[nn.Parameter]:
+        """Freeze what a learngene stores; returns the rest, which belongs to a size: `own`, what blocks have of their
+        own (norms, biases), and the head, unless it came from the learngene (`head`)."""
+        rest = [*own, *self.skeleton.blocks.parameters(), *([] if head else self.skeleton.head.parameters())]
+        self.requires_grad_(False)
+        for parameter in rest:
+            parameter.requires_grad_(True)
+        return rest
+
+    def give(self, target: nn.Module, *, head: bool) -> None:
+        """Fill a plain model of this size in place; without `head` it keeps its own."""
+        tensors = {name: t for name, t in self.materialize().items() if head or name not in HEAD}
+        fill(target, tensors, fresh=() if head else HEAD)
 
     @torch.no_grad()
     def materialize(self) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import methods
 from bench import api, models
 from bench.data import DataSettings, load
+from bench.errors import BenchError
 from bench.recipes.recipe import Recipe
 from bench.store import JobDir
 from bench.train.lab import JobLab
@@ -78,7 +80,8 @@ def test_a_name_comes_again_with_the_same_draws_and_a_cost_of_its_own(digits):
 def test_one_lab_serves_methods_that_distil(digits):
     """Those whose trainings have one name, too; the ancestor stays as it was."""
     ancestor = model()
-    lab = api.lab(part(digits.train), part(digits.val), teacher=ancestor, recipe={"steps": 2, "batch_size": 8})
+    recipe = {"steps": 2, "batch_size": 8}
+    lab = api.lab(part(digits.train), part(digits.val), teacher=ancestor, recipe=recipe, device="cpu")
     assert lab.targets == [SPEC]
     before = weights(ancestor)
     for name in ("sws", "tleg"):
@@ -88,6 +91,22 @@ def test_one_lab_serves_methods_that_distil(digits):
     assert torch.equal(weights(ancestor), before) and all(p.requires_grad for p in ancestor.parameters())
     teacher = models.forward_flops(SPEC) * 16
     assert all(cost.images == 16 and cost.flops > teacher for cost in lab.costs.values()) and len(lab.costs) == 2
+
+
+def test_never_the_cpu_in_silence(digits, monkeypatch):
+    data = part(digits.train), part(digits.val)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for variable in ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.warns(UserWarning, match="computes on the CPU: CUDA_VISIBLE_DEVICES= hides all GPUs; device='cpu'"):
+        assert api.lab(*data).device.type == "cpu"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(BenchError, match="CUDA_VISIBLE_DEVICES=0 gives a GPU to this process"):
+        api.lab(*data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert api.lab(*data, device="cpu").device.type == "cpu"
 
 
 @pytest.mark.parametrize(

@@ -75,13 +75,18 @@ class Context:
             require_readable(folder.path / name)
         return result
 
+    def artifact(self, kind: str, id: str, name: str) -> Path:
+        """A file of a job that this one depends on. Raises ArtifactDamaged where it is not there any more."""
+        if name not in self.result(kind, id)["artifacts"]:
+            raise ArtifactDamaged(kind, id, f"bench clean removed its {name}")
+        return self.store.job_dir(kind, id).path / name
+
     def ancestor(self, id: str) -> nn.Module:
-        result = self.result("ancestor", id)
-        return load_model(self.store.job_dir("ancestor", id).path / ANCESTOR_FILE, result).to(self.session.device)
+        path = self.artifact("ancestor", id, ANCESTOR_FILE)
+        return load_model(path, self.result("ancestor", id)).to(self.session.device)
 
     def learngene(self, id: str) -> Learngene:
-        self.result("learngene", id)
-        return Learngene.load(self.store.job_dir("learngene", id).path / LEARNGENE_FILE)
+        return Learngene.load(self.artifact("learngene", id, LEARNGENE_FILE))
 
     def teacher(self, id: str) -> nn.Module:
         """An ancestor to distil from. Raises ValueError for one whose head was never trained."""

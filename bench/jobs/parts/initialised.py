@@ -54,5 +54,5 @@ def head_used(drawn: State, filled: State, gene: Learngene, *, may: bool) -> str
 def started(context: Context, start: str, spec: VitSpec) -> tuple[nn.Module, dict[str, Any]]:
     """A target with the weights of a start, and what is known of how that was made: see `initialised`."""
     result, target = context.result("start", start), context.fresh(spec)
-    target.load_state_dict(load_file(str(context.store.job_dir("start", start).path / START_FILE)))
+    target.load_state_dict(load_file(str(context.artifact("start", start, START_FILE))))
     return target, {name: result[name] for name in ("teacher_params", "head_used") if name in result}

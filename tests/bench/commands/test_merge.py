@@ -155,7 +155,10 @@ def killed_at(step, source, target):
         return call
 
     try:
-        for module, names in ((os, ("rename", "replace", "unlink", "link")), (shutil, ("copy2", "rmtree"))):
+        for module, names in (
+            (os, ("rename", "replace", "unlink", "link", "utime")),
+            (shutil, ("copyfileobj", "rmtree")),
+        ):
             for name in names:
                 setattr(module, name, counted(getattr(module, name)))
         merge(Store(source), Store(target))

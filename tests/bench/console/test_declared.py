@@ -8,7 +8,12 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[3]
-OPTIONAL = {"hf"}  # imported where a suite asks for it, with a message that says what to install
+OPTIONAL = {
+    "hf",
+    "tensorboard",
+    "wandb",
+    "mlflow",
+}  # imported where a user asks for it, with a message that says what to install
 
 
 def imported():

@@ -1,6 +1,7 @@
 """A wheel in an environment inside somebody else's repository, and the package of docs/your_method.md beside it."""
 
 import csv
+import html
 import os
 import re
 import shlex
@@ -14,7 +15,9 @@ import pytest
 
 import bench as bench_package
 from bench.commands import check
+from bench.plan import make_plan
 from bench.report.plots import every
+from bench.suite import load
 from methods.registry import entries
 from tests.bench.tiny import SUITE, bench
 
@@ -137,8 +140,11 @@ def test_what_hides_a_library_is_named(environment, hostile):
 
 
 def test_the_way_of_the_page(environment, monkeypatch, capsys):
-    """Its commands, in this process: that the installed script runs is tested above."""
+    """A package that pip installed is found by its name, checked, run, joined with the committed table, and shown on a
+    page that says which rows are the user's. Its commands, in this process: that the installed script runs is tested
+    above. Of the runs one of each: `random`, the anchor, and two of the package; no other method is run."""
     (block,) = re.findall(r"<!-- commands: package -->\n```\n(.*?)```", PAGE, re.S)
+    block = block.replace("REPOSITORY", str(PROJECT))
     install, *commands = [shlex.split(line, comments=True) for line in block.splitlines()]
     assert install == ["pip", "install", "./learngene-halved"]
     assert {command.pop(0) for command in commands} == {"learngene-bench"}
@@ -147,18 +153,41 @@ def test_the_way_of_the_page(environment, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", [*sys.path, str(environment.site)])
     monkeypatch.setattr(every, "PICTURES", {})  # that they are drawn is tested elsewhere, as are more sizes
     monkeypatch.setattr(check, "sizes_around", lambda ancestor: {"shallower": ancestor.replace(depth=2)})
-    settings = ["--set", "train.epochs=0", "--set", "ancestor.train.epochs=0"]
-    short = ["--launcher", "inline", "--only", "*-L2-*-s0", *settings]
+    short = ["--launcher", "inline"]
+    for label in ("random", "halved", "quartered"):
+        short += ["--only", f"{label}-L2-*-s0"]
     entries.cache_clear()
     try:
         for command in commands:
             assert ("learngene_halved" in sys.modules) == (command[0] in ("run", "report")), "imported when it is used"
             assert bench(*command, *(short if command[0] == "run" else [])) == 0, command
+        plan = make_plan(load(environment.packages / "halved.yaml"))
     finally:
         entries.cache_clear()
         sys.modules.pop("learngene_halved", None)
     out = capsys.readouterr().out
     assert "\nhalved             of the package learngene-halved 0.1: learngene_halved:Halved\n" in out
     assert "12 promises kept, 0 broken" in out and "advice" not in out
-    page = (environment.packages / "results" / "halved" / "report.html").read_text()
-    assert "learngene_halved:Halved" in page
+    table = rows_of(environment.packages / "page")
+    committed = {row["run"]: row for row in rows_of(PROJECT / "results" / "reference" / "digits_variable_depth")}
+    theirs = [row for row in table if row["source"] == "digits_variable_depth"]
+    own = {row["method"]: row for row in table if row["source"] == "halved (own)"}
+    anchors = {cell.run for cell in plan.cells if cell.method.label in ("random", "weight_selection")}
+    assert len(anchors) == 18 and anchors <= set(committed), "that is how they are known to be the same"
+    assert set(own) in ({"random", "halved", "quartered"}, {"random@halved", "halved", "quartered"})
+    assert own.get("random", own.get("random@halved"))["run"].partition("@")[0] in committed
+    assert ("shown once" if "random" in own else "the same identity have other numbers") in out
+    assert len(theirs) in (len(committed) - 1, len(committed)), "equal runs are shown once"
+    for row in theirs:
+        assert row["top1"] == committed[row["run"].partition("@")[0]]["top1"]
+    assert {own[label]["method_use"] for label in ("halved", "quartered")} == {"learngene_halved:Halved"}
+    assert {row["status"] for row in own.values()} == {"done"}
+    assert not (environment.packages / "results" / "jobs" / "ancestor").exists(), "nothing of another method is run"
+    page = html.unescape((environment.packages / "page" / "report.html").read_text())
+    assert "Your own rows (halved): " in page and "learngene_halved:Halved" in page
+    assert "Joined from a table, not run by you (digits_variable_depth)" in page
+
+
+def rows_of(folder):
+    with (folder / "runs.csv").open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -48,3 +48,15 @@ def test_marks_change_open_jobs_only(plan, tmp_path: Path) -> None:
     schedule.mark(second, "running")
     assert [entry.state for entry in schedule.entries.values()] == ["done", "running"]
     assert schedule.counts["running"] == 1
+
+
+def test_what_misses_a_file_of_a_job_elsewhere_fails_and_says_so(plan, tmp_path: Path) -> None:
+    """As in an allocation of Slurm, whose schedule has a part of the jobs."""
+    learngene, run = plan.jobs.values()
+    run.needs = ()
+    schedule = Schedule([run], Store(tmp_path / "r"), warn=lambda text: None)
+    assert schedule.next() is run
+    message = f"learngene {learngene.id}: bench clean removed its learngene.safetensors"
+    schedule.finish(run.id, Outcome("damaged", message, ("learngene", learngene.id)))
+    entry = schedule.entries[run.id]
+    assert entry.state == "failed" and entry.message == f"{message}; run the suite again"
