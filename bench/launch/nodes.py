@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.jobs.model import Job
 from bench.launch.devices import device_sets
@@ -49,7 +49,9 @@ class Nodes:
         """Connect to the store, waited for; `first` has it in this process, at that address of it alone."""
         from torch.distributed import TCPStore
 
-        own = {"master_listen_fd": socket.create_server((self.host, self.port)).detach()} if first else {}
+        own: dict[str, Any] = {}
+        if first:
+            own["master_listen_fd"] = socket.create_server((self.host, self.port)).detach()
         return TCPStore(self.host, self.port, is_master=first, timeout=PATIENCE, wait_for_workers=False, **own)
 
     def dismiss(self, store: "TCPStore") -> None:
