@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.jobs.model import Job
 from bench.launch.devices import device_sets
@@ -46,10 +46,13 @@ class Nodes:
         return cls(count, os.environ["SLURM_LAUNCH_NODE_IPADDR"], port)
 
     def store(self, *, first: bool = False) -> "TCPStore":
-        """Connect to the store, waited for; `first` has it in this process."""
+        """Connect to the store, waited for; `first` has it in this process, at that address of it alone."""
         from torch.distributed import TCPStore
 
-        return TCPStore(self.host, self.port, is_master=first, timeout=PATIENCE, wait_for_workers=False)
+        own: dict[str, Any] = {}
+        if first:
+            own["master_listen_fd"] = socket.create_server((self.host, self.port)).detach()
+        return TCPStore(self.host, self.port, is_master=first, timeout=PATIENCE, wait_for_workers=False, **own)
 
     def dismiss(self, store: "TCPStore") -> None:
         """Tell the other nodes that there is no more work, and wait until all of them know."""
@@ -79,7 +82,7 @@ def lead(nodes: Nodes, job: Job, root: Path, *, gpus: list[str], stop: Stop, sha
 
     store, share = nodes.store(), count(job) // nodes.count
     turn = store.add(TURNS, 1)
-    with socket.create_server(("", 0)) as listener:
+    with socket.create_server((nodes.host, 0)) as listener:  # at the address by which the others come, at no other
         port = listener.getsockname()[1]
         meeting = Meeting(nodes.host, port, listener.fileno())
         lead = Lead(job, root, meeting, range(share), gpus, shared_by, store=store, turn=turn)

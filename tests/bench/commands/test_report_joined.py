@@ -72,8 +72,8 @@ def test_results_of_two_folders(tmp_path, capsys):
 
 
 def test_labels_of_others_are_shown_and_not_sent(tmp_path, capsys):
-    mine, theirs = written(tmp_path / "mine"), written(tmp_path / "theirs", top1=50.0)
-    theirs.write_text(theirs.read_text().replace("wave", "wa\x1b]52;c;AAAA\x07ve"))
+    mine, theirs = written(tmp_path / "mine"), written(tmp_path / "theirs")
+    theirs.write_text(theirs.read_text().replace(",wave,", ",wa\x1b]52;c;AAAA\x07ve,"))
     assert tiny.bench("report", "--from", mine, "--from", theirs, "--out", tmp_path / "out") == 0
     said = capsys.readouterr().out
     assert "\x1b" not in said and "\x07" not in said

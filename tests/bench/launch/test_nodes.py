@@ -35,6 +35,14 @@ def port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
+def test_the_store_listens_at_the_address_that_is_needed_and_at_no_other(port: int) -> None:
+    store = Nodes(2, HOST, port).store(first=True)
+    store.set("key", "value")
+    assert Nodes(2, HOST, port).store().get("key") == b"value"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port))
+
+
 def test_strangers_do_not_halt_a_job_of_two_nodes(tmp_path: Path, port: int) -> None:
     """One says nothing for as long as the jobs take, one hangs up at once, two speak something else."""
     plan = Planner(tmp_path)("gpus_per_run=2", "train.epochs=1", only=["random-L1-*-s0"])
