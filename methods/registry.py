@@ -70,7 +70,9 @@ def entries() -> dict[str, list[Packaged]]:
     by_name: dict[str, list[Packaged]] = {}
     for entry in entry_points(group=GROUP):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unnamed package"
-        by_name.setdefault(entry.name, []).append(Packaged(f"{entry.module}:{entry.attr}", package))
+        value = entry.value.partition("[")[0]  # as it stands, without extras: `entry.module` raises where it is odd
+        target = ":".join(part.strip() for part in value.split(":"))
+        by_name.setdefault(entry.name, []).append(Packaged(target, package))
     return {name: sorted(by_name[name], key=lambda brought: brought.package) for name in sorted(by_name)}
 
 
@@ -98,11 +100,14 @@ def names() -> list[str]:
 def canonical_name(name: str) -> str:
     """The name that says which class it is: a method of this package has its own, all others are "module:Class".
 
-    Raises KeyError with the nearest valid name, and ValueError where several methods have the name.
+    Raises KeyError with the nearest valid name, and ValueError where several methods have the name or a package says
+    no class.
     """
     if ":" in name:
         return name
     brought = _packaged(name)
+    if brought is not None and ":" not in brought.target:
+        raise ValueError(f"{brought.package} says that {name!r} is {brought.target!r}; expected module:Class there")
     if brought is not None:
         return brought.target
     if name not in METHODS:

@@ -107,6 +107,15 @@ def test_packages_bring_methods_by_entry_points(install, outside):
         methods.get("my_metod")
 
 
+def test_an_odd_entry_point_hinders_none_but_who_asks_for_it(install, outside):
+    install("theirs", {"odd": "no class", "with_extra": "outside_methods:Mine [extra]"})
+    assert methods.packaged()["with_extra"].target == "outside_methods:Mine"
+    assert methods.get("with_extra", size=3).size == 3
+    for ask in (methods.get, methods.canonical_name):
+        with pytest.raises(ValueError, match="theirs 1.2 says that 'odd' is 'no class'; expected module:Class"):
+            ask("odd")
+
+
 def test_a_name_that_two_have_is_an_error_that_names_both(install, outside):
     install("mine", {"wave": "outside_methods:Mine", "twice": "outside_methods:Mine"})
     install("theirs", {"twice": "theirs.module:Other"})
