@@ -2,8 +2,10 @@
 
 import csv
 import os
+import subprocess
 import time
 
+import psutil
 import torch
 
 from tests.performance import gpu, gpu_parts
@@ -46,6 +48,22 @@ def test_a_part_that_fails_or_is_late_loses_no_other_row(tmp_path, monkeypatch):
     with (tmp_path / "gpu.csv").open() as file:
         assert [float(row["value"]) for row in csv.DictReader(file)] == [1, 2]
     assert (tmp_path / "gpu.md").read_text().count("is not complete") == 3
+
+
+def test_a_part_whose_time_is_up_ends_what_it_started(tmp_path, monkeypatch):
+    def starts(device, size):
+        with subprocess.Popen(["sleep", "600"]) as command:
+            (tmp_path / "pid").write_text(str(command.pid))
+            try:
+                yield Row("starts", "", "seen", 1.0)
+                time.sleep(600)
+            finally:
+                (tmp_path / "ended").touch()
+
+    monkeypatch.setattr(gpu, "PARTS", {starts: 5.0})
+    assert "5 s were up" in gpu.run([starts], CPU, TINY, tmp_path, "a CPU")["starts"]
+    assert (tmp_path / "ended").exists()
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
 def test_parts_take_ten_minutes_at_most():

@@ -11,11 +11,16 @@ import argparse
 import csv
 import io
 import multiprocessing
+import os
 import platform
+import signal
+import sys
 import time
 import traceback
+from contextlib import suppress
 from importlib.metadata import version
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
@@ -25,6 +30,7 @@ from bench.launch.devices import gpus
 from bench.provenance import code
 from tests.performance.gpu_parts import PARTS, REAL, Row, Size
 
+PATIENCE = 15  # seconds that a part whose time is up has to end what it started
 OUT = Path(__file__).parents[2] / "results" / "reference"
 
 
@@ -34,6 +40,8 @@ def measure(part, device: torch.device, size: Size, seconds: float) -> tuple[lis
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(part, device, size, theirs))
     process.start()
+    with suppress(ProcessLookupError):
+        os.setpgid(process.pid, process.pid)  # here and there: whoever is first
     theirs.close()
     rows, deadline, trouble = [], time.monotonic() + seconds, ""
     try:
@@ -48,14 +56,23 @@ def measure(part, device: torch.device, size: Size, seconds: float) -> tuple[lis
     except EOFError:
         process.join(5)
         trouble = f"its process ended with {process.exitcode}"
-    process.kill()
-    process.join()
+    stop(process)
     return rows, trouble
+
+
+def stop(process: BaseProcess) -> None:
+    """End the process of a part and the commands that it runs, which else would disturb the parts after it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        process.join(PATIENCE)
 
 
 def work(part, device: torch.device, size: Size, said: Connection) -> None:
     """In the process of a part. The last message is a text: empty, or the error."""
     error = ""
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("its time was up"))  # what it started, such as MPS, is ended
     try:
         torch.set_num_threads(1)
         for row in part(device, size):

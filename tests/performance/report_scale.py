@@ -1,15 +1,17 @@
 """The report of many runs: time and memory of the whole command.
 
-    python -m tests.performance.report_scale [--methods 10] [--sizes 20] [--seeds 50] [--epochs 5] [--rounds 3]
+    python -m tests.performance.report_scale [--methods 10] [--sizes 20] [--seeds 50] [--epochs 5] [--rounds 7]
+                                             [--against CHECKOUT]
 
-Promised: 10,000 runs in under 15 s and 1 GiB. Runs are synthetic and lie in one suite. `--profile` instead shows where
-the time goes.
+Promised: 10,000 runs in under 15 s and 1 GiB. Runs are synthetic and lie in one suite. Rounds are interleaved with
+those of another checkout where one is given. `--profile` instead shows where the time goes.
 """
 
 import argparse
 import cProfile
 import os
 import pstats
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,8 @@ import time
 from pathlib import Path
 
 from tests.performance.steal import Steal
+
+HERE = Path(__file__).parents[2]
 
 
 def frames(given: argparse.Namespace, folder: Path) -> int:
@@ -32,11 +36,12 @@ def frames(given: argparse.Namespace, folder: Path) -> int:
     return len(runs)
 
 
-def report(folder: Path, out: Path) -> tuple[float, float, float]:
-    """(wall seconds, CPU seconds, peak MiB) of the command."""
+def report(checkout: Path, folder: Path, out: Path) -> tuple[float, float, float]:
+    """(wall seconds, CPU seconds, peak MiB) of the command of a checkout."""
     command = [sys.executable, "-m", "bench", "report", "--from", str(folder / "runs.csv"), "--out", str(out)]
     clock = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=checkout, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
     return time.monotonic() - clock, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
@@ -54,8 +59,9 @@ def profile(folder: Path, out: Path) -> None:
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in {"methods": 10, "sizes": 20, "seeds": 50, "epochs": 5, "rounds": 3}.items():
+    for name, default in {"methods": 10, "sizes": 20, "seeds": 50, "epochs": 5, "rounds": 7}.items():
         options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--against", type=Path, metavar="CHECKOUT")
     options.add_argument("--profile", action="store_true")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -63,10 +69,16 @@ def main():
         runs = frames(given, folder)
         if given.profile:
             return profile(folder, out)
+        sides = {"here": HERE} | ({"against": given.against.resolve()} if given.against else {})
+        spent: dict[str, list[float]] = {side: [] for side in sides}
         with Steal() as steal:
-            for _ in range(given.rounds):
-                wall, cpu, peak = report(folder, out)
-                print(f"{runs} runs: {wall:.1f} s, {cpu:.1f} s of CPU, {peak:.0f} MiB", flush=True)
+            for i in range(given.rounds):
+                for side in list(sides)[:: 1 if i % 2 else -1]:
+                    wall, cpu, peak = report(sides[side], folder, out)
+                    spent[side].append(cpu)
+                    print(f"{side}: {runs} runs: {wall:.1f} s, {cpu:.1f} s of CPU, {peak:.0f} MiB", flush=True)
+        for side, seconds in spent.items():
+            print(f"{side}: median {statistics.median(seconds):.1f} s of CPU over {given.rounds} rounds")
         sizes = {path.name: path.stat().st_size / 2**20 for path in out.iterdir()}
         print(f"{len(sizes)} files, {sum(sizes.values()):.1f} MiB, of which the page {sizes['report.html']:.1f}")
         print(f"steal {steal.percent:.0f}%")

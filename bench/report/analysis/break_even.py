@@ -10,13 +10,14 @@ break-even. Where no random run reaches it, all that the longest one cost is a l
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.analysis.cost import OWN, apart, for_all_sizes, fullest_seeds, with_units
+from bench.report.analysis.cost import OWN, for_all_sizes, fullest_seeds, paid, paid_apart
 from bench.report.analysis.reach import first_reaching, looks, scratch_labels, upper_median
-from bench.report.analysis.sections import Section
+from bench.report.analysis.sections import Section, by_label, once
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -39,14 +40,15 @@ def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFr
     import pandas as pd
 
     scratch = scratch_labels(section)
-    runs, each = with_units(section.done), with_units(apart(section.done))
     evaluations = looks(section, curves)
+    random = Scratch.of(paid(section), evaluations, scratch)
+    finals = by_label(paid(section)[["method", "target", "seed", "top1"]])
     rows = []
     for total in totals.to_dict("records"):
         if total["method"] in scratch:
             continue
-        needed, bound = _scratch(runs, evaluations, scratch, total["method"])
-        stages = stages_of(each[each["method"] == total["method"]])
+        needed, bound = random.reaching(finals[total["method"]].set_index(["target", "seed"])["top1"])
+        stages = stages_of(section)[total["method"]]
         for unit in UNITS:
             for ancestor in (True, False):
                 fixed, per_target = fixed_and_per_size(total, stages, unit, ancestor)
@@ -91,10 +93,19 @@ def _whole(sizes: float) -> str:
     return "never" if math.isinf(sizes) else str(max(1, math.ceil(sizes - 1e-9)))
 
 
-def stages_of(runs: DataFrame) -> dict[str, tuple[Series, Series]]:
-    """Stage -> {stage}_{unit} of what serves all sizes of a method, and of the rest, which grows with their number."""
-    runs = fullest_seeds(runs)
-    return {stage: for_all_sizes(runs, stage, [f"{stage}_{unit}" for unit in UNITS]) for stage in STAGES}
+@once
+def stages_of(section: Section) -> dict[str, dict[str, tuple[Series, Series]]]:
+    """Label -> stage -> {stage}_{unit} of what serves all sizes of it, and of the rest, which grows with their
+    number."""
+    columns = {stage: [f"{stage}_{unit}" for unit in UNITS] for stage in STAGES}
+    needed = paid_apart(section)[
+        ["method", "seed", "target", *STAGES, *(name for names in columns.values() for name in names)]
+    ]
+    fullest = {label: fullest_seeds(runs) for label, runs in by_label(needed).items()}
+    return {
+        label: {stage: for_all_sizes(runs, stage, names) for stage, names in columns.items()}
+        for label, runs in fullest.items()
+    }
 
 
 def fixed_and_per_size(
@@ -106,31 +117,46 @@ def fixed_and_per_size(
     return sum(fixed for fixed, _ in parts), (alone + sum(rest for _, rest in parts)) / total["targets"]
 
 
-def _scratch(runs: DataFrame, evaluations: DataFrame, labels: list[str], method: str) -> tuple[DataFrame, bool]:
-    """Return what random needs for the method's accuracy, mean over the method's sizes, a row per unit with columns
-    cost, cost_low and cost_high; and whether it is a lower bound, the low end and an infinite high one."""
-    import pandas as pd
+@dataclass(frozen=True)
+class Scratch:
+    """What runs from random initialisation used when they were evaluated, and in all, mean per target and label: their
+    tuning alone, and with the training."""
 
-    goals = runs[runs["method"] == method].set_index(["target", "seed"])["top1"]
-    targets = goals.index.unique("target")
-    used = first_reaching(evaluations[evaluations["method"].isin(labels)], goals)
-    medians = upper_median(used.groupby(["target", "method"])[[f"{unit}{end}" for unit in UNITS for end in ENDS]])
-    random = runs[runs["method"].isin(labels) & runs["target"].isin(targets)]
-    groups = random.groupby(["target", "method"])
-    train, tuning = (
-        groups[[f"{part}_{unit}" for unit in UNITS]].mean().set_axis(list(UNITS), axis=1)
-        for part in ("train", "tuning")
-    )
-    whole = (train + tuning).groupby("target").max().reindex(targets)
-    costs = {}
-    for end in ENDS:
-        spent = medians[[f"{unit}{end}" for unit in UNITS]].set_axis(list(UNITS), axis=1)
-        cheapest = (spent + tuning.reindex(spent.index)).groupby("target").min().reindex(targets)
-        never = ~np.isfinite(cheapest["flops"])  # also where no random run has the cell
-        costs[f"cost{end}"] = cheapest.where(~never, whole).mean(skipna=False)
-    frame, bound = pd.DataFrame(costs), bool(never.any())
-    if bound:
-        frame = frame.assign(
-            cost=frame["cost_low"], cost_high=frame["cost_low"].where(frame["cost_low"].isna(), np.inf)
+    evaluations: DataFrame
+    tuning: DataFrame
+    whole: DataFrame
+
+    @classmethod
+    def of(cls, runs: DataFrame, evaluations: DataFrame, labels: list[str]) -> Scratch:
+        """Return it from the paid runs of a section, all evaluations and the labels from scratch."""
+        groups = runs[runs["method"].isin(labels)].groupby(["target", "method"])
+        train, tuning = (
+            groups[[f"{part}_{unit}" for unit in UNITS]].mean().set_axis(list(UNITS), axis=1)
+            for part in ("train", "tuning")
         )
-    return frame, bound
+        whole = (train + tuning).groupby("target").max()
+        return cls(evaluations[evaluations["method"].isin(labels)], tuning, whole)
+
+    def reaching(self, goals: Series) -> tuple[DataFrame, bool]:
+        """Return what these need for the accuracies of a method, mean over its sizes, a row per unit with columns cost,
+        cost_low and cost_high; and whether it is a lower bound, the low end and an infinite high one.
+
+        goals: (target, seed) -> top-1.
+        """
+        import pandas as pd
+
+        targets = goals.index.unique("target")
+        used = first_reaching(self.evaluations, goals)
+        medians = upper_median(used.groupby(["target", "method"])[[f"{unit}{end}" for unit in UNITS for end in ENDS]])
+        whole = self.whole.reindex(targets)
+        costs = {}
+        for end in ENDS:
+            spent = medians[[f"{unit}{end}" for unit in UNITS]].set_axis(list(UNITS), axis=1)
+            cheapest = (spent + self.tuning.reindex(spent.index)).groupby("target").min().reindex(targets)
+            never = ~np.isfinite(cheapest["flops"])  # also where no random run has the cell
+            costs[f"cost{end}"] = cheapest.where(~never, whole).mean(skipna=False)
+        frame, bound = pd.DataFrame(costs), bool(never.any())
+        if bound:
+            unknown = frame["cost_low"].isna()
+            frame = frame.assign(cost=frame["cost_low"], cost_high=frame["cost_low"].where(unknown, np.inf))
+        return frame, bound

@@ -10,17 +10,29 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bench.report.analysis.sections import Section
+from bench.report.analysis.sections import Section, by_label, once
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
+KEYS = (
+    "run",
+    "method",
+    "target",
+    "seed",
+    "epochs",
+    "top1",
+    "top1_init",
+    "params",
+    "train_seconds",
+)  # of a run, beside its costs
 UNITS = ("flops", "images", "device_hours", "energy_joules")
 SHARED = ("ancestor", "learngene", "tuning")
 OWN = ("init", "train")
 PARTS = SHARED + OWN  # of a total, in the order of the work
 WITHOUT = ("ancestor", "tuning")  # parts that there is a total without
 OF_RUN = {"workers_on_device": "workers", "devices": "devices"}  # column of a run -> the same of a part, {part}_...
+STORED = ("stored_params", "stored_params_head", "stored_bytes")
 BYTES = 4  # of a parameter of a trained model that would be stored instead
 
 
@@ -56,6 +68,23 @@ def _used(runs: DataFrame, part: str, column: str, what: str) -> Series:
     return runs.get(f"{part}_{what}", runs[column]).fillna(runs[column]).fillna(1).astype(float)
 
 
+@once
+def paid(section: Section) -> DataFrame:
+    """Return the section's finished runs and all of their costs (see `with_units`), without other columns."""
+    costs = [f"{part}_{unit}" for part in PARTS for unit in UNITS]
+    return with_units(section.done)[[*KEYS, *SHARED, *STORED, *costs]]
+
+
+@once
+def paid_apart(section: Section) -> DataFrame:
+    """Return what `paid` does, with a row for each ancestor (see `apart`)."""
+    each = apart(section.done)
+    if each is section.done:
+        return paid(section)
+    costs = [f"{part}_{unit}" for part in PARTS for unit in UNITS]
+    return with_units(each)[[*KEYS, *SHARED, *STORED, *costs]]
+
+
 def totals(section: Section) -> DataFrame:
     """Return a row per method with finished runs: sizes and seeds it covers; per unit its parts and totals; storage.
 
@@ -65,9 +94,8 @@ def totals(section: Section) -> DataFrame:
     """
     import pandas as pd
 
-    done, each = with_units(section.done), with_units(apart(section.done))
-    rows = [_of_method(m, done[done["method"] == m], each[each["method"] == m]) for m in section.methods]
-    frame = pd.DataFrame([row for row in rows if row])
+    runs, each = by_label(paid(section)), by_label(paid_apart(section))
+    frame = pd.DataFrame([_of_method(m, runs[m], each[m]) for m in section.methods if m in runs])
     frame.insert(0, "suite", section.suite)
     frame.insert(1, "dataset", section.dataset)
     return frame
@@ -91,8 +119,6 @@ def apart(runs: DataFrame) -> DataFrame:
 
 def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
     """each: the same runs with a row per ancestor (see `apart`)."""
-    if runs.empty:
-        return {}
     fullest = fullest_seeds(runs)
     distinct = {part: fullest.drop_duplicates(["seed", part]) for part in SHARED}
     sizes = runs.drop_duplicates("target")
@@ -107,7 +133,7 @@ def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
         row[f"{unit}_total"] = sum(parts.values())
         for left_out in WITHOUT:
             row[f"{unit}_total_without_{left_out}"] = sum(v for p, v in parts.items() if p != left_out)
-    row |= _mean_of_sums(distinct["learngene"], ["stored_params", "stored_params_head", "stored_bytes"])
+    row |= _mean_of_sums(distinct["learngene"], list(STORED))
     row["models_params"] = float(sizes["params"].astype(float).sum(skipna=False))
     row["models_bytes"] = BYTES * row["models_params"]
     stored = row["stored_params"] + row["stored_params_head"]

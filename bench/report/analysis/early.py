@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SHARES = (0.1, 0.25, 0.5)
 FEWEST = 3  # labels that have an order worth the name
+CLOSE, SAME = 1e-8, 1e-5  # epochs, and their share, within which an evaluation is at an epoch: as numpy.isclose
 COLUMNS = ["suite", "dataset", "block", "target", "share", "labels", "tau", "pairs", "pairs_kept", "shown_pairs"]
 COLUMNS += ["shown_pairs_kept", "best_then", "best_at_end", "evaluated"]
 
@@ -58,29 +59,34 @@ def _at_shares(evaluations: DataFrame) -> DataFrame:
     """A row per run: its top-1 at each share of its training, whether it was evaluated right there, and at its end."""
     import pandas as pd
 
-    rows = []
-    known = evaluations.dropna(subset=["epoch", "top1"])
-    for _, run in known.groupby("run", sort=False):
-        epochs, top1 = run["epoch"].to_numpy(dtype=float), run["top1"].to_numpy(dtype=float)
-        if epochs[-1] <= 0 or epochs[0] > 0:
-            continue
-        first = run.iloc[0]
-        row: dict[Any, Any] = {"method": first["method"], "target": first["target"], "end": top1[-1]}
-        for share in SHARES:
-            row[share] = np.interp(share * epochs[-1], epochs, top1)
-            row[f"{share} evaluated"] = float(np.isclose(epochs, share * epochs[-1]).any())
-        rows.append(row)
-    return pd.DataFrame(rows)
+    known = evaluations[["run", "method", "target", "epoch", "top1"]].dropna(subset=["epoch", "top1"])
+    known = known.iloc[np.argsort(pd.factorize(known["run"])[0], kind="stable")]  # runs one after the other
+    epochs, top1 = (known[name].to_numpy(dtype=float) for name in ("epoch", "top1"))
+    first = np.flatnonzero(~known["run"].duplicated().to_numpy())
+    last = np.append(first, len(known))[1:] - 1
+    whole = (epochs[last] > 0) & (epochs[first] <= 0)
+    first, last = first[whole], last[whole]
+    curves = [(epochs[a : b + 1], top1[a : b + 1]) for a, b in zip(first, last, strict=True)]
+    columns: dict[Any, Any] = {name: known[name].to_numpy()[first] for name in ("method", "target")}
+    columns["end"] = top1[last]
+    for share in SHARES:
+        looked = share * epochs[last]
+        columns[share] = [np.interp(at, *curve) for at, curve in zip(looked, curves, strict=True)]
+        columns[f"{share} evaluated"] = [
+            float((np.abs(x - at) <= CLOSE + SAME * at).any()) for at, (x, _) in zip(looked, curves, strict=True)
+        ]
+    return pd.DataFrame(columns)
 
 
 def _held(then: Series, end: Series, shown: set[frozenset[str]]) -> list[dict[str, Any]]:
     from scipy import stats
 
-    labels = [label for label in end.index if then[label] == then[label] and end[label] == end[label]]
+    before, after = ({label: mean for label, mean in side.items() if mean == mean} for side in (then, end))
+    labels = [label for label in after if label in before]
     if len(labels) < FEWEST:
         return []
-    pairs = [(a, b) for a, b in combinations(labels, 2) if end[a] != end[b]]
-    kept = [(a, b) for a, b in pairs if (then[a] - then[b]) * (end[a] - end[b]) > 0]
+    pairs = [(a, b) for a, b in combinations(labels, 2) if after[a] != after[b]]
+    kept = [(a, b) for a, b in pairs if (before[a] - before[b]) * (after[a] - after[b]) > 0]
     tau = stats.kendalltau(then[labels], end[labels]).statistic if pairs else np.nan
     of_shown, kept_shown = (sum(frozenset(pair) in shown for pair in some) for some in (pairs, kept))
     row = {"labels": len(labels), "tau": float(tau), "pairs": len(pairs), "pairs_kept": len(kept)}

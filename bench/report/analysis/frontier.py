@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from bench.report.analysis.break_even import fixed_and_per_size, stages_of
 from bench.report.analysis.comparisons import AHEAD, ALL, BEHIND
-from bench.report.analysis.cost import apart, with_units
 from bench.report.analysis.means import over_targets
 from bench.report.analysis.sections import Section
 
@@ -39,14 +38,12 @@ def frontier(section: Section, totals: DataFrame, comparisons: DataFrame) -> Dat
     """Return a row per number of sizes and label that has finished all targets and whose cost is known."""
     import pandas as pd
 
-    each = with_units(apart(section.done))
     ahead = _ahead(comparisons)
     every = len(section.targets)
     points = []
     for total in totals.to_dict("records"):
         mean = over_targets(section, total["method"])
-        stages = stages_of(each[each["method"] == total["method"]])
-        fixed, per_size = fixed_and_per_size(total, stages, "flops", ancestor=True)
+        fixed, per_size = fixed_and_per_size(total, stages_of(section)[total["method"]], "flops", ancestor=True)
         if mean is not None and not math.isnan(fixed + per_size):
             points.append((total["method"], fixed, per_size, mean))
     block = {label: name for name, labels in section.blocks.items() for label in labels}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.analysis.cost import SHARED, with_units
+from bench.report.analysis.cost import SHARED, paid
 from bench.report.analysis.sections import Section
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ FACTORS = (1.0, 1.25, 1.5)  # times the accuracy that random reaches at its end
 ROUNDING = 1e-9  # points: 1.5 x 40% is not quite 60%
 COSTS = ["epochs", "images", "flops", "device_hours", "flops_with_init", "flops_alone", "flops_low", "flops_high"]
 AXES = ("epoch", "images", "flops", "device_hours")  # what a learning curve can be read against
+LOOK = ["run", "method", "target", "seed", *AXES, "top1"]
 
 
 def scratch_labels(section: Section) -> list[str]:
@@ -43,12 +44,12 @@ def looks(section: Section, curves: DataFrame) -> DataFrame:
     cost.with_units), and of runs without a curve their two ends."""
     import pandas as pd
 
-    runs = with_units(section.done).set_index("run")
+    runs = paid(section).set_index("run")
     rate = runs["train_device_hours"] / runs["train_seconds"].replace(0, np.nan)
-    curves = curves.assign(device_hours=curves["seconds"] * curves["run"].map(rate)).dropna(subset="top1")
+    curves = curves.assign(device_hours=curves["seconds"] * curves["run"].map(rate)).dropna(subset="top1")[LOOK]
     bare = runs[~runs.index.isin(curves["run"])].reset_index()
     units = {unit: f"train_{unit}" for unit in ("images", "flops", "device_hours")}
-    keys = bare[["run", "method", "target", "seed"]]
+    keys = bare[LOOK[:4]]
     start = keys.assign(**dict.fromkeys(AXES, 0.0), top1=bare["top1_init"])
     end = keys.assign(epoch=bare["epochs"], top1=bare["top1"], **{unit: bare[name] for unit, name in units.items()})
     parts = [part for part in (curves, start.dropna(subset="top1"), end) if len(part)]
@@ -96,7 +97,7 @@ def reach(section: Section, curves: DataFrame) -> DataFrame:
     label = reference(section)
     final = section.done[section.done["method"] == label].set_index(["target", "seed"])["top1"]
     evaluations = looks(section, curves)
-    runs = with_units(section.done).set_index("run")
+    runs = paid(section).set_index("run")
     goals = {factor: _possible(factor * final) for factor in FACTORS}
     parts = [_costs(first_reaching(evaluations, goal), runs).assign(factor=factor) for factor, goal in goals.items()]
     frame = pd.concat(parts, ignore_index=True)

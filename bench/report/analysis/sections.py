@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,6 +16,23 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Axis = Literal["depth", "embed_dim", "target"]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def once(function: Callable[Concatenate[Section, P], T]) -> Callable[Concatenate[Section, P], T]:
+    """Return the function with what it returns kept for as long as its section lives; nobody may change that."""
+    results: WeakKeyDictionary[Section, dict[Any, T]] = WeakKeyDictionary()
+
+    @wraps(function)
+    def kept(section: Section, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        of_section = results.setdefault(section, {})
+        key = (args, tuple(kwargs.items()))
+        if key not in of_section:
+            of_section[key] = function(section, *args, **kwargs)
+        return of_section[key]
+
+    return kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +140,7 @@ class Section:
         alone = not first["method_seed"].fillna(0).duplicated().any()
         return first["ancestor_top1"].tolist() if alone else []
 
+    @once
     def scores(self, metric: str = "top1") -> NDArray:
         """Return values of the finished runs as an array [seeds, targets, methods]; NaN where there is none."""
         cube = np.full((len(self.seeds), len(self.targets), len(self.methods)), np.nan)
@@ -132,7 +152,13 @@ class Section:
         )
         index = tuple(np.array(list(places), dtype=int).reshape(-1, 3).T)
         cube[index] = self.done[metric].to_numpy(dtype=float, na_value=np.nan)
+        cube.setflags(write=False)
         return cube
+
+
+def by_label(runs: DataFrame) -> dict[str, DataFrame]:
+    """Return label -> its rows, taken out of all in one go."""
+    return {str(label): rows for label, rows in runs.groupby("method", sort=False)}
 
 
 def own_recipe(options: str) -> dict[str, Any]:

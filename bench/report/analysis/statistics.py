@@ -20,6 +20,7 @@ FEW = 3  # with fewer seeds nothing is claimed
 ENOUGH = 5  # with fewer, what is claimed hangs on the scatter being normal: said loudly
 BOOTSTRAP_FROM = 30  # below, the bootstrap's intervals are too narrow (n = 10: 90% instead of 95%); t holds its level
 RESAMPLES = 1999
+BATCH = 100  # resamples at a time
 FEW_CELLS = 10  # with fewer, Friedman's chi-squared and Nemenyi's difference say nothing reliable about ranks
 TINY = 1e-9  # relative spread that is rounding, not chance
 
@@ -78,23 +79,34 @@ def _t_half(std: NDArray, n: NDArray) -> NDArray:
 
 
 def _bca(data: NDArray) -> tuple[NDArray, NDArray]:
-    """BCa limits of the row means of [columns, n]."""
-    from scipy import stats
+    """BCa limits of the row means of [columns, n]; NaN for degenerate samples.
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of degenerate samples, whose limits are NaN
-        result = stats.bootstrap(
-            (data,),
-            np.mean,
-            axis=1,
-            vectorized=True,
-            n_resamples=RESAMPLES,
-            batch=100,
-            method="BCa",
-            confidence_level=LEVEL,
-            rng=np.random.default_rng(0),
-        )
-    return result.confidence_interval.low, result.confidence_interval.high
+    What scipy.stats.bootstrap does, from the same resamples, but that means which differ by rounding are tied, and that
+    it takes a tenth of the time or less: scipy copies every resample; here their means are products of
+    the data with how often each value is drawn, and the jackknife of a mean is known from the data. Source: Efron,
+    J. Am. Stat. Assoc. 82 (1987).
+    """
+    from scipy import special
+
+    n = data.shape[1]
+    mean = data.mean(axis=1, keepdims=True)
+    rng, resampled = np.random.default_rng(0), np.empty((len(data), RESAMPLES))
+    for start in range(0, RESAMPLES, BATCH):
+        drawn = rng.integers(0, n, (min(BATCH, RESAMPLES - start), n))
+        places = drawn + n * np.arange(len(drawn))[:, None]
+        times = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        resampled[:, start : start + len(drawn)] = data @ times.T.astype(float) / n
+    centred, tied = data - mean, _rounding(mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        acceleration = (centred**3).sum(axis=1) / (6 * (centred**2).sum(axis=1) ** 1.5)
+        below = ((resampled < mean - tied).mean(axis=1) + (resampled <= mean + tied).mean(axis=1)) / 2
+        bias = special.ndtri(below)
+        shifted = bias + special.ndtri([[(1 - LEVEL) / 2], [(1 + LEVEL) / 2]])  # [2, columns]
+        levels = special.ndtr(bias + shifted / (1 - acceleration * shifted))
+    limits = np.full(levels.shape, np.nan)
+    for i in np.flatnonzero(~np.isnan(levels).any(axis=0)):
+        limits[:, i] = np.quantile(resampled[i], levels[:, i])
+    return limits[0], limits[1]
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
 
 def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, Look]) -> None:
     lengths: list[float] = []
-    grids = [rows["epoch"].unique() for _, rows in curves.groupby("method")]
+    grids = {tuple(sorted(rows.unique().tolist())) for _, rows in curves.groupby("method")["epoch"]}
     for method in methods:
         rows = curves[curves["method"] == method]
         if rows.empty:
@@ -62,7 +62,7 @@ def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, L
         values, look = intervals(table.to_numpy(), bootstrap=False), looks[method]
         x = table.columns.to_numpy(dtype=float)
         face = "white" if look.hollow else look.colour
-        for part in _evaluated(x, grids):
+        for part in _evaluated(x, [np.array(grid) for grid in grids]):
             axis.plot(x[part], values.mean[part], color=look.colour, linestyle=look.dash)
             low, high = values.low[part], values.high[part]
             axis.fill_between(x[part], low, high, color=look.colour, alpha=0.18, linewidth=0)
@@ -88,7 +88,9 @@ def _evaluated(epochs: NDArray, grids: list[NDArray]) -> list[slice]:
     """The stretches of a curve that are evaluated often enough to be joined by a line: by themselves, and beside the
     epochs at which the panel's other curves are."""
     pairs = list(zip(epochs, epochs[1:], strict=False))
-    between = [max(((low < grid) & (grid < high)).sum() for grid in grids) for low, high in pairs]
+    between = [
+        max(np.searchsorted(grid, high) - np.searchsorted(grid, low, "right") for grid in grids) for low, high in pairs
+    ]
     wide = (np.diff(epochs) > max(1.0, GAP * float(epochs[-1]))) | (np.array(between, dtype=int) >= MISSED)
     ends = [0, *(np.flatnonzero(wide) + 1).tolist(), len(epochs)]
     return [slice(first, last) for first, last in zip(ends, ends[1:], strict=False)]

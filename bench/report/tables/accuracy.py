@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.report.analysis.cautions import heads_left_behind
 from bench.report.analysis.cost import OWN, PARTS, SHARED
-from bench.report.analysis.sections import Section, own_recipe
+from bench.report.analysis.sections import Section, once, own_recipe
 from bench.report.analysis.statistics import ENOUGH, FEW, intervals
 from bench.report.format import UNKNOWN, counts, interval, listed, one_line, si, si_sum
 from bench.report.tables.across import notes as origin_notes
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 LABELS = {"top1": "Test top-1 (%)", "best_top1": "Test top-1 (%) at the best validation epoch"}
 LABELS |= {"top1_init": "Test top-1 (%) before the first training step"}
+SETTING = [
+    "status",
+    "caution",
+    "control",
+    "budget",
+    "head",
+    "head_used",
+    "stored_params_head",
+    "epochs",
+    "tune",
+    "options",
+]
 STATES = ("failed", "skipped", "missing")
 BOLD = (
     "Bold: ahead of every other label of its column at 95% (paired t-tests by seed, Holm-corrected within the families "
@@ -32,7 +44,7 @@ def accuracy(
 ) -> Table:
     """Return the table of one section and metric. `best`: target -> method in bold (see comparisons.winners), None
     where no family of tests is of this metric."""
-    cells = {(row["method"], row["target"]): row for _, row in summary.iterrows()}
+    cells = {(row["method"], row["target"]): row for row in summary.to_dict("records")}
     costs = totals.set_index("method") if len(totals) else totals
     settings = {method: setting(section, method) for method in section.methods}
     shown = any(settings.values())
@@ -95,11 +107,12 @@ def _few(seeds: Series) -> list[str]:
     return [f"{what} in some cells (n = {', '.join(map(str, n))}): {why}" for n, what, why in words if n]
 
 
+@once
 def setting(section: Section, method: str) -> str:
     """Return what a label has other than most: caution, control, budget, head, epochs, tuning, recipe; empty for the
     plain case."""
     runs = section.runs
-    runs_of_it = runs[runs["method"] == method]
+    runs_of_it = runs.loc[runs["method"] == method, SETTING]
     first = runs_of_it.sort_values("status", key=lambda status: status != "done", kind="stable").iloc[0]
     usual = runs["epochs"].mode()
     parts = [first["caution"].partition(":")[0], first["control"] and f"control: {first['control']}"]
@@ -121,7 +134,7 @@ def _front(cost: Series | None) -> list[str]:
     return [si(cost["stored_params"]), *map(si_sum, parts)]
 
 
-def _score(cell: Series | None, metric: str) -> str:
+def _score(cell: dict[str, Any] | None, metric: str) -> str:
     if cell is None:
         return "not planned"
     if not cell["n"]:
@@ -130,7 +143,7 @@ def _score(cell: Series | None, metric: str) -> str:
     return text if cell["n"] == cell["planned"] else f"{text} ({cell['n']}/{int(cell['planned'])})"
 
 
-def _why(cell: Series | None) -> list[str]:
+def _why(cell: dict[str, Any] | None) -> list[str]:
     if cell is None or cell["n"] == cell["planned"]:
         return []
     states = ", ".join(f"{int(cell[state])} {state}" for state in STATES if cell[state])

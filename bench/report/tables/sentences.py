@@ -199,7 +199,8 @@ def _storage(analysis: Analysis, families: list[Family]) -> Iterator[Sentence]:
     costs = analysis.totals.set_index("method")
     stored = (costs["stored_params"] + costs["stored_params_head"]).sort_values(kind="stable")
     for family in families:
-        labels = [label for label in stored.index if family.among and label in unbeaten(analysis, family)]
+        first = unbeaten(analysis, family) if family.among else []
+        labels = [label for label in stored.index if label in first]
         words = _few([f"{label} {si(stored[label])}" for label in labels if stored[label] == stored[label]])
         if words:
             text = f"Parameters stored for all sizes, heads included, by those that are behind none: {words}."

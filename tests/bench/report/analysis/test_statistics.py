@@ -39,6 +39,15 @@ def test_many_seeds_use_scipys_bca():
     assert (values.low[0], values.high[0]) == pytest.approx((low, high), abs=0.03)
 
 
+def test_bca_is_scipys_from_the_same_resamples():
+    data = np.random.default_rng(4).gamma(2.0, size=(5, 33))
+    rng, settings = np.random.default_rng(0), {"n_resamples": statistics.RESAMPLES, "batch": statistics.BATCH}
+    expected = stats.bootstrap((data,), np.mean, axis=1, vectorized=True, method="BCa", rng=rng, **settings)
+    values = statistics.intervals(data.T)
+    assert values.low == pytest.approx(expected.confidence_interval.low, rel=1e-12)
+    assert values.high == pytest.approx(expected.confidence_interval.high, rel=1e-12)
+
+
 def test_equal_scores_have_an_interval_of_width_zero():
     for n in (5, 40):
         values = statistics.intervals(np.full((n, 1), 90.0))
