@@ -205,6 +205,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
+def unwritable(folder: Path) -> str:
+    """Why no file can be made in a folder, which is made if it is not there; empty where one can, as far as modes tell.
+    Nothing is written to find out."""
+    place = folder.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        return f"{place} is no folder"
+    return "" if os.access(place, os.W_OK | os.X_OK) else f"{place} is not writable for you"
+
+
 def is_whole(path: Path) -> bool:
     """Whether a file has the end that `write_json` gives: cut ones have not. Tells it from the last bytes alone."""
     try:

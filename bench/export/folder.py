@@ -18,7 +18,8 @@ AT_WORKING_DIRECTORY, EXCHANGE = -100, 2  # of fcntl.h and linux/fs.h
 
 
 def check(out: Path, results: Path, *, force: bool) -> None:
-    """Raise UsageError where `out` cannot become an export: something is there, or jobs are kept there.
+    """Raise UsageError where `out` cannot become an export: something is there, jobs are kept there, or nothing can be
+    written there.
 
     force: what is there may be replaced, if it is an export and nothing but that.
     """
@@ -27,6 +28,8 @@ def check(out: Path, results: Path, *, force: bool) -> None:
         raise UsageError(f"{out} is among the jobs of {results}; expected a folder elsewhere")
     if out.name in ("", ".."):
         raise UsageError(f"{out}: expected the name of a new folder")
+    if trouble := files.unwritable(out.absolute().parent):
+        raise UsageError(f"{out} cannot be written: {trouble}; expected a folder elsewhere")
     if not os.path.lexists(out):
         return
     if not force:

@@ -61,7 +61,7 @@ def artifacts(store: Store, what: Collection[str]) -> Iterator[Leftover]:
                 job = store.job_dir(kind_of_job, id)
                 try:
                     result = None if ".damaged-" in id or job.linked else job.result()
-                except ValueError:
+                except (ValueError, OSError):  # damaged, or another user's who lets nobody read it
                     continue
                 cost = (result or {}).get("cost", {})
                 gone = [name for name in (result or {}).get("cleaned", {}) if (job.path / name).is_file()]

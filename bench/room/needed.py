@@ -18,7 +18,8 @@ from bench.suite import load
 
 @dataclass
 class Needed:
-    """Identities of jobs whose files stay, with why. unknown: why nothing can be told, where a suite cannot be read."""
+    """Identities of jobs whose files stay, with why. unknown: why nothing can be told, where a suite or a job that is
+    being done cannot be read."""
 
     jobs: dict[str, str] = field(default_factory=dict)
     unknown: str = ""
@@ -45,7 +46,10 @@ def needed(store: Store) -> Needed:
         for id in store.ids(kind):
             folder_of_job = store.job_dir(kind, id)
             if folder_of_job.contents().lock and folder_of_job.lock().holder() is not None:
-                found.jobs |= dict.fromkeys(taken_by(store, kind, id), "a job that is being done needs it")
+                try:
+                    found.jobs |= dict.fromkeys(taken_by(store, kind, id), "a job that is being done needs it")
+                except (OSError, ValueError, KeyError, TypeError):
+                    found.unknown = f"what {kind} {id} needs, which is being done, is not known"
     return found
 
 
@@ -76,9 +80,6 @@ def jobs_of(folder: Path) -> list[Job]:
 
 
 def taken_by(store: Store, kind: str, id: str) -> tuple[str, ...]:
-    """Whose files a job that was begun takes, from its folder."""
-    try:
-        settings = store.job_dir(kind, id).settings()
-        return description_of(Job(kind, id, settings["settings"], (), settings["local"])).files_taken
-    except (ValueError, KeyError, TypeError):
-        return ()
+    """Whose files a job that was begun takes, from its folder. Raises where that cannot be read."""
+    settings = store.job_dir(kind, id).settings()
+    return description_of(Job(kind, id, settings["settings"], (), settings["local"])).files_taken

@@ -14,10 +14,12 @@ SHAPE = {"tracker": str}
 
 
 def check(out: Path, tracker: str, results: Path, *, force: bool) -> None:
-    """Raise UsageError where a tracker may not write to `out`: among jobs, no folder, another tracker's, or a folder
-    with other files. force: these are no hindrance; they stay."""
+    """Raise UsageError where a tracker may not write to `out`: among jobs, not writable, no folder, another tracker's,
+    or a folder with other files. force: these are no hindrance; they stay."""
     if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(results / "jobs")):
         raise UsageError(f"{out} is among the jobs of {results}; expected a folder elsewhere")
+    if trouble := files.unwritable(out if out.is_dir() else out.absolute().parent):
+        raise UsageError(f"{out} cannot be written: {trouble}; expected --out with a folder elsewhere")
     if not os.path.lexists(out):
         return
     if not out.is_dir():

@@ -117,6 +117,17 @@ def test_nothing_is_written_among_jobs(start, tmp_path):
             start.save(out, results=tmp_path / "r")
 
 
+def test_where_nothing_can_be_written_is_told_before(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file" / "out", tmp_path / "file" / "a" / "out"):
+        with pytest.raises(UsageError, match="cannot be written: .*file is no folder"):
+            folder.check(out, tmp_path / "r", force=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(UsageError, match="is not writable for you; expected"):
+        folder.check(tmp_path / "a" / "out", tmp_path / "r", force=False)
+    assert not (tmp_path / "a").exists()
+
+
 def test_files_follow_the_umask(start, tmp_path):
     before = os.umask(0o027)
     try:

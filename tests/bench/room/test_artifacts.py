@@ -165,6 +165,36 @@ def test_what_somebody_uses_or_another_user_owns_stays(results, monkeypatch):
     assert {left.kept for left in artifacts(store, ["weights"])} == {f"user {os.getuid()} owns it"}
 
 
+def test_what_a_job_that_cannot_be_read_takes_stays(results):
+    """Between its lock and its settings, or of a user who lets nobody read them."""
+    store = Store(results)
+    (id,) = store.ids("run")
+    folder = store.job_dir("run", id)
+    (folder.path / "settings.json").unlink()
+    (results / "first" / "suite.yaml").unlink()
+    lock = folder.lock()
+    assert lock.acquire()
+    try:
+        kept = {left.path.parent.parent.name: left.kept for left in artifacts(store, ["weights", "learngenes"])}
+    finally:
+        lock.release()
+    unknown = f"what run {id} needs, which is being done, is not known"
+    assert kept == {"ancestor": unknown, "learngene": unknown, "run": "its job is being done"}
+
+
+def test_a_result_that_may_not_be_read_hinders_no_other(results, monkeypatch):
+    real = JobDir.result
+
+    def result(job):
+        if job.path.parent.name == "ancestor":
+            raise PermissionError(13, "Permission denied", str(job.path / "result.json"))
+        return real(job)
+
+    monkeypatch.setattr(JobDir, "result", result)
+    found = artifacts(Store(results), ["weights", "learngenes"])
+    assert [left.path.parent.parent.name for left in found] == ["run", "learngene"]
+
+
 def test_a_kill_at_any_removal_loses_nothing(results, capsys):
     numbers = {path: json.loads(path.read_text())["cost"] for path in results.glob("jobs/*/*/result.json")}
     for _ in killed_everywhere(lambda: bench("clean", "--results", results, *BOTH, "--yes"), results):

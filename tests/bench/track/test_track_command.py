@@ -130,6 +130,15 @@ def test_only_a_folder_of_its_own_is_written_to(command, tmp_path, capsys):
     assert bench(*command) == 0, "it is its own now"
 
 
+def test_a_folder_that_cannot_be_written_is_told_before(command, tmp_path, monkeypatch, capsys):
+    assert bench(*command[:-1], tmp_path / "tiny.yaml" / "x") == 2
+    assert "tiny.yaml is no folder; expected --out with" in capsys.readouterr().err
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    assert bench(*command) == 2
+    assert f"{tmp_path} is not writable for you; expected --out with" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_of_another_tracker_is_refused(command, tmp_path, recording, monkeypatch, capsys):
     from bench.track import trackers
 
