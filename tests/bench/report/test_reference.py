@@ -106,6 +106,23 @@ def test_claims_that_do_not_follow_are_gone(readme):
         assert words not in readme
 
 
+def test_the_table_of_the_atlas_is_that_of_its_summaries():
+    sizes = {"atlas_depth": ("L3-d64", "L12-d64"), "atlas_width": ("L6-d32", "L6-d128")}
+    columns = [(suite, target) for suite, targets in sizes.items() for target in targets]
+    said, expected = {}, {}
+    for line in (REFERENCE / "atlas.md").read_text().splitlines():
+        name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        for column, cell in zip(columns, cells, strict=False):
+            if len(cells) == len(columns) and re.fullmatch(r"cannot|[\d.]+ ± [\d.]+", cell):
+                said[name, *column] = cell
+    for suite in sizes:
+        for row in pd.read_csv(REFERENCE / suite / "summary.csv").itertuples():
+            assert row.n in (0, 5)
+            half = (row.top1_high - row.top1_low) / 2
+            expected[row.method, suite, row.target] = f"{row.top1_mean:.1f} ± {half:.1f}" if row.n else "cannot"
+    assert said == expected
+
+
 def test_three_seeds_rank_nothing_on_the_front_page():
     text = (REFERENCE.parents[1] / "README.md").read_text()
     said = text.partition("The ancestor has 302 k")[2].partition("## Two commands")[0]
