@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.files import is_private, make_private
-from bench.launch.slurm.scripts.script import _setup as setup
+from bench.launch.slurm.scripts.script import _setup as lines_before
 from bench.launch.slurm.submission.record import Submission
 from bench.launch.slurm.submission.snapshot import listing_digest, snapshot
 from bench.store import Store
@@ -26,7 +26,7 @@ def submission(tmp_path: Path) -> Submission:
 
 def started(submission: Submission) -> tuple[int, str]:
     """What the batch script's beginning does: its exit code and what it prints."""
-    done = subprocess.run(["bash", "-c", "\n".join(setup(submission))], capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", "\n".join(lines_before(submission))], capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -47,9 +47,9 @@ import yaml
 from bench.launch.slurm import payload
 payload.Allocation = lambda work: type("Work", (), {{"work": lambda self: print(__import__("my_helper").X)}})()
 payload.ElementWork("x", 0, 0)()'"""
-    done = subprocess.run(["bash", "-c", "\n".join([*setup(submission), work])], capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", "\n".join([*lines_before(submission), work])], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("found\n", "")
-    assert setup(submission)[-2] == f"export PYTHONPATH={shlex.quote(submission.data['code'])}"
+    assert lines_before(submission)[-2] == f"export PYTHONPATH={shlex.quote(submission.data['code'])}"
 
 
 def planted_module(code: Path) -> None:
