@@ -3,8 +3,11 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
+
+LINE_EVERY = 2.0  # seconds between two lines of progress
 
 
 def show_everything() -> None:
@@ -15,6 +18,19 @@ def show_everything() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (until the process ends)
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def at_intervals(words: Callable[[int], str]) -> Callable[[int], None]:
+    """Return a function of how much is done, which prints the words for it to standard error every few seconds."""
+    last = time.monotonic()
+
+    def line(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > LINE_EVERY:
+            last = time.monotonic()
+            print(words(done), file=sys.stderr, flush=True)
+
+    return line
 
 
 class Lasting:

@@ -1,15 +1,13 @@
 """`bench merge`: the done jobs of other results folders, copied into one."""
 
 import argparse
-import sys
-import time
-from collections.abc import Callable
+from functools import partial
 
 from bench.errors import UsageError, printable
+from bench.output import at_intervals
 from bench.results.merge import merge
 from bench.store import Store
 
-LINE_EVERY = 2.0  # seconds between two lines of progress
 MOST = 20  # jobs that are named
 
 
@@ -24,7 +22,8 @@ def main(options: argparse.Namespace) -> int:
     target.require_writable()
     broken = False
     for source in sources:
-        merged = merge(source, target, _progress(str(source.root)))
+        progress = at_intervals(partial("{}: {} jobs looked at".format, source.root))
+        merged = merge(source, target, progress)
         print(f"{source.root}: {merged.taken} jobs taken, {merged.there} were there")
         _name(merged.other, "there with other numbers, which stay")
         _name(merged.busy, "not taken, another process is at it")
@@ -39,15 +38,3 @@ def _name(jobs: list[str], what: str) -> None:
         print(printable(f"  {what}: {job}"))
     if len(jobs) > MOST:
         print(f"  {what}: {len(jobs) - MOST} more")
-
-
-def _progress(name: str) -> Callable[[int], None]:
-    last = time.monotonic()
-
-    def line(done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > LINE_EVERY:
-            last = time.monotonic()
-            print(f"{name}: {done} jobs looked at", file=sys.stderr, flush=True)
-
-    return line

@@ -1,14 +1,14 @@
 """`bench track`: what was logged and resulted, shown by TensorBoard, Weights & Biases or MLflow."""
 
 import argparse
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.commands.common import last_plan, nothing_there
 from bench.commands.status import slurm_view
 from bench.errors import BenchError
+from bench.output import at_intervals
 from bench.results.states import Reader
 from bench.track import folder
 from bench.track.record import records
@@ -16,7 +16,6 @@ from bench.track.replay import Replay, follow
 from bench.track.trackers import TRACKERS, open_tracker, require
 
 EVERY = 10.0  # seconds between looks with --follow
-LINE_EVERY = 2.0  # seconds between two lines of progress
 OVER = ("done", "failed", "skipped")
 
 
@@ -31,12 +30,13 @@ def main(options: argparse.Namespace) -> int:
     with folder.held(out, options.to), told(options.to):
         tracker = open_tracker(options.to, out)
         replay = Replay(tracker)
+        progress = at_intervals(lambda done: f"{done} jobs looked at, of {len(plan.jobs)} at most")
 
         def look() -> bool:
             reader = Reader(plan, store, slurm_view(plan, store))
             over = all(reader.standing(id).state in OVER for id in plan.jobs)  # before: what comes meanwhile is seen
             before = replay.points
-            replay.bring(records(plan, reader, replay.done), _progress(len(plan.jobs)))
+            replay.bring(records(plan, reader, replay.done), progress)
             if options.follow and replay.points > before:
                 print(f"{time.strftime('%H:%M:%S')} {replay.points - before} points", flush=True)
             return over
@@ -58,15 +58,3 @@ def told(name: str) -> Iterator[None]:
         if type(error).__module__.partition(".")[0] not in TRACKERS[name].packages:
             raise
         raise BenchError(f"{name}: {error}") from None
-
-
-def _progress(jobs: int) -> Callable[[int], None]:
-    last = time.monotonic()
-
-    def line(done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > LINE_EVERY:
-            last = time.monotonic()
-            print(f"{done} jobs looked at, of {jobs} at most", file=sys.stderr, flush=True)
-
-    return line

@@ -2,18 +2,16 @@
 
 import argparse
 import re
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError, printable
+from bench.output import at_intervals
 from bench.report import ReportError, read_curves, read_runs, read_training
 from bench.results.verify import done_jobs, problem
 from bench.store import Store
 
-LINE_EVERY = 2.0  # seconds between two lines of progress
 FROM_RUN = ("top1", "top5", "loss", "top1_init", "best_top1", "epochs", "params", "git_sha", "device_name", "engine")
 IDENTITY = re.compile(r"(.+)-[0-9a-f]{12}")
 
@@ -24,13 +22,12 @@ def main(options: argparse.Namespace) -> int:
     has_jobs = (folder / "jobs").is_dir()
     if not tables and not has_jobs:
         raise UsageError(f"{folder}: expected results: a folder with jobs/ or with a runs.csv, or such a file")
-    jobs, found, last = 0, 0, time.monotonic()
+    jobs, found = 0, 0
+    progress = at_intervals(lambda done: f"{folder}: {done} jobs checked")
     for jobs, (kind, id, place) in enumerate(done_jobs(store), start=1):
         if trouble := problem(kind, id, place):
             found += _say(trouble)
-        if time.monotonic() - last > LINE_EVERY:
-            last = time.monotonic()
-            print(f"{folder}: {jobs} jobs checked", file=sys.stderr, flush=True)
+        progress(jobs)
     for table in tables:
         for trouble in problems_of(table, store if has_jobs else None):
             found += _say(trouble)

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +65,7 @@ def written(out: Path, facts: dict[str, Any]) -> Iterator[Path]:
     BenchError where `out` came to be meanwhile.
     """
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f".{out.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    beside = files.temporary(out)
     beside.mkdir()
     try:
         yield beside

@@ -38,10 +38,9 @@ class Progress:
         self.began, self.last = time.monotonic(), 0.0
         self.live: Live | None = None
         self.wants_live = sys.stdout.isatty() if live is None else live
+        # what trains nothing tells no speed of the rest
         self.units = {id: e.units for id, e in schedule.entries.items() if e.trains}
-        self.units = self.units or dict.fromkeys(
-            schedule.entries, 1.0
-        )  # what trains nothing tells no speed of the rest
+        self.units = self.units or dict.fromkeys(schedule.entries, 1.0)
         self.before = self.units_done()
         self.rows: dict[str, set[str]] = defaultdict(set)  # what is shared, then the runs of each method
         for kind, jobs in each_kind(plan):

@@ -56,13 +56,7 @@ def process_start(pid: int) -> str | None:
         return None if fields[0] in "ZX" else fields[19]
     except (OSError, IndexError):
         pass
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return None
-    except PermissionError:
-        pass
-    return "unknown"
+    return "unknown" if files.is_alive(pid) else None
 
 
 class Lock:

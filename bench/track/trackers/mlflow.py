@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read at import; nothing here goes to a network
 from mlflow.entities import Metric, Param, Run
 from mlflow.tracking import MlflowClient
 
+from bench import files
 from bench.track.record import Point, Record, State
 from bench.track.trackers import Kept
 
@@ -28,7 +28,7 @@ def open_tracker(folder: Path) -> Database:
     if not database.exists():
         for path in folder.glob(f".{DATABASE}.*.tmp*"):
             path.unlink()  # of a process that was killed
-        beside = folder / f".{DATABASE}.{secrets.token_hex(4)}.tmp"
+        beside = files.temporary(database)
         MlflowClient(uri(beside)).search_experiments()  # makes its tables
         os.replace(beside, database)
     return Database(folder, MlflowClient(uri(database)))

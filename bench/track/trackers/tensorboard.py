@@ -35,11 +35,10 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         paths = folder.glob("*/*/events.out.tfevents.*")
-        self.paths = {(path.parts[-3], path.parts[-2].rpartition("-")[2]): path for path in sorted(paths)}
-        self.kinds: dict[str, str] = {}
+        self.paths = {_hash(path.parts[-2]): path for path in sorted(paths, reverse=True)}
 
     def kept(self, key: str) -> Kept | None:
-        path = self._path(key)
+        path = self.paths.get(_hash(key))
         if path is None:
             return None
         data = path.read_bytes()
@@ -57,7 +56,7 @@ class Files:
         return Kept(points, events[0].wall_time)
 
     def write(self, key: str, record: Record, new: list[Point]) -> None:
-        path = self._path(key)
+        path = self.paths.get(_hash(key))
         if path is not None:
             if new:
                 append(path, framed(map(scalar, new)))
@@ -67,7 +66,7 @@ class Files:
         began = Event(wall_time=record.began, file_version="brain.Event:2")  # the first one says when
         facts = Event(wall_time=record.began, summary=hparams_pb(record.facts, record.id, record.began))
         files.write_bytes(path, framed([began, facts, *map(scalar, new)]))
-        self.paths[record.kind, name.rpartition("-")[2]] = path
+        self.paths[_hash(key)] = path
 
     def close(self) -> None:
         """Nothing is held."""
@@ -75,9 +74,10 @@ class Files:
     def usage(self) -> str:
         return f"tensorboard --logdir {self.folder}"
 
-    def _path(self, key: str) -> Path | None:
-        hash = key.rpartition("-")[2]
-        return next((path for (_, other), path in self.paths.items() if other == hash), None)
+
+def _hash(name: str) -> str:
+    """What a job's identity ends with, and its folder's name."""
+    return name.rpartition("-")[2]
 
 
 def scalar(point: Point) -> Event:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import time
 from itertools import groupby
@@ -55,7 +54,7 @@ class Folders:
         side = {"key": key, "began": record.began, "points": rows}
         if key in self.sides:
             side |= {"began": self.sides[key]["began"], "points": [*self.sides[key]["points"], *rows]}
-        stage = self.folder / f".write.{secrets.token_hex(4)}.tmp"
+        stage = files.temporary(self.folder / "write")
         stage.mkdir(parents=True)
         try:
             self._log(stage, key, record, points_of(side))
