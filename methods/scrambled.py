@@ -20,15 +20,18 @@ class Scrambled(WeightSelection):
 
     how: permuted: the entries of every tensor in random order; moments: a normal draw with the mean and standard
          deviation of every tensor.
+    grow: also serves sizes that are deeper and wider than the ancestor: block i of L' is that of block floor(i L / L'),
+          and a dimension of N' repeats entry floor(j N / N'), before the tensor is scrambled.
     rule: consistent: heads: layers: as for weight_selection, whose tensors are scrambled; a head is left as it is.
 
     Source: a control of ours: does structure, or only the scale of the weights, make the gain?
     Verified: the tensors' values (permuted), their first two moments (moments).
-    Assumed: that the scale of a tensor is its mean and standard deviation.
+    Assumed: that the scale of a tensor is its mean and standard deviation; that a wider tensor keeps it.
     """
 
     how: Literal["permuted", "moments"] = "permuted"
-    at_start: ClassVar[tuple[str, ...]] = (*WeightSelection.at_start, "how")
+    grow: bool = False  # type: ignore[misc]  # an option here, a constant there
+    at_start: ClassVar[tuple[str, ...]] = (*WeightSelection.at_start, "how", "grow")
 
     def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
         import torch

@@ -51,6 +51,7 @@ class WeightSelection(Initializer):
     head: Literal["transfer", "fresh"] = field(default="fresh", kw_only=True)
     trains: ClassVar[bool] = False
     at_start: ClassVar[tuple[str, ...]] = ("rule", "consistent", "heads", "layers")
+    grow: ClassVar[bool] = False  # depth and width by repetition: for controls alone, see `Scrambled`
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -59,7 +60,7 @@ class WeightSelection(Initializer):
         sizes = ["embed_dim", "depth", "hidden_dim", "patch_size", "in_chans", "tokens"]
         for name in [*sizes, *(["num_heads", "head_dim"] if self.heads == "whole" else [])]:
             have, want = getattr(ancestor, name), getattr(target, name)
-            if want > have:
+            if want > have and not (self.grow and name in ("embed_dim", "depth", "hidden_dim", "num_heads")):
                 return f"cannot grow {name}: ancestor {have}, target {want}"
         return mismatch(ancestor, target, ("embed_dim", "num_heads", "mlp_ratio", "patch_size", "img_size", "in_chans"))
 
@@ -88,7 +89,8 @@ class Choice:
 
     def __init__(self, options: WeightSelection, ancestor: VitSpec, target: VitSpec, lab: Lab | None) -> None:
         self.options, self.ancestor, self.target, self.lab = options, ancestor, target, lab
-        self.sources = blocks(options.layers, ancestor.depth, target.depth)
+        deeper = target.depth > ancestor.depth
+        self.sources = blocks("interleave" if deeper else options.layers, ancestor.depth, target.depth)
         self.drawn = cache(self._drawn)  # a set is drawn once, whatever the lab's generators remember
 
     def source(self, name: str) -> str:
@@ -108,6 +110,8 @@ class Choice:
         """Indices [n_to] into a dimension of that role and `n_from` entries."""
         import torch
 
+        if n_to > n_from:
+            return torch.arange(n_to) * n_from // n_to
         flat = self.options.heads == "flat"
         if role == "qkv" and not (flat and self.options.rule == "uniform"):
             channels = self.index("attention", n_from // 3, n_to // 3, name)

@@ -1,5 +1,7 @@
 """The controls keep values or moments of each tensor, and nothing of its structure."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -41,3 +43,53 @@ def test_moments_keeps_mean_and_deviation():
 def test_one_learngene_for_both_controls():
     """How it is scrambled is decided at the start: the learngene is that of weight selection."""
     assert "how" in methods.method_class("scrambled").at_start
+
+
+def grown(how, target):
+    """Scrambled tensors of a target beyond the ancestor's size, and the ancestor's."""
+    ancestor, model = build_vit(SPEC), build_vit(target)
+    draw = torch.Generator().manual_seed(0)
+    for p in ancestor.parameters():
+        p.data.copy_(torch.randn(p.shape, generator=draw))  # no value twice
+    method = methods.get("scrambled", how=how, grow=True)
+    method.initialize(model, method.condense(ancestor, None), None)
+    return model.state_dict(), ancestor.state_dict()
+
+
+def test_growing_is_asked_for():
+    deeper = replace(SPEC, depth=SPEC.depth + 1)
+    assert "cannot grow depth" in methods.get("scrambled").supports(SPEC, deeper)
+    assert "cannot grow depth" in methods.get("weight_selection").supports(SPEC, deeper)
+    assert methods.get("scrambled", grow=True).supports(SPEC, deeper) is None
+    assert "cannot grow patch_size" in methods.get("scrambled", grow=True).supports(
+        SPEC, replace(SPEC, patch_size=2 * SPEC.patch_size)
+    )
+
+
+def test_a_deeper_target_has_each_blocks_values_in_turn():
+    depth = 2 * SPEC.depth + 1
+    target, ancestor = grown("permuted", replace(SPEC, depth=depth))
+    for block in range(depth):
+        source = block * SPEC.depth // depth
+        for key in ("attn.qkv.weight", "mlp.fc2.weight", "norm1.bias"):
+            given, taken = ancestor[f"blocks.{source}.{key}"], target[f"blocks.{block}.{key}"]
+            assert torch.equal(taken.flatten().sort().values, given.flatten().sort().values)
+            assert not torch.equal(taken, given)
+
+
+def test_a_wider_target_repeats_every_value_about_as_often():
+    wider = replace(SPEC, embed_dim=2 * SPEC.embed_dim, num_heads=2 * SPEC.num_heads)
+    target, ancestor = grown("permuted", wider)
+    for key, times in {"attn.qkv.weight": 4, "attn.qkv.bias": 2, "mlp.fc1.weight": 4, "norm1.weight": 2}.items():
+        values, counts = target[f"blocks.0.{key}"].unique(return_counts=True)
+        assert torch.equal(values, ancestor[f"blocks.0.{key}"].flatten().sort().values) and (counts == times).all()
+
+
+def test_moments_are_kept_where_it_grows():
+    wider = replace(SPEC, embed_dim=3 * SPEC.embed_dim // 2, num_heads=3 * SPEC.num_heads // 2, depth=SPEC.depth + 1)
+    target, ancestor = grown("moments", wider)
+    for block in range(wider.depth):
+        given = ancestor[f"blocks.{block * SPEC.depth // wider.depth}.mlp.fc1.weight"]
+        taken = target[f"blocks.{block}.mlp.fc1.weight"]
+        assert taken.unique().numel() > 0.99 * taken.numel()  # drawn, not repeated
+        assert abs(taken.mean() - given.mean()) < 0.1 and abs(taken.std() / given.std() - 1) < 0.1
