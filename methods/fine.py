@@ -137,6 +137,7 @@ class Fine(Initializer):
         own = model.freeze_all_but(model.trained, head=head)
         few = {"steps": self.steps, "lr": self.sigma_lr, "warmup_epochs": 0.0, "compile": False}
         recipe: dict[str, Any] = {**self.train, **few}
+        recipe.pop("warmup_steps", None)
         lab.fit(model.to(lab.device), name="values", recipe=recipe, loss="ce", params=own)
 
 

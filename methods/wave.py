@@ -222,6 +222,7 @@ class Wave(Initializer):
         own = model.freeze_all_but(model.scalers.parameters(), head=head)
         few = {"steps": self.scaler_steps, "lr": self.scaler_lr, "warmup_epochs": 0.0, "compile": False}
         recipe: dict[str, Any] = {**self.train, **self.scaler_train, **few}
+        recipe.pop("warmup_steps", None)
         if self.scaler_kl:
             recipe["distill"] = {"kl": self.scaler_kl, "ce": 1.0, "temperature": self.temperature}
         loss: Loss = "kd" if self.scaler_kl else "ce"

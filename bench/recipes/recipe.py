@@ -42,6 +42,7 @@ class RecipeFields(BaseModel):
     min_lr: NonNegative = 0.0
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: NonNegative = 0.0
+    warmup_steps: Annotated[int, Field(ge=0)] | None = Field(default=None, description="instead of warmup_epochs")
     warmup_lr: NonNegative = 1e-6
     optimizer: Optimizer = "adamw"
     weight_decay: NonNegative = 0.05

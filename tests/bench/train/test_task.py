@@ -59,6 +59,22 @@ def test_how_weights_made_of_templates_decay(decay, dense, scalers):
     assert (round(weight, 2), round(scaler, 2)) == (dense, scalers)
 
 
+@pytest.mark.parametrize(
+    ("warmup", "highest"),
+    [({}, 0), ({"warmup_epochs": 2}, 14), ({"warmup_epochs": 2, "warmup_steps": 5}, 5), ({"warmup_steps": 99}, None)],
+)
+def test_warm_up_in_steps_replaces_epochs(warmup, highest):
+    """Where it ends is the first step at the cosine's height; one as long as the fit never ends."""
+    recipe = Recipe.model_validate({"lr": 1.0, "schedule": "constant", **warmup})
+    optimizer = make_optimizer(model(), recipe)
+    schedule = make_schedule(optimizer, recipe, total=20, per_epoch=7)
+    rates = []
+    for step in range(20):
+        schedule.step_update(step)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert [step for step, rate in enumerate(rates) if rate == 1.0][:1] == ([] if highest is None else [highest])
+
+
 def test_a_teacher_sees_images_as_it_was_trained_on_them():
     """timm's own formula, to the last bit."""
     data = digits()
