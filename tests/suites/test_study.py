@@ -15,10 +15,18 @@ PROTOCOL = (ROOT / "results" / "reference" / "protocol.md").read_text()
 NAMES = sorted(path.stem for path in STUDY.glob("*.yaml"))
 CORE = [name for name in NAMES if name not in ("t3_floors", "t3_total", "t3_atlas", "t1_atlas")]
 SPLIT = [name for name in NAMES if name.startswith(("t3", "t4"))]
-LABELS = {
-    "random", "random_moco", "weight_selection", "sws", "mixture_growth", "wave", "scratch", "permuted", "moments",
-}  # fmt: skip
-PILOT, TUNING = range(1000, 1100), range(1100, 1200)
+METHODS = ["weight_selection", "sws", "mixture_growth", "wave"]
+LABELS = {"random", "random_moco", *METHODS, "permuted", "moments"}
+FAMILIES = {  # of the core: against whom, and who beside the methods
+    "methods": (None, []),
+    "scale": ("moments", []),
+    "values": ("permuted", []),
+    "floor": ("random_moco", ["moments", "permuted"]),
+    "timm": ("random", ["random_moco"]),
+}
+PILOT, TUNING = range(1000, 1100), range(1100, 1105)
+GLYPHS = [name for name in NAMES if name.startswith(("t1", "t2")) or name == "t3_glyphs"]
+SHIFTED = ("t3_glyphs", "t4_mnist_up")
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +54,22 @@ def test_the_protocol_lists_the_suites_that_are_there():
 def test_each_is_as_the_protocol_says_of_all(name, plan_of):
     plan = plan_of(name)
     file = plan.suite.file
-    assert file.replicate == "all" and len(file.seeds) >= 10
-    assert file.tune is not None and len(file.tune.tuning_seeds) >= 3 and file.tune.widen == 2
-    assert set(file.tune.tuning_seeds) <= set(TUNING) and not set(file.seeds) & {*PILOT, *TUNING}
-    assert file.families and all(family.margin == 2 and family.metric == "top1" for family in file.families.values())
+    twenty = name in ("t3_digits_up", "t3_digits_down", "t3_glyphs", "t4_mnist_up", "t3_long")
+    assert file.replicate == "all" and list(file.seeds) == list(range(20 if twenty else 10))
+    assert file.tune is not None and list(file.tune.lr) == [1e-3, 3e-3, 9e-3] and file.tune.widen == 2
+    assert list(file.tune.tuning_seeds) == list(TUNING)[: 3 if name in GLYPHS or name == "t1_atlas" else 5]
+    assert file.tune.targets == (["L4-d32", "L4-d96"] if name.startswith("t2") else ["L3-d64"])
+    margin = 2 if name.startswith(("t1", "t2")) else 3
+    families = (file.families or {}).values()
+    assert families and all(family.margin == margin and family.metric == "top1" for family in families)
     assert all(cell.initializer.head == "fresh" for cell in plan.cells if knows_something(cell))
     assert all({60, 200} <= set(cell.recipe.looks) for cell in plan.cells)
     steps = {cell.recipe.steps for cell in plan.cells}
     assert steps == {{"t3_long": 3000, "t3_total": 2000}.get(name, 600)}
+    for cell in plan.cells:
+        recipe = cell.recipe
+        assert (recipe.warmup_steps, recipe.weight_decay, recipe.label_smoothing) == (60, 0.3, 0.1)
+        assert recipe.augment.shift == (name in SHIFTED)
     size = "embed_dim" if name.startswith("t2") else "depth"
     sizes = {getattr(cell.spec, size) for cell in plan.cells}
     base = {plan.jobs[id].settings["model"].get(size) for cell in plan.cells for id in cell.ancestors}
@@ -64,6 +80,36 @@ def test_each_is_as_the_protocol_says_of_all(name, plan_of):
 @pytest.mark.parametrize("name", CORE)
 def test_core_labels_are_in_all(name, plan_of):
     assert {method.label for method in plan_of(name).suite.methods} == LABELS - ({"sws"} if name[:2] == "t2" else set())
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_families_of_the_core_are_the_declared_ones(name, plan_of):
+    """All labels of a family serve all its targets, so all its pairs are compared at the same sizes."""
+    plan = plan_of(name)
+    families, cells = plan.suite.file.families, [cell for cell in plan.cells if not cell.skipped]
+    sizes = {cell.target for cell in cells}
+    served = {label: {cell.target for cell in cells if cell.method.label == label} for label in LABELS}
+    beyond = sizes - served["weight_selection"]
+    for family in families.values():
+        labels = {*(family.among or family.labels), *([family.against] if family.against else [])}
+        assert all(set(family.targets) <= served[label] for label in labels)
+    for base, (against, more) in FAMILIES.items():
+        for end, targets in (("", sizes - beyond), ("_wider" if name.startswith("t2") else "_deeper", beyond)):
+            if not targets:
+                continue
+            family = families.pop(base + end)
+            methods = [label for label in METHODS if served[label] >= targets]
+            assert (family.against or None) == against and set(family.targets) == targets
+            assert set(family.among or family.labels) == {*methods, *more}
+    assert not families
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_source_stages_have_the_same_epochs(name, plan_of):
+    plan = plan_of(name)
+    made = {id for cell in plan.cells if knows_something(cell) for id in (*cell.ancestors, cell.learngene) if id}
+    recipes = [plan.jobs[id].settings.get("recipe", {}) for id in made]
+    assert len({(recipe["epochs"], recipe["batch_size"]) for recipe in recipes if recipe}) == 1
 
 
 @pytest.mark.parametrize("name", SPLIT)
@@ -77,9 +123,10 @@ def test_source_and_target_have_no_class_in_common(name, plan_of):
 
 
 def test_the_floors_take_the_runs_of_the_core(plan_of):
-    """What both have is one piece of work."""
+    """What both have is one piece of work; 4 layers are the floors' own."""
     core = {cell.run for cell in plan_of("t3_digits_up").cells if cell.seed < 10}
     floors = plan_of("t3_floors")
     for label in ("weight_selection", "sws", "mixture_growth", "wave"):
-        runs = {cell.run for cell in floors.cells if cell.method.label == label and not cell.skipped}
+        cells = [cell for cell in floors.cells if cell.method.label == label and not cell.skipped]
+        runs = {cell.run for cell in cells if cell.spec.depth != 4}
         assert runs and runs <= core
