@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import BenchError
-from bench.files import mismatch, read_file
+from bench.files import read_file
 from bench.identity import digest
 from bench.jobs import Job, description_of
 from bench.jobs.ancestor import AncestorJob
@@ -16,6 +16,7 @@ from bench.jobs.inputs import MethodInput
 from bench.jobs.learngene import LearngeneJob
 from bench.jobs.run import RunJob
 from bench.jobs.start import StartJob
+from bench.shapes import mismatch
 from bench.store import Store
 from bench.store.job_dir import SETTINGS
 

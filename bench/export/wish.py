@@ -12,8 +12,9 @@ from typing import Any
 import methods
 from bench.data import DataSettings, Description, describe
 from bench.errors import UsageError
-from bench.files import mismatch, read_file
+from bench.files import read_file
 from bench.plan import Plan, make_plan
+from bench.shapes import mismatch
 from bench.suite import checkpoint, load, yaml_lines
 from bench.suite.ancestor_source import own_size
 from bench.suite.ready_learngene import not_a_learngene

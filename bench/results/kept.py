@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.files import mismatch, read_file, sha256, write_bytes
+from bench.files import read_file, sha256, write_bytes
 from bench.plan import Plan
 from bench.results import data_record
+from bench.shapes import mismatch
 from bench.store import Store
 from bench.suite import yaml_lines
 

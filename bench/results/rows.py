@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench import models
-from bench.files import mismatch
 from bench.identity import canonical, digest
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
@@ -14,6 +13,7 @@ from bench.jobs.learngene import LearngeneJob
 from bench.plan import Plan, RunCell
 from bench.results.earlier import fingerprint_of
 from bench.results.states import Reader
+from bench.shapes import mismatch
 from bench.store import Store, log
 from bench.store.job_dir import LOG
 from bench.store.shapes import POINT

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import files
+from bench.shapes import mismatch
 
 TIMEOUT = 120.0  # seconds without a heartbeat after which a holder on another host counts as dead
 BEAT = 2.0  # seconds between heartbeats
@@ -207,7 +208,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         value = json.loads(files.read_file(path) or b"")
     except (OSError, ValueError, RecursionError):
         return None
-    return None if files.mismatch(value, HOLDER) else value
+    return None if mismatch(value, HOLDER) else value
 
 
 def _remove(path: Path) -> None:

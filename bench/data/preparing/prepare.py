@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from io import BytesIO
@@ -162,7 +161,7 @@ def _write(path: Path, images: Iterable[Encoded]) -> Json:
     rows: list[list[int]] = []  # offset, size, label
     broken: list[str] = []
     source = hashlib.sha256()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = files.temporary(path)
     with temporary.open("wb") as file:
         with TarFile(mode="w", fileobj=file, format=USTAR_FORMAT) as tar:
             for image in images:
