@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from bench.commands.common import last_plan, nothing_there
 from bench.commands.status import slurm_view
-from bench.errors import BenchError
+from bench.errors import BenchError, printable
 from bench.output import at_intervals
 from bench.results.states import Reader
 from bench.track import folder
@@ -24,7 +24,7 @@ def main(options: argparse.Namespace) -> int:
     plan, store, note = last_plan(options.suite, options)
     for remark in (note, nothing_there(plan, store)):
         if remark:
-            print(remark if remark == note else f"note: {remark}")
+            print(printable(remark if remark == note else f"note: {remark}"))
     out = options.out or store.suite(plan.suite.name) / "track" / options.to
     folder.check(out, options.to, store.root, force=options.force)
     with folder.held(out, options.to), told(options.to):
