@@ -1,7 +1,8 @@
 """Sentences about the reference results are those of the committed tables: each number and comparison has a tag.
 
 A tag `<!-- from: FILE column=value ... -->` stands after its sentence. Columns of words choose one row of the file (of
-comparisons.csv that over all targets); `difference`, `verdict` and numbers are what the sentence says of it.
+comparisons.csv that over all targets, unless it names one); `difference`, `verdict` and numbers are what the sentence
+says of it.
 """
 
 import re
@@ -23,10 +24,17 @@ COMPARATIVE = r"\b(ahead|behind|better|worse|level|fewer|more|less|cheaper|deare
 NUMBER = r"[+-]?\d+(?:\.\d+)?(?: ± \d+(?:\.\d+)?)?"
 
 
+PAGES = {  # page -> its section whose sentences compare
+    REFERENCE / "README.md": "## What these numbers show\n",
+    REFERENCE / "study.md": "## What it shows\n",
+    REFERENCE.parents[1] / "README.md": "## The answer so far\n",
+}
+
+
 def tagged(text):
     """(sentence, its tags) pairs of the section that compares; the last one is what follows without a tag."""
-    section = text.partition("## What these numbers show\n")[2].partition("\n## ")[0]
-    body = section.partition("\n* ")[2]
+    (heading,) = (heading for heading in PAGES.values() if heading in text)
+    body = text.partition(heading)[2].partition("\n## ")[0].partition("\n* ")[2]
     parts = re.split(r"((?:<!-- from: .*?-->\s*)+)", body, flags=re.S)
     return [(said, TAG.findall(tags)) for said, tags in zip(parts[::2], [*parts[1::2], ""], strict=True)]
 
@@ -46,7 +54,8 @@ def problems(text):
             file, *words = shlex.split(tag)
             pairs = dict(word.split("=", 1) for word in words)
             rows = pd.read_csv(REFERENCE / file)
-            rows = rows[rows["target"] == "all targets"] if file.endswith("comparisons.csv") else rows
+            over_all = file.endswith("comparisons.csv") and "target" not in pairs
+            rows = rows[rows["target"] == "all targets"] if over_all else rows
             for key in pairs.keys() & KEYS:
                 rows = rows[rows[key] == pairs[key]]
             assert len(rows) == 1, tag
