@@ -11,7 +11,7 @@ import pytest
 from bench.errors import printable
 from bench.report import ReportError, read_runs
 from bench.store import JobDir
-from tests.bench.tiny import bench, rows, write
+from tests.bench.tiny import FRESH, bench, rows, write
 
 SUITE = """
 name: tiny
@@ -61,7 +61,7 @@ def test_no_command_sends_what_a_file_says(ran, tmp_path, capsys):
 @pytest.mark.parametrize("out", ["full", "closed", "a pipe that ends"])
 def test_a_sweep_goes_on_when_nobody_listens(out, tmp_path):
     suite = write(tmp_path, SUITE)
-    words = [sys.executable, "-m", "bench", "run", suite, "--launcher", "inline", "--results", tmp_path / "r"]
+    words = [*FRESH, "run", suite, "--launcher", "inline", "--results", tmp_path / "r"]
     if out == "full":
         with open("/dev/full", "w") as full:
             code = subprocess.run(words, stdout=full, stderr=full).returncode
