@@ -38,7 +38,7 @@ def names(paths, suffix):
 
 
 def test_a_report_has_all_its_files_and_rebuilds_from_two_of_them(make_frames, tmp_path, every_format):
-    runs, curves = make_frames(depths=(2, 4))
+    runs, curves = make_frames(methods=("random", "sws", "wave"), depths=(2, 4))
     paths = write_report(runs, curves, tmp_path / "a", title="t", training=make_training(runs))
     assert paths[0].name == "runs.csv"
     assert names(paths, ".csv") == FRAMES
