@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bench.report.plots import every
-from tests.bench.pictures import FEW
+from bench.report.plots import canvas, every
+from tests.bench import pictures
 
 CACHE = "XDG_CACHE_HOME"
 HERE = Path(__file__).parent
@@ -29,14 +29,16 @@ settings.register_profile("search", **PROFILE)
 settings.register_profile("same", **PROFILE, derandomize=True, database=None)
 settings.load_profile("same")
 
-# Files that take or wait long, the longest first. Each worker begins with its share of them, so that none is left alone
-# with one at the end: of four, one with each column, in which those are together that share a cluster with accounting.
+# Files that take or wait long, the longest first, or whose fixture does, which workers that share the file at the end
+# would each make. Each worker begins with its share of them, so that none is left alone with one at the end: of four,
+# one with each column, in which those are together that share a warm process, or a cluster with accounting.
 # fmt: off
 LONG = (
-    "slurm/test_preemption", "slurm/test_timeout", "slurm/test_failures", "slurm/test_nodes",
-    "bench/launch/test_chaos_sample", "slurm/test_accounting", "slurm/test_queue", "bench/store/test_hosts",
-    "bench/launch/test_faults", "slurm/test_cluster", "bench/worker/test_out_of_memory", "bench/report/page/test_page",
-    "suites/test_suites", "bench/launch/test_ranks", "bench/train/test_group", "bench/jobs/test_fairness",
+    "bench/launch/test_faults", "slurm/test_timeout", "slurm/test_preemption", "slurm/test_failures",
+    "bench/store/test_hosts", "slurm/test_accounting", "bench/launch/test_chaos_sample", "slurm/test_nodes",
+    "bench/launch/test_ranks", "slurm/test_cluster", "bench/console/test_install", "bench/report/page/test_page",
+    "slurm/test_queue", "suites/test_suites", "bench/worker/test_out_of_memory", "bench/jobs/test_fairness",
+    "bench/train/test_group",
 )
 # fmt: on
 
@@ -80,13 +82,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for hand in hands for item in hand] + others
 
 
-@pytest.fixture
-def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports draw two of their pictures."""
-    monkeypatch.setattr(every, "PICTURES", FEW)
+@pytest.fixture(scope="session", autouse=True)
+def _few_pictures_in_all_of_the_session() -> None:
+    """Before other fixtures of a session or module make reports."""
+    pictures.few()
 
 
 @pytest.fixture(autouse=True)
-def _few_where_reports_are_beside_the_point(request: pytest.FixtureRequest) -> None:
-    if not any(request.path.is_relative_to(folder) for folder in WHOLE):
-        request.getfixturevalue("few_pictures")
+def _all_where_reports_are_tested(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if any(request.path.is_relative_to(folder) for folder in WHOLE):
+        monkeypatch.setattr(every, "PICTURES", pictures.ALL)
+
+
+@pytest.fixture
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports draw two of their pictures, there too."""
+    monkeypatch.setattr(every, "PICTURES", pictures.FEW)
+
+
+@pytest.fixture
+def every_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are saved in all formats, not in one: the drawing is the same, the saving thrice as much."""
+    monkeypatch.setattr(canvas, "FORMATS", pictures.FORMATS)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -58,21 +59,51 @@ def test_no_command_sends_what_a_file_says(ran, tmp_path, capsys):
     assert "\x1b" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("out", ["full", "closed", "a pipe that ends"])
-def test_a_sweep_goes_on_when_nobody_listens(out, tmp_path):
-    suite = write(tmp_path, SUITE)
-    words = [sys.executable, "-m", "bench", "run", suite, "--launcher", "inline", "--results", tmp_path / "r"]
-    if out == "full":
-        with open("/dev/full", "w") as full:
-            code = subprocess.run(words, stdout=full, stderr=full).returncode
-    elif out == "closed":
-        code = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *words]).returncode
-    else:
-        reader, writer = os.pipe()
-        os.close(reader)
-        code = subprocess.run(words, stdout=writer, stderr=writer).returncode
-        os.close(writer)
-    assert code == 0 and [row["status"] for row in rows(tmp_path / "r")] == ["done"]
+# Three commands in processes forked from one that has imported what they need, each of which ends as Python does.
+SWEEPS = """
+import json, os, runpy, sys
+from tests.bench import pictures
+from tests.chaos.forked import warm_up
+
+warm_up()
+pictures.few()
+suite, folder = sys.argv[1:]
+codes = {}
+for out in OUTS:
+    pid = os.fork()
+    if pid == 0:
+        break
+    codes[out] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+else:
+    print(json.dumps(codes))
+    sys.exit()
+if out == "closed":  # as Python finds it when it starts
+    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None
+    os.close(1)
+    os.close(2)
+elif out == "full":
+    full = os.open("/dev/full", os.O_WRONLY)
+else:
+    reader, full = os.pipe()
+    os.close(reader)
+if out != "closed":
+    os.dup2(full, 1)
+    os.dup2(full, 2)
+    os.close(full)
+sys.argv[1:] = ["run", suite, "--launcher", "inline", "--results", os.path.join(folder, out)]
+runpy.run_module("bench", run_name="__main__", alter_sys=True)
+"""
+OUTS = ("full", "closed", "a pipe that ends")
+
+
+def test_a_sweep_goes_on_when_nobody_listens(tmp_path):
+    words = [sys.executable, "-c", SWEEPS.replace("OUTS", repr(OUTS)), write(tmp_path, SUITE), tmp_path]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(words, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == dict.fromkeys(OUTS, 0)
+    for out in OUTS:
+        assert [row["status"] for row in rows(tmp_path / out)] == ["done"]
 
 
 def test_a_terminal_that_knows_ascii_alone(tmp_path):

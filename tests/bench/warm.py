@@ -1,5 +1,5 @@
 """`bench` commands in processes of their own, forked from a warm one: what an exec and an import of torch would cost is
-saved, nothing else. As in the tests' own process, reports draw two of their pictures."""
+saved, nothing else. As in the tests' own process, reports draw few pictures."""
 
 from __future__ import annotations
 
@@ -66,11 +66,10 @@ def _server() -> ForkServerContext:
 
 def _run(arguments: list[str], output: str, environment: Mapping[str, str]) -> None:
     """What the forked process does, in a session of its own; `bench.launch.local` forks its warm process too."""
-    from bench.report.plots import every
-    from tests.bench.pictures import FEW
+    from tests.bench import pictures
     from tests.chaos.forked import command
 
-    every.PICTURES = FEW
+    pictures.few()
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -112,15 +115,22 @@ def end(launcher: Forked) -> None:
 
 
 def warm_up() -> None:
-    """Import what every command would."""
+    """Import what every command would, and what the report imports that it ends with, when it is made."""
+    gc.disable()
+    import matplotlib
     import pandas  # noqa: F401
+    import scipy.stats  # noqa: F401
+    import seaborn  # noqa: F401
 
     import bench.commands.run
-    import bench.report  # noqa: F401
+    import bench.report
     from bench.data import DataSettings, load
     from bench.launch import pool
 
-    pool.warm_up()
+    matplotlib.use("Agg")
+    for module in pkgutil.walk_packages(bench.report.__path__, "bench.report."):
+        import_module(module.name)
+    pool.warm_up()  # freezes what is there, for the collector
     import torch
 
     load(DataSettings.model_validate({"name": "digits"}), torch.device("cpu"))

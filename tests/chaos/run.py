@@ -24,6 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import provenance
+from tests.bench import pictures
 from tests.chaos import faults, forked, report_trial, shim, trial
 
 KINDS = (*report_trial.FAULTS, *faults.FAULTS)
@@ -39,11 +40,14 @@ def main() -> int:
     options.add_argument("--state", type=Path)
     options.add_argument("--share", default="1/1")
     options.add_argument("--out", type=Path, help="write the table here, as Markdown")
+    options.add_argument("--few-pictures", action="store_true", help="reports draw two, in one format")
     given = options.parse_args()
     if shim.VARIABLE not in os.environ:
         begin_again()
     os.environ["OMP_NUM_THREADS"] = "1"
     forked.warm_up()
+    if given.few_pictures:
+        pictures.few()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     reference = trial.undisturbed(folder)
     report = report_trial.undisturbed(folder)

@@ -9,8 +9,7 @@ from tests.bench.tiny import SUITE, bench, rows, write
 FAMILIES = "families: {main: {among: [random, sws], margin: 2}, floor: {against: random, labels: [weight_selection]}}"
 
 
-def test_runs_csv_carries_families_and_a_report_from_it_is_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.report.plots.canvas.FORMATS", ("svg",))
+def test_runs_csv_carries_families_and_a_report_from_it_is_the_same(tmp_path):
     suite = write(tmp_path, SUITE.replace("seeds: 2", f"seeds: 3\n{FAMILIES}").replace("epochs: 2", "epochs: 1"))
     results = tmp_path / "results"
     only = ("--only", "random-*", "--only", "sws-*", "--only", "weight_selection-*")

@@ -72,7 +72,8 @@ class Environment:
         (self.site,) = folder.glob("lib/python*/site-packages")
         (self.site / "libraries.pth").write_text("\n".join({sysconfig.get_path(n) for n in ("purelib", "platlib")}))
         self.variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        self.variables |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.variables |= {"OMP_NUM_THREADS": "1"}  # the first command compiles what all of them import
+        self.variables.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def command(self, *arguments: object, cwd: Path, code: int = 0, **variables: str) -> str:
         return ran(self.script, *arguments, cwd=cwd, code=code, env=self.variables | variables)

@@ -19,19 +19,30 @@ from tests.bench.tiny import bench, write
 
 SMALL = VitSpec(embed_dim=16, depth=2, num_heads=2, patch_size=4, img_size=8, in_chans=1, num_classes=10)
 ELSEWHERE = """
-import sys, timm, torch
-model = timm.create_model("local-dir:" + sys.argv[1], pretrained=True).eval()
-images = torch.load(sys.argv[2])
-torch.save(model(images).detach(), sys.argv[3])
+import json, sys, timm, torch
+for line in sys.stdin:
+    folder, images, logits = json.loads(line)
+    model = timm.create_model("local-dir:" + folder, pretrained=True).eval()
+    torch.save(model(torch.load(images)).detach(), logits)
+    print("done", flush=True)
 """
 
 
-def logits_elsewhere(folder, images, place):
-    """What a model of timm computes in a process that knows nothing of this project."""
-    torch.save(images, place / "images.pt")
-    command = [sys.executable, "-c", ELSEWHERE, str(folder), str(place / "images.pt"), str(place / "logits.pt")]
-    subprocess.run(command, check=True, cwd="/", env={"OMP_NUM_THREADS": "1", "PATH": ""})
-    return torch.load(place / "logits.pt")
+@pytest.fixture(scope="module")
+def logits_elsewhere():
+    """A function: what a model of timm computes in a process that knows nothing of this project."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {"OMP_NUM_THREADS": "1", "PATH": ""}
+    with subprocess.Popen([sys.executable, "-c", ELSEWHERE], cwd="/", env=environment, **pipes) as process:
+
+        def computed(folder, images, place):
+            torch.save(images, place / "images.pt")
+            paths = (folder, place / "images.pt", place / "logits.pt")
+            print(json.dumps([str(path) for path in paths]), file=process.stdin, flush=True)
+            assert process.stdout.readline() == "done\n"
+            return torch.load(place / "logits.pt")
+
+        yield computed
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +55,7 @@ def small(tmp_path_factory):
     return model, path
 
 
-def test_a_deit_to_a_start_of_six_blocks_in_one_command(tmp_path, capsys, monkeypatch):
+def test_a_deit_to_a_start_of_six_blocks_in_one_command(logits_elsewhere, tmp_path, capsys, monkeypatch):
     """By weight selection block i of the start is block i of the model, and the rest but the head is the model's."""
     deit = random_model("deit_tiny_patch16_224", pretrained=False)
     torch.save(deit.state_dict(), tmp_path / "deit.pth")
@@ -64,7 +75,7 @@ def test_a_deit_to_a_start_of_six_blocks_in_one_command(tmp_path, capsys, monkey
     assert config["model_args"]["class_token"] is True and config["model_args"]["num_classes"] == 1000
 
 
-def test_a_learngene_that_somebody_else_made(small, tmp_path):
+def test_a_learngene_that_somebody_else_made(small, logits_elsewhere, tmp_path):
     ancestor, _ = small
     gene = methods.get("weight_selection").condense(ancestor, None)
     gene.save(tmp_path / "gene.safetensors")

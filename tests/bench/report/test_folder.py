@@ -180,7 +180,6 @@ def test_a_report_that_is_being_written_is_no_killed_one_whatever_the_clock_says
 
 def test_a_report_that_breaks_leaves_the_earlier_one(make_frames, tmp_path, monkeypatch):
     runs, curves = make_frames(methods=("random", "wave"), depths=(2,))
-    monkeypatch.setattr("bench.report.plots.canvas.FORMATS", ("svg",))
     write_report(runs, curves, tmp_path, title="t")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 

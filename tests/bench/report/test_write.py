@@ -33,18 +33,12 @@ PICTURES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Pictures in one format: the drawing is the same, the saving a third."""
-    monkeypatch.setattr("bench.report.plots.canvas.FORMATS", ("svg",))
-
-
 def names(paths, suffix):
     return {path.stem for path in paths if path.suffix == suffix}
 
 
-def test_a_report_has_all_its_files_and_rebuilds_from_two_of_them(make_frames, tmp_path):
-    runs, curves = make_frames(depths=(2, 4))
+def test_a_report_has_all_its_files_and_rebuilds_from_two_of_them(make_frames, tmp_path, every_format):
+    runs, curves = make_frames(methods=("random", "sws", "wave"), depths=(2, 4))
     paths = write_report(runs, curves, tmp_path / "a", title="t", training=make_training(runs))
     assert paths[0].name == "runs.csv"
     assert names(paths, ".csv") == FRAMES
@@ -61,7 +55,7 @@ def test_a_report_has_all_its_files_and_rebuilds_from_two_of_them(make_frames, t
     assert different == []
 
 
-def test_a_half_finished_suite_is_reported_with_what_is_missing(make_frames, tmp_path, quick):
+def test_a_half_finished_suite_is_reported_with_what_is_missing(make_frames, tmp_path):
     runs, curves = make_frames(depths=(2, 4), seeds=2)
     runs.loc[1, ["status", "reason"]] = ["running", ""]
     runs.loc[2:3, ["status", "reason"]] = ["pending", "requeued after preemption"]
@@ -93,7 +87,7 @@ def test_a_suite_without_one_finished_run(make_frames, tmp_path, status):
     assert "30 of 30 runs are not done" in (tmp_path / "report.html").read_text()
 
 
-def test_nothing_of_an_earlier_report_stays(make_frames, tmp_path, quick):
+def test_nothing_of_an_earlier_report_stays(make_frames, tmp_path):
     several = make_frames(datasets=("digits", "letters"), methods=("random", "wave"), depths=(2,))
     old = write_report(*several, tmp_path, title="t")
     assert (tmp_path / "table_tiny_letters_top1.md") in old
@@ -122,12 +116,12 @@ def test_no_run_at_all(make_frames, tmp_path):
     ids=["one run", "without random", "widths", "depths and widths", "evaluation only"],
 )
 @pytest.mark.filterwarnings("error")
-def test_other_shapes_of_suites(make_frames, tmp_path, shape, quick):
+def test_other_shapes_of_suites(make_frames, tmp_path, shape):
     paths = write_report(*make_frames(**shape), tmp_path, title="t")
     assert {"accuracy_vs_size", "accuracy_vs_stored", "learning_curves", "cost_split"} <= names(paths, ".svg")
 
 
-def test_several_suites_and_data_sets_keep_apart(make_frames, tmp_path, quick):
+def test_several_suites_and_data_sets_keep_apart(make_frames, tmp_path):
     first = make_frames(datasets=("digits", "letters"), methods=("random", "wave"), depths=(2, 4))
     second = make_frames(suite="other suite", methods=("random", "sws"), depths=(2, 4))
     runs, curves = (pd.concat(pair).drop_duplicates() for pair in zip(first, second, strict=True))
@@ -141,7 +135,7 @@ def test_several_suites_and_data_sets_keep_apart(make_frames, tmp_path, quick):
     assert ranking.loc[("other suite", "sws"), "cells"] == 2
 
 
-def test_thousands_of_runs(make_frames, tmp_path, quick):
+def test_thousands_of_runs(make_frames, tmp_path):
     """The 10,000 of the promise are measured by hand; this is the same code on a fifth of them."""
     runs, curves = make_frames(depths=range(1, 21), seeds=20, epochs=2)
     assert len(runs) == 2000

@@ -47,7 +47,7 @@ def allowed(tmp_path: Path) -> None:
 def test_both_share_the_work(tmp_path: Path, tiny_results: Path) -> None:
     suite, results = tiny.write(tmp_path), tmp_path / "r"
     results.mkdir()
-    there = shlex.join([sys.executable, "-m", "bench", "run", str(suite), "--jobs", "1", "--results"])
+    there = shlex.join([*tiny.FRESH, "run", str(suite), "--jobs", "1", "--results"])
     other = elsewhere(results, tmp_path / "mounted", f"{there} {shlex.quote(str(tmp_path / 'mounted'))}")
     here = tiny.process("run", suite, "--jobs", 1, "--results", results)
     for process in (here, other):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def group() -> Iterator[Path]:
 def test_what_takes_all_memory_of_a_control_group_dies_alone(group: Path, tmp_path: Path) -> None:
     (tmp_path / "hog.py").write_text(MODULE)
     suite = tiny.write(tmp_path, tiny.SUITE.replace("  random: {}\n", "  hog: {use: 'hog:Hog', seeds: [0]}\n"))
-    command = [sys.executable, "-m", "bench", "run", str(suite), "--jobs", "2", "--results", str(tmp_path / "r")]
+    command = [*tiny.FRESH, "run", str(suite), "--jobs", "2", "--results", str(tmp_path / "r")]
     script = f'echo $$ > {group}/cgroup.procs && exec "$@"'
     done = subprocess.run(
         ["sh", "-c", script, "sh", *command, "--only", "hog-*"],

@@ -263,8 +263,7 @@ def test_welch_of_what_tells_nothing():
     assert np.isnan(welch(np.array([1.0, 1.0]), np.array([2.0, 2.0])).low)
 
 
-def test_every_picture_is_drawn_of_two_devices(monkeypatch, tmp_path):
-    monkeypatch.setattr("bench.report.plots.canvas.FORMATS", ("svg",))
+def test_every_picture_is_drawn_of_two_devices(tmp_path):
     joined = join(on_two_devices(seeds=3))
     paths = write_report(joined.runs, joined.curves, tmp_path, title="t", training=joined.training)
     names = {path.name for path in paths}

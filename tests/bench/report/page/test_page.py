@@ -7,6 +7,7 @@ import pytest
 
 from bench.report import write_report
 from bench.report.tables.model import only, quoted
+from tests.bench.pictures import all_pictures
 from tests.bench.report import browser
 
 EVIL = "<script>alert(1)</script>&\"'`|*_$x$ \\end{table}\n![x](http://evil)"
@@ -34,7 +35,8 @@ def folder(tmp_path_factory):
     runs.loc[again, "method_use"] = "random"
     folder = tmp_path_factory.mktemp("report")
     context = {"command": "bench report <x>", "methods": {"elsewhere:Growth": "Says <i>this</i>."}}
-    write_report(runs, curves, folder, title="A title & more", context=context)
+    with all_pictures():
+        write_report(runs, curves, folder, title="A title & more", context=context)
     return folder
 
 
@@ -85,7 +87,6 @@ def test_what_is_said_of_a_method_is_said_once(text, folder):
 
 
 def test_methods_from_outside_are_not_imported(make_frames, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.report.plots.canvas.FORMATS", ("svg",))
     (tmp_path / "harmful.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     runs, curves = make_frames(methods=("random",), depths=(2,))
