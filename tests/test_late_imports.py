@@ -22,7 +22,6 @@ SLOW = frozenset(
         "scipy",
         "sklearn",
         "matplotlib",
-        "seaborn",
         "PIL",
         "rich",
         "jinja2",
