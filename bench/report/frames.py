@@ -209,13 +209,17 @@ def _column(frame: DataFrame, column: Column, source: str) -> Series:
     if strings and column.kind == "text" and series.dtype == dtype:
         return series
     convert, missing = CONVERT[column.kind], MISSING[column.kind]
-    absent = [value == "" for value in objects] if strings else (series.isna() | (series == "")).tolist()
+    values = list(dict.fromkeys(objects)) if strings else objects  # what many rows say is converted once
+    absent = [value == "" for value in values] if strings else (series.isna() | (series == "")).tolist()
     converted: list[Any] = []
     try:
-        for value, none in zip(objects, absent, strict=True):
+        for value, none in zip(values, absent, strict=True):
             converted.append(missing if none else convert(value))
     except (ValueError, TypeError, OverflowError):
-        _fail_at(source, frame, [len(converted)], column.name, EXPECTED[column.kind])
+        row = objects.index(values[len(converted)]) if strings else len(converted)
+        _fail_at(source, frame, [row], column.name, EXPECTED[column.kind])
+    if strings:
+        converted = list(map(dict(zip(values, converted, strict=True)).__getitem__, objects))
     return pd.Series(converted, dtype=dtype)
 
 

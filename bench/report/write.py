@@ -17,6 +17,7 @@ from bench.report.plots.every import draw_all
 from bench.report.style import Look, looks
 from bench.report.tables import latex, markdown
 from bench.report.tables.every import tables_of
+from bench.report.tables.joined import Sentence
 from bench.report.tables.model import Table
 from bench.report.tables.sentences import sentences
 from bench.report.tables.terminal import print_tables
@@ -67,12 +68,13 @@ def _write(
     if console is not None:
         sections = [analysis.section for analysis in analyses]
         print_tables([(s, t["top1"]) for s, t in zip(sections, tables, strict=True)], runs, console)
-    paths += [*_frames(analyses, out), *_tables(analyses, tables, out)]
+    answers = [sentences(analysis) for analysis in analyses]
+    paths += [*_frames(analyses, out), *_tables(analyses, tables, answers, out)]
     uses = {label: use for a in analyses for label, use in a.section.use.items()}
     styles = looks(uses)
     pictures = _pictures(by_suite(analyses), styles, out)
     paths += [path for picture in pictures for path in picture.files]
-    html = page(runs, analyses, tables, pictures, styles, title, context)
+    html = page(runs, analyses, tables, answers, pictures, styles, title, context)
     return [*paths, write_text(out / PAGE, html)]
 
 
@@ -99,13 +101,15 @@ def _frames(analyses: list[Analysis], out: Path) -> list[Path]:
     ]
 
 
-def _tables(analyses: list[Analysis], tables: list[dict[str, Table]], out: Path) -> list[Path]:
+def _tables(
+    analyses: list[Analysis], tables: list[dict[str, Table]], answers: list[list[Sentence]], out: Path
+) -> list[Path]:
     """table_{name}.md and .tex, with suite and data set in the name where there are several; tables.md has all."""
     paths, every = [], []
-    for analysis, named in zip(analyses, tables, strict=True):
+    for analysis, named, answer in zip(analyses, tables, answers, strict=True):
         section = analysis.section
         where = "" if len(analyses) == 1 else f"{slug(section.suite)}_{slug(section.dataset)}_"
-        every.append(markdown.answer(section.title, [(s.text, s.family) for s in sentences(analysis)]))
+        every.append(markdown.answer(section.title, [(s.text, s.family) for s in answer]))
         for name, table in named.items():
             every.append(markdown.table(table))
             paths.append(write_text(out / f"table_{where}{name}.md", every[-1]))

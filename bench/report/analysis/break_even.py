@@ -94,22 +94,23 @@ def _whole(sizes: float) -> str:
 
 
 @once
-def stages_of(section: Section) -> dict[str, dict[str, tuple[Series, Series]]]:
+def stages_of(section: Section) -> dict[str, dict[str, tuple[dict[str, float], dict[str, float]]]]:
     """Label -> stage -> {stage}_{unit} of what serves all sizes of it, and of the rest, which grows with their
     number."""
     columns = {stage: [f"{stage}_{unit}" for unit in UNITS] for stage in STAGES}
-    needed = paid_apart(section)[
-        ["method", "seed", "target", *STAGES, *(name for names in columns.values() for name in names)]
-    ]
-    fullest = {label: fullest_seeds(runs) for label, runs in by_label(needed).items()}
+    fullest = fullest_seeds(paid_apart(section))
+    parts = {
+        stage: [frame.to_dict("index") for frame in for_all_sizes(fullest, stage, names)]
+        for stage, names in columns.items()
+    }
     return {
-        label: {stage: for_all_sizes(runs, stage, names) for stage, names in columns.items()}
-        for label, runs in fullest.items()
+        label: {stage: (every[label], rest[label]) for stage, (every, rest) in parts.items()}
+        for label in fullest["method"].unique()
     }
 
 
 def fixed_and_per_size(
-    total: dict, stages: dict[str, tuple[Series, Series]], unit: str, ancestor: bool
+    total: dict, stages: dict[str, tuple[dict[str, float], dict[str, float]]], unit: str, ancestor: bool
 ) -> tuple[float, float]:
     """(fixed, per size) cost of a method, from its row of totals and its stages."""
     alone = sum(total[f"{unit}_{part}"] for part in ("tuning", *OWN))

@@ -8,6 +8,7 @@ unknown, and so does every total that contains it.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.sections import Section, by_label, once
@@ -26,6 +27,7 @@ KEYS = (
     "params",
     "train_seconds",
 )  # of a run, beside its costs
+SEED = ["method", "seed"]  # what shared parts are counted once for
 UNITS = ("flops", "images", "device_hours", "energy_joules")
 SHARED = ("ancestor", "learngene", "tuning")
 OWN = ("init", "train")
@@ -94,8 +96,10 @@ def totals(section: Section) -> DataFrame:
     """
     import pandas as pd
 
-    runs, each = by_label(paid(section)), by_label(paid_apart(section))
-    frame = pd.DataFrame([_of_method(m, runs[m], each[m]) for m in section.methods if m in runs])
+    costs, sizes = _costs(section), paid(section).drop_duplicates(["method", "target"])
+    rows = [_row(str(method), mine, costs) for method, mine in sizes.groupby("method", sort=False)]
+    order = {method: place for place, method in enumerate(section.methods)}
+    frame = pd.DataFrame(sorted(rows, key=lambda row: order[row["method"]]))
     frame.insert(0, "suite", section.suite)
     frame.insert(1, "dataset", section.dataset)
     return frame
@@ -117,23 +121,39 @@ def apart(runs: DataFrame) -> DataFrame:
     return pd.concat([runs[~several], pd.DataFrame(rows)[list(runs)].astype(runs.dtypes)])
 
 
-def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
-    """each: the same runs with a row per ancestor (see `apart`)."""
+def _costs(section: Section) -> dict[str, dict[str, Any]]:
+    """Label -> {part}_{unit} over all sizes, mean over seeds; what is stored; numbers of seeds and of identities."""
+    import pandas as pd
+
+    runs, each = paid(section), paid_apart(section)
     fullest = fullest_seeds(runs)
-    distinct = {part: fullest.drop_duplicates(["seed", part]) for part in SHARED}
-    sizes = runs.drop_duplicates("target")
-    row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": runs["seed"].nunique()}
-    row |= {f"{part}s": _distinct(distinct[part], part) for part in SHARED}
-    per_size = runs.groupby("target")[[f"{p}_{u}" for p in OWN for u in UNITS]].mean().sum(skipna=False)
-    once = distinct | {"ancestor": each[each["seed"].isin(fullest["seed"])].drop_duplicates(["seed", "ancestor"])}
-    costs = {p: _mean_of_sums(once[p], [f"{p}_{u}" for u in UNITS]) for p in SHARED} | dict.fromkeys(OWN, per_size)
+    shared = {part: fullest.drop_duplicates([*SEED, part]) for part in SHARED}
+    of_fullest = pd.MultiIndex.from_frame(each[SEED]).isin(pd.MultiIndex.from_frame(fullest[SEED].drop_duplicates()))
+    counted = shared | {"ancestor": each[of_fullest].drop_duplicates([*SEED, "ancestor"])}
+    columns = {part: [f"{part}_{unit}" for unit in UNITS] for part in PARTS}
+    own = [name for part in OWN for name in columns[part]]
+    frames = [
+        *(_mean_of_sums(counted[part], columns[part]) for part in SHARED),
+        _reduced(by_label(runs), lambda rows: rows.groupby("target")[own].mean().sum(skipna=False), own),
+        _mean_of_sums(shared["learngene"], list(STORED)),
+        runs.groupby("method")["seed"].nunique().rename("n"),
+        *(_distinct(shared[part], part).rename(f"{part}s") for part in SHARED),
+    ]
+    return pd.concat(frames, axis=1).to_dict("index")
+
+
+def _row(method: str, sizes: DataFrame, costs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """sizes: a run of the method for each of its targets."""
+    known = costs[method]
+    row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": int(known["n"])}
+    row |= {f"{part}s": int(n) if (n := known[f"{part}s"]) == n else 0 for part in SHARED}
     for unit in UNITS:
-        parts = {part: float(costs[part][f"{part}_{unit}"]) for part in PARTS}
+        parts = {part: known[f"{part}_{unit}"] for part in PARTS}
         row |= {f"{unit}_{part}": value for part, value in parts.items()}
         row[f"{unit}_total"] = sum(parts.values())
         for left_out in WITHOUT:
             row[f"{unit}_total_without_{left_out}"] = sum(v for p, v in parts.items() if p != left_out)
-    row |= _mean_of_sums(distinct["learngene"], list(STORED))
+    row |= {name: known[name] for name in STORED}
     row["models_params"] = float(sizes["params"].astype(float).sum(skipna=False))
     row["models_bytes"] = BYTES * row["models_params"]
     stored = row["stored_params"] + row["stored_params_head"]
@@ -142,34 +162,42 @@ def _of_method(method: str, runs: DataFrame, each: DataFrame) -> dict[str, Any]:
 
 
 def fullest_seeds(runs: DataFrame) -> DataFrame:
-    """Return one method's runs of the seeds that have the most sizes."""
-    per_seed = runs.groupby("seed")["target"].nunique()
-    return runs[runs["seed"].isin(per_seed.index[per_seed == per_seed.max()])]
+    """Return the runs of the seeds that have the most sizes of their label."""
+    sizes = runs.groupby(SEED)["target"].transform("nunique")
+    return runs[sizes == sizes.groupby(runs["method"]).transform("max")]
 
 
-def for_all_sizes(runs: DataFrame, part: str, columns: list[str]) -> tuple[Series, Series]:
-    """Return what a shared part of one method's cost sums to, mean over seeds: (of what serves all sizes, of the rest).
+def for_all_sizes(runs: DataFrame, part: str, columns: list[str]) -> tuple[DataFrame, DataFrame]:
+    """Return what a shared part of each label's cost sums to, mean over seeds: (of what serves all sizes, of the rest).
 
     runs: those of the fullest seeds with a row per ancestor (see `apart`), so that what all sizes share is told from
     what each has of its own.
     """
-    shared = runs[["seed", part, "target", *columns]]
-    sizes, served = (shared.groupby(by)["target"].transform("nunique") for by in ("seed", ["seed", part]))
-    values, once = shared[columns].astype(float), ~shared.duplicated(["seed", part])
+    sizes, served = (runs.groupby(by)["target"].transform("nunique") for by in (SEED, [*SEED, part]))
+    values, once = runs[columns].astype(float), ~runs.duplicated([*SEED, part])
     every, rest = (
-        _mean_of_sums(values.where(chosen, 0.0).assign(seed=shared["seed"])[once], columns)
+        _mean_of_sums(values.where(chosen, 0.0).assign(**runs[SEED])[once], columns)
         for chosen in (served == sizes, served != sizes)
     )
     return every, rest
 
 
-def _distinct(runs: DataFrame, part: str) -> int:
-    """The number of identities that one seed needs."""
-    return int(runs[runs[part] != ""].groupby("seed")[part].nunique().max()) if (runs[part] != "").any() else 0
+def _distinct(runs: DataFrame, part: str) -> Series:
+    """The number of identities that one seed of each label needs; only of labels that need any."""
+    return runs[runs[part] != ""].groupby(SEED)[part].nunique().groupby("method").max()
 
 
-def _mean_of_sums(runs: DataFrame, columns: list[str]) -> Series:
-    """Mean over seeds of the sums of each column; unknown if any value is."""
-    groups = runs[columns].astype(float).groupby(runs["seed"])
+def _mean_of_sums(runs: DataFrame, columns: list[str]) -> DataFrame:
+    """A row per label: the mean over seeds of the sums of each column; unknown if any value is."""
+    groups = runs[columns].astype(float).groupby([runs[key] for key in SEED])
     known = groups.count().eq(groups.size(), axis=0)
-    return groups.sum().where(known).mean(skipna=False)
+    sums = dict(iter(groups.sum().where(known).groupby(level="method")))
+    return _reduced(sums, lambda rows: rows.mean(skipna=False), columns)
+
+
+def _reduced(frames: Mapping[Any, DataFrame], reduce: Callable[[DataFrame], Series], columns: list[str]) -> DataFrame:
+    """A row per label: its frame reduced to one."""
+    import pandas as pd
+
+    rows = {label: reduce(frame) for label, frame in frames.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

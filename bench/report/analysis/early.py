@@ -63,18 +63,21 @@ def _at_shares(evaluations: DataFrame) -> DataFrame:
     known = known.iloc[np.argsort(pd.factorize(known["run"])[0], kind="stable")]  # runs one after the other
     epochs, top1 = (known[name].to_numpy(dtype=float) for name in ("epoch", "top1"))
     first = np.flatnonzero(~known["run"].duplicated().to_numpy())
-    last = np.append(first, len(known))[1:] - 1
-    whole = (epochs[last] > 0) & (epochs[first] <= 0)
-    first, last = first[whole], last[whole]
-    curves = [(epochs[a : b + 1], top1[a : b + 1]) for a, b in zip(first, last, strict=True)]
-    columns: dict[Any, Any] = {name: known[name].to_numpy()[first] for name in ("method", "target")}
+    lengths = np.diff(np.append(first, len(known)))
+    whole = (epochs[first + lengths - 1] > 0) & (epochs[first] <= 0)
+    columns: dict[Any, Any] = {name: known[name].to_numpy()[first[whole]] for name in ("method", "target")}
+    points, lengths = np.repeat(whole, lengths), lengths[whole]
+    epochs, top1, last = epochs[points], top1[points], np.cumsum(lengths) - 1
+    first = last - lengths + 1
     columns["end"] = top1[last]
     for share in SHARES:
         looked = share * epochs[last]
-        columns[share] = [np.interp(at, *curve) for at, curve in zip(looked, curves, strict=True)]
-        columns[f"{share} evaluated"] = [
-            float((np.abs(x - at) <= CLOSE + SAME * at).any()) for at, (x, _) in zip(looked, curves, strict=True)
-        ]
+        at = np.repeat(looked, lengths)
+        before = first + np.add.reduceat(epochs <= at, first, dtype=int) - 1  # the last evaluation until then
+        slope = (top1[before + 1] - top1[before]) / (epochs[before + 1] - epochs[before])
+        columns[share] = slope * (looked - epochs[before]) + top1[before]
+        near = np.abs(epochs - at) <= CLOSE + SAME * at
+        columns[f"{share} evaluated"] = np.logical_or.reduceat(near, first).astype(float)
     return pd.DataFrame(columns)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.report.analysis.sections import Section
+from bench.report.analysis.sections import Section, once
 from bench.report.analysis.statistics import intervals
 
 
@@ -20,6 +20,7 @@ class Mean(NamedTuple):
     targets: int
 
 
+@once
 def over_targets(section: Section, method: str) -> Mean | None:
     """Return the mean over targets; None where no seed of the method has all the targets that any has finished."""
     cube = section.scores()

@@ -71,11 +71,11 @@ def _moments(scores: NDArray, n: NDArray) -> tuple[NDArray, NDArray]:
 
 def _t_half(std: NDArray, n: NDArray) -> NDArray:
     """Half width of Student's interval."""
-    from scipy import stats
+    from scipy import special
 
     enough = n >= 2
     degrees = np.where(enough, n - 1, 1)
-    return np.where(enough, stats.t.ppf((1 + LEVEL) / 2, degrees) * std / np.sqrt(np.maximum(n, 1)), np.nan)
+    return np.where(enough, special.stdtrit(degrees, (1 + LEVEL) / 2) * std / np.sqrt(np.maximum(n, 1)), np.nan)
 
 
 def _bca(data: NDArray) -> tuple[NDArray, NDArray]:

@@ -56,19 +56,28 @@ def _counts(section: Section) -> DataFrame:
         failed=runs["status"] == "failed",
         skipped=runs["status"] == "skipped",
         missing=runs["status"].isin(["pending", "running", "interrupted"]),
-        id=runs["run"].where(runs["status"] == "done"),
-        why=runs["reason"].where(runs["status"] != "done", "").where(runs["reason"] != "", runs["error"]),
         once=runs["replicate"].eq("run") & runs["stored_params"].gt(0).fillna(False),
     ).groupby(["target", "method"], sort=False)
-    return groups.agg(
+    frame = groups.agg(
         planned=("run", "size"),
         failed=("failed", "sum"),
         skipped=("skipped", "sum"),
         missing=("missing", "sum"),
-        reasons=("why", lambda why: "; ".join(dict.fromkeys(w for w in why if w))),
         once=("once", "any"),
-        runs=("id", lambda ids: " ".join(ids.dropna())),
     )
+    why = runs["reason"].where(runs["status"] != "done", "").where(runs["reason"] != "", runs["error"])
+    reasons = _gathered(runs.assign(why=why)[why != ""], "why")
+    ids = _gathered(section.done, "run")
+    frame.insert(4, "reasons", ["; ".join(dict.fromkeys(reasons.get(cell, ()))) for cell in frame.index])
+    return frame.assign(runs=[" ".join(ids.get(cell, ())) for cell in frame.index])
+
+
+def _gathered(runs: DataFrame, column: str) -> dict[tuple[str, str], list[str]]:
+    """(target, method) -> what its runs have in a column of text, in their order."""
+    texts: dict[tuple[str, str], list[str]] = {}
+    for target, method, text in zip(runs["target"], runs["method"], runs[column], strict=True):
+        texts.setdefault((target, method), []).append(text)
+    return texts
 
 
 def _first(section: Section) -> DataFrame:

@@ -14,8 +14,8 @@ from bench.report.page.provenance import overview, provenance
 from bench.report.page.setup import setup
 from bench.report.page.sheets import methods, published_table, runs_table, standing_table, summary_table
 from bench.report.style import Look
+from bench.report.tables.joined import Sentence
 from bench.report.tables.model import Table
-from bench.report.tables.sentences import sentences
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -38,21 +38,22 @@ def page(
     runs: DataFrame,
     analyses: list[Analysis],
     tables: list[dict[str, Table]],
+    answers: list[list[Sentence]],
     pictures: list[Picture],
     looks: dict[str, Look],
     title: str,
     context: dict[str, Any],
 ) -> str:
-    """Return the page as text; `tables`: those of each analysis. The template engine escapes all text from suites."""
+    """Return the page as text; `tables`, `answers`: of each analysis. The template escapes all text of suites."""
     import jinja2
 
     loader = jinja2.PackageLoader("bench.report.page", "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     css, js = (loader.get_source(environment, name)[0] for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
-    tables_of = dict(zip(map(id, analyses), tables, strict=True))
+    texts = dict(zip(map(id, analyses), zip(tables, answers, strict=True), strict=True))
     suites = [
-        _suite(i, name, members, [tables_of[id(a)] for a in members], [p for p in pictures if p.suite == name])
+        _suite(i, name, members, [texts[id(a)] for a in members], [p for p in pictures if p.suite == name])
         for i, (name, members) in enumerate(by_suite(analyses).items())
     ]
     published = published_table(analyses)
@@ -78,12 +79,17 @@ def page(
 
 
 def _suite(
-    number: int, name: str, members: list[Analysis], tables: list[dict[str, Table]], pictures: list[Picture]
+    number: int,
+    name: str,
+    members: list[Analysis],
+    texts: list[tuple[dict[str, Table], list[Sentence]]],
+    pictures: list[Picture],
 ) -> dict[str, Any]:
+    """texts: the tables and the answer of each member."""
     anchor = f"suite{number}"
     named = [
         (f"{anchor}-{i}-{key}", table)
-        for i, (analysis, named_tables) in enumerate(zip(members, tables, strict=True))
+        for i, (analysis, (named_tables, _)) in enumerate(zip(members, texts, strict=True))
         for key, table in [*named_tables.items(), ("cells", summary_table(analysis).beginning_with(analysis.leading))]
     ]
     main = [(id, table) for id, table in named if id.endswith("-top1")]
@@ -102,7 +108,7 @@ def _suite(
     standing = standing_table(members[0].standing)
     first = [picture for picture in shown if lead and picture["name"] == lead.name]
     shown = [picture for picture in shown if picture not in first]
-    answer = [(analysis.section.title, sentences(analysis)) for analysis in members]
+    answer = [(analysis.section.title, words) for analysis, (_, words) in zip(members, texts, strict=True)]
     return {
         "id": anchor,
         "name": name,

@@ -54,6 +54,7 @@ def theme() -> AbstractContextManager[Any]:
         "legend.fontsize": 8,
         "lines.linewidth": 1.4,
         "lines.markersize": 5,
+        "axes.titley": 1.0,  # there are no ticks above a panel: asking where its title has room is dear
         "axes.grid": True,
         "grid.color": "#e6e6e6",
         "grid.linewidth": 0.6,

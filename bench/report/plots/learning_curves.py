@@ -53,23 +53,22 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
 
 def _panel(axis: Axes, methods: list[str], curves: DataFrame, looks: dict[str, Look]) -> None:
     lengths: list[float] = []
-    grids = {tuple(sorted(rows.unique().tolist())) for _, rows in curves.groupby("method")["epoch"]}
+    every = curves.pivot_table(index=["method", "seed"], columns="epoch", values="top1").groupby(level="method")
+    tables = {method: rows.dropna(axis="columns", how="all") for method, rows in every}
+    grids = [np.array(grid) for grid in {tuple(table.columns) for table in tables.values()}]
     for method in methods:
-        rows = curves[curves["method"] == method]
-        if rows.empty:
+        if method not in tables:
             continue
-        table = rows.pivot_table(index="seed", columns="epoch", values="top1")
+        table = tables[method]
         values, look = intervals(table.to_numpy(), bootstrap=False), looks[method]
         x = table.columns.to_numpy(dtype=float)
-        face = "white" if look.hollow else look.colour
-        for part in _evaluated(x, [np.array(grid) for grid in grids]):
+        for part in _evaluated(x, grids):
             axis.plot(x[part], values.mean[part], color=look.colour, linestyle=look.dash)
             low, high = values.low[part], values.high[part]
             axis.fill_between(x[part], low, high, color=look.colour, alpha=0.18, linewidth=0)
-        axis.plot(x, values.mean, color=look.colour, linestyle=":", linewidth=0.7)
+        face = "white" if look.hollow else look.colour
         shape: dict[str, Any] = {"color": look.colour, "marker": look.marker, "markerfacecolor": face}
-        every = max(1, len(x) // MOST_MARKERS)
-        axis.plot(x, values.mean, linestyle="none", markevery=every, **shape)
+        axis.plot(x, values.mean, linestyle=":", linewidth=0.7, markevery=max(1, len(x) // MOST_MARKERS), **shape)
         axis.plot([], [], linestyle=look.dash, label=short(method), **shape)
         lengths.append(x[-1])
     axis.set_xlabel("epoch")

@@ -151,7 +151,7 @@ def reach(section: Section, frame: DataFrame) -> Table:
     header = ["method", "times", *section.targets]
     rows = []
     for (factor, method), group in frame.groupby(["factor", "method"], sort=False) if len(frame) else []:
-        cells = group.set_index("target")
+        cells = {cell["target"]: cell for cell in group.to_dict("records")}
         costs = [_reached(section, method, t, cells) for t in section.targets]
         rows.append((factor, section.methods.index(method), [*_row(section, method, f"{factor:g}"), *costs]))
     rows.sort(key=lambda row: row[:2])
@@ -168,10 +168,10 @@ def reach(section: Section, frame: DataFrame) -> Table:
     )
 
 
-def _reached(section: Section, method: str, target: str, cells: DataFrame) -> Cell:
-    if target not in cells.index:
+def _reached(section: Section, method: str, target: str, cells: dict[str, dict]) -> Cell:
+    if target not in cells:
         return Cell("")
-    cell = cells.loc[target].to_dict()
+    cell = cells[target]
     runs = quoted(section.suite, method, section.dataset, target)
     return Cell(_cost_of(cell), value=cell["flops"], runs=runs)
 

@@ -37,6 +37,7 @@ SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "[": "{[}",  # no optional argument after \\
     "]": "{]}",
 }
+COMMANDS = str.maketrans(SPECIAL)
 # combining mark -> the command of its accent
 ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0308\u030a\u030c\u0327", "`'^~\"rvc", strict=True))
 FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}"  # no wider than the text
@@ -46,12 +47,13 @@ WIDTH = 110  # characters of a part of a table
 def escape(text: str) -> str:
     """Return text that shows as it is: no command of LaTeX. Accented letters stay; what else is unknown becomes "?"."""
     apart = re.sub("-(?=-)", "-\N{ZERO WIDTH SPACE}", one_line(text))  # two of them are no dash
-    return "".join(map(_character, apart))
+    escaped = apart.translate(COMMANDS)
+    return escaped if escaped.isascii() else "".join(map(_character, escaped))
 
 
 def _character(c: str) -> str:
-    if c in SPECIAL or c.isascii():
-        return SPECIAL.get(c, c)
+    if c.isascii():
+        return c
     base, *marks = list(unicodedata.normalize("NFD", c))
     if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in ACCENTS:
         return f"\\{ACCENTS[marks[0]]}{{{base}}}"

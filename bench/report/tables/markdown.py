@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from bench.report.format import one_line
 from bench.report.tables.model import Table
+
+ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {c: f"\\{c}" for c in "\\`*_[]|~$"})
 
 
 def escape(text: str) -> str:
     """Return text that shows as it is: neither markup nor HTML nor a new cell."""
-    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+    return one_line(text).translate(ESCAPES)
 
 
 def table(table: Table) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.report.format import one_line
@@ -51,6 +51,13 @@ class Table:
     fixed: int = 1
     left: int = 1  # leading columns of words, the rest are figures
     shown: int = 0
+
+    def kinds(self, row: list[Cell]) -> Iterator[tuple[Cell, str]]:
+        """Yield each cell of a row with its kind on the page: words, best or none."""
+        for cell in row[: self.left]:
+            yield cell, "words"
+        for cell in row[self.left :]:
+            yield cell, "best" if cell.bold else ""
 
     def beginning_with(self, names: Sequence[str]) -> Table:
         """Return this table with the rows of these names first, in their order, and the others after them on demand."""
