@@ -51,7 +51,8 @@ def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def check_choices(initializer: Initializer) -> None:
     """Raise ValueError for an option declared as a Literal whose value is none of those allowed."""
-    for name, allowed in choices(type(initializer)).items():
+    cls: Any = type(initializer)  # mypy asks for the hash of its objects
+    for name, allowed in choices(cls).items():
         if getattr(initializer, name) not in allowed:
             words = ", ".join(map(str, allowed))
             raise ValueError(f"{name} must be one of {words}; found {getattr(initializer, name)!r}")
