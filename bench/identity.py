@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from methods.vit import VitSpec
@@ -35,6 +36,12 @@ def digest(value: Any, length: int = 12) -> str:
 
 def spec_settings(spec: VitSpec) -> dict[str, Any]:
     """The fields of a spec that differ from their defaults."""
+    return dict(_spec_settings(Same(spec)))
+
+
+@lru_cache  # the runs of a plan have few sizes
+def _spec_settings(same: Same) -> dict[str, Any]:
+    spec = same.value
     return {name: value for name, default in SPEC_DEFAULTS if (value := getattr(spec, name)) != default}
 
 

@@ -18,6 +18,7 @@ PACKAGES = ("bench", "methods")  # what results are made with
 SNAPSHOT = "snapshot.json"  # beside the packages in a code snapshot: the git state it was taken from
 
 
+@lru_cache
 def installed(package: str) -> str:
     try:
         return version(package)

@@ -172,11 +172,16 @@ def method_input(
 
     target: whose start it makes; None for a learngene, and where there will be no start.
     """
-    return _method_input(Same(method), Same(initializer), initializer.version_of(target), at_start)
+    return _method_input(Same(method), Same(initializer), Same(target), at_start)
 
 
-@lru_cache  # the same for all seeds and most sizes
-def _method_input(method_: Same, initializer_: Same, version: int, at_start: bool) -> MethodInput:
+@lru_cache  # the same for all seeds
+def _method_input(method: Same, initializer: Same, target: Same, at_start: bool) -> MethodInput:
+    return _method_of_version(method, initializer, initializer.value.version_of(target.value), at_start)
+
+
+@lru_cache  # the same for most sizes
+def _method_of_version(method_: Same, initializer_: Same, version: int, at_start: bool) -> MethodInput:
     method, initializer = method_.value, initializer_.value
     code = method.code.local() if method.code else {}
     return MethodInput(

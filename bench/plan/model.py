@@ -66,11 +66,14 @@ class Plan:
     # what the jobs were made from, as far as it is at hand
     planned: dict[str, JobDescription] = field(default_factory=dict, repr=False, compare=False)
     _descriptions: dict[str, JobDescription] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _training_flops: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def training_flops(self, id: str) -> float:
         """Estimated FLOPs of what a job trains; 0 where it trains nothing."""
-        job = self.as_planned(id)
-        return job.flops if job.images else 0.0
+        if id not in self._training_flops:
+            job = self.as_planned(id)
+            self._training_flops[id] = job.flops if job.images else 0.0
+        return self._training_flops[id]
 
     def as_planned(self, id: str) -> JobDescription:
         """What a job was made from, or read back from it where that is not at hand, which takes longer."""

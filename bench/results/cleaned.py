@@ -15,7 +15,9 @@ def made_again(
     to_do = {id for id in known if not is_done(id)}
     again: list[Job] = []
     for job in reversed(known.values()):
-        for id in description_of(job).files_taken if job.id in to_do else ():
+        if job.id not in to_do or to_do.issuperset(job.needs):  # of what it needs, nothing is done
+            continue
+        for id in description_of(job).files_taken:
             if id in known and id not in to_do and (result(known[id]) or {}).get("cleaned"):
                 to_do.add(id)
                 again.append(known[id])

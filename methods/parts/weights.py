@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Container, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from methods.base import Initializer, Lab
@@ -50,7 +51,14 @@ def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def check_choices(initializer: Initializer) -> None:
     """Raise ValueError for an option declared as a Literal whose value is none of those allowed."""
-    for name, hint in get_type_hints(type(initializer)).items():
-        if get_origin(hint) is Literal and getattr(initializer, name) not in get_args(hint):
-            allowed = ", ".join(map(str, get_args(hint)))
-            raise ValueError(f"{name} must be one of {allowed}; found {getattr(initializer, name)!r}")
+    cls: Any = type(initializer)  # mypy asks for the hash of its objects
+    for name, allowed in choices(cls).items():
+        if getattr(initializer, name) not in allowed:
+            words = ", ".join(map(str, allowed))
+            raise ValueError(f"{name} must be one of {words}; found {getattr(initializer, name)!r}")
+
+
+@cache  # reading the annotations of a class takes a millisecond, and a plan makes many of its objects
+def choices(cls: type) -> dict[str, tuple[Any, ...]]:
+    """What is allowed for each option that a class declares as a Literal."""
+    return {name: get_args(hint) for name, hint in get_type_hints(cls).items() if get_origin(hint) is Literal}
