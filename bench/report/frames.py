@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import difflib
+import gzip
 import json
 import math
+import zlib
 from collections.abc import Callable, Sequence
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 RUNS_NEED = [c.name for c in CONTRACT]
 CURVES_NEED = ["run", "epoch", "step", "top1"]
 TRAINING_NEED = [c.name for c in TRAINING]
+LARGEST = 1 << 30  # bytes that a packed file may hold: some few can be packed into a thousandth
 
 
 class ReportError(UsageError):
@@ -139,6 +142,15 @@ def conform_training(frame: DataFrame, source: str = "training") -> DataFrame:
     return frame.drop_duplicates(["suite", "job", "fit", "step"], ignore_index=True)
 
 
+def unpacked(content: bytes) -> bytes:
+    """What gzip packed. Raises OSError, EOFError or zlib.error for what it did not, ValueError beyond LARGEST."""
+    with gzip.open(BytesIO(content)) as file:
+        text = file.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise ValueError(f"more than {LARGEST} bytes in {len(content)}")
+    return text
+
+
 def _read(path: Path, required: list[str]) -> DataFrame:
     import pandas as pd
 
@@ -148,11 +160,13 @@ def _read(path: Path, required: list[str]) -> DataFrame:
         content = read_file(path)
         if content is None:
             raise ReportError(f"{path}: no such file")
-        rows = list(csv.reader(StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+        text = (unpacked(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+        rows = list(csv.reader(StringIO(text, newline=""), strict=True))
     except ReportError:
         raise
-    except (OSError, ValueError, csv.Error) as error:
-        raise ReportError(f"{path}: expected a CSV file in UTF-8, found {error}") from None
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
+        kind = "a CSV file in UTF-8, packed by gzip" if path.suffix == ".gz" else "a CSV file in UTF-8"
+        raise ReportError(f"{path}: expected {kind}, found {error}") from None
     if not rows:
         raise ReportError(f"{path}: expected a header line with the columns of runs.csv, found an empty file")
     header, *body = rows

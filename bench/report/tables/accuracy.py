@@ -178,7 +178,8 @@ def _caption(section: Section, summary: DataFrame, totals: DataFrame, metric: st
     where = f" All targets have {listed(fixed)}." if fixed else ""
     return (
         f"{LABELS[metric]}, mean ± half width of the 95% interval ({how}) over n seeds.{where}{ancestor} "
-        f"The test set is the same for all seeds: intervals say nothing about other test images.{equal} "
+        "Seeds share the test images, or most of them where the data set has `rest: test`: intervals say nothing about "
+        f"other images.{equal} "
         f"{BOLD if tested else ''}"
         "stored: parameters that the method stores, head left out. Cost in FLOPs (1 MAC = 2 FLOPs) for all sizes: "
         f"prepare = ancestor + learngene{tuned}, counted once; total = prepare + init + train."

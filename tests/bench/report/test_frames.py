@@ -1,10 +1,13 @@
 """runs.csv: what is written reads back equal; damaged and foreign files are refused with a clear message."""
 
+import gzip
+
 import pandas as pd
 import pytest
 
 from bench.report import (
     ReportError,
+    frames,
     read_curves,
     read_runs,
     read_training,
@@ -111,6 +114,23 @@ def test_impossible_values_are_refused(make_frames, tmp_path):
         write_runs(broken, tmp_path / "runs.csv")
         with pytest.raises(ReportError, match=f"row 6 .*{says}"):
             read_runs(tmp_path / "runs.csv")
+
+
+def test_packed_files_are_read_and_damaged_ones_named(make_frames, tmp_path, monkeypatch):
+    runs, _ = make_frames()
+    write_runs(runs, tmp_path / "runs.csv")
+    content = gzip.compress((tmp_path / "runs.csv").read_bytes())
+    packed = tmp_path / "runs.csv.gz"
+    packed.write_bytes(content)
+    assert read_runs(packed).equals(read_runs(tmp_path / "runs.csv"))
+    for damaged in (b"suite,run", content[:-40], content[:20] + b"\0" * 20 + content[40:]):
+        packed.write_bytes(damaged)
+        with pytest.raises(ReportError, match="expected a CSV file in UTF-8, packed by gzip, found"):
+            read_runs(packed)
+    packed.write_bytes(content)
+    monkeypatch.setattr(frames, "LARGEST", 1000)
+    with pytest.raises(ReportError, match=f"more than 1000 bytes in {len(content)}"):
+        read_runs(packed)
 
 
 def test_missing_file_and_binary_file(tmp_path):
