@@ -48,7 +48,7 @@ class Trial:
         return self.condense()
 
     def target(self, learngene: Learngene, *, seed: int, classes: str = "same") -> tuple[State, State]:
-        """Weights of a target before and after; `seed` is that of its own draw and of torch's global generator."""
+        """Weights of a target before and after; `seed` is that of its own draw and of torch's generator of the CPU."""
         target = perturbed(self.target_spec, seed)
         before = state(target)
         self.initializer.initialize(target, learngene, self.lab(classes))

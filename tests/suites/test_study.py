@@ -24,7 +24,7 @@ FAMILIES = {  # of the core: against whom, and who beside the methods
     "floor": ("random_moco", ["moments", "permuted"]),
     "timm": ("random", ["random_moco"]),
 }
-PILOT, TUNING = range(1000, 1100), range(1100, 1105)
+TUNING = range(1100, 1105)
 GLYPHS = [name for name in NAMES if name.startswith(("t1", "t2")) or name == "t3_glyphs"]
 SHIFTED = ("t3_glyphs", "t4_mnist_up")
 
@@ -70,11 +70,12 @@ def test_each_is_as_the_protocol_says_of_all(name, plan_of):
         recipe = cell.recipe
         assert (recipe.warmup_steps, recipe.weight_decay, recipe.label_smoothing) == (60, 0.3, 0.1)
         assert recipe.augment.shift == (name in SHIFTED)
-    size = "embed_dim" if name.startswith("t2") else "depth"
-    sizes = {getattr(cell.spec, size) for cell in plan.cells}
-    base = {plan.jobs[id].settings["model"].get(size) for cell in plan.cells for id in cell.ancestors}
-    if name not in ("t3_long", "t3_labels"):
-        assert len(base) == 1 and min(sizes) < max(base) < max(sizes)
+    sizes = {(cell.spec.depth, cell.spec.embed_dim) for cell in plan.cells}
+    depths = {"t3_long": [3], "t3_labels": [3], "t3_floors": [2, 3, 4, 6]}.get(name, [2, 3, 6])
+    assert sizes == ({(4, 32), (4, 96)} if name.startswith("t2") else {(depth, 64) for depth in depths})
+    models = [plan.jobs[id].settings["model"] for cell in plan.cells for id in cell.ancestors]
+    assert {(model.get("depth"), model.get("embed_dim")) for model in models} == {(4, 64)}
+    assert (file.budget == "total") == (name == "t3_total")
 
 
 @pytest.mark.parametrize("name", CORE)
@@ -86,7 +87,7 @@ def test_core_labels_are_in_all(name, plan_of):
 def test_families_of_the_core_are_the_declared_ones(name, plan_of):
     """All labels of a family serve all its targets, so all its pairs are compared at the same sizes."""
     plan = plan_of(name)
-    families, cells = plan.suite.file.families, [cell for cell in plan.cells if not cell.skipped]
+    families, cells = dict(plan.suite.file.families), [cell for cell in plan.cells if not cell.skipped]
     sizes = {cell.target for cell in cells}
     served = {label: {cell.target for cell in cells if cell.method.label == label} for label in LABELS}
     beyond = sizes - served["weight_selection"]

@@ -29,7 +29,8 @@ POINTS = {"top1": "test top-1", "top1_init": "test top-1 at the start", "best_to
 
 def sentences(analysis: Analysis) -> list[Sentence]:
     """Return what may be said of a section: what was run, what families show, cost and storage, what is not shown."""
-    spoken = [family for family in analysis.families if _speaks(analysis, family)]
+    families = sorted(analysis.families, key=lambda family: not family.among)  # which is best comes first
+    spoken = [family for family in families if _speaks(analysis, family)]
     said = [Sentence("run", _run(analysis)), *joined(analysis)]
     for family in spoken:
         said += _among(analysis, family) if family.among else _against(analysis, family)
@@ -37,7 +38,7 @@ def sentences(analysis: Analysis) -> list[Sentence]:
         said += [*_cost(analysis), *_pays(analysis), *_storage(analysis, spoken)]
     said += across_devices(analysis)
     said += [
-        Sentence("not shown", text, family.title) for family in analysis.families if (text := _open(analysis, family))
+        Sentence("not shown", text, family.title) for family in families if (text := _open(analysis, family))
     ]
     if not analysis.families:
         said.append(Sentence("not shown", "No family of tests: nothing is compared here."))

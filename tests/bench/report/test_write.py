@@ -82,7 +82,7 @@ def test_a_suite_without_one_finished_run(make_frames, tmp_path, status):
     empty = ["top1", "train_flops", "stored_params", "device", "started_at", "epochs", "ancestor_flops"]
     runs[empty] = None
     paths = write_report(runs, curves.iloc[:0], tmp_path, title="t")
-    assert names(paths, ".png") == set()
+    assert names(paths, ".svg") == set()
     assert "15 of 30" not in (tmp_path / "report.html").read_text()
     assert "30 of 30 runs are not done" in (tmp_path / "report.html").read_text()
 
