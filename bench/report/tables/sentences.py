@@ -37,9 +37,7 @@ def sentences(analysis: Analysis) -> list[Sentence]:
     if spoken:
         said += [*_cost(analysis), *_pays(analysis), *_storage(analysis, spoken)]
     said += across_devices(analysis)
-    said += [
-        Sentence("not shown", text, family.title) for family in families if (text := _open(analysis, family))
-    ]
+    said += [Sentence("not shown", text, family.title) for family in families if (text := _open(analysis, family))]
     if not analysis.families:
         said.append(Sentence("not shown", "No family of tests: nothing is compared here."))
     return [Sentence(s.kind, one_line(s.text), one_line(s.family)) for s in said]
