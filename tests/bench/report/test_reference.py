@@ -80,7 +80,7 @@ def readme():
     return (REFERENCE / "README.md").read_text()
 
 
-@pytest.mark.parametrize(("page", "least"), [(page, least) for page, least in zip(PAGES, (9, 7, 4), strict=True)])
+@pytest.mark.parametrize(("page", "least"), list(zip(PAGES, (9, 7, 4), strict=True)))
 def test_every_sentence_agrees_with_its_rows(page, least):
     text = page.read_text()
     assert len([tags for _, tags in tagged(text) if tags]) >= least
