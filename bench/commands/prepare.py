@@ -16,8 +16,8 @@ from typing import Any
 from bench.commands.common import prepared_folder
 from bench.data import DataSettings, describe
 from bench.errors import BenchError, UsageError
-from bench.launch.devices import cores
 from bench.plan import make_plan
+from bench.processes import cores
 from bench.store import JobDir
 from bench.suite import load
 

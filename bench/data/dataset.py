@@ -21,6 +21,7 @@ from bench.data.pool import Pool, Request, Samples
 from bench.data.selection import Pieces, Selection, count, relabel, select
 from bench.data.settings import RUNS_AT_ONCE, AugmentSettings, DataError, DataSettings
 from bench.data.survey import File
+from bench.processes import cores
 
 PARTS = ("train", "val", "test")
 MOST_WORKERS = 16
@@ -193,4 +194,4 @@ def _workers(settings: DataSettings, device: torch.device, beside: int) -> int:
     if device.type == "cpu":
         return 0
     runs = int(os.environ.get(RUNS_AT_ONCE, "1"))
-    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // (runs * beside)))
+    return max(1, min(MOST_WORKERS, cores() // (runs * beside)))

@@ -14,7 +14,8 @@ from bench.data.known import DEFAULTS
 from bench.doctor.finding import Finding
 from bench.doctor.scheduler import scheduler
 from bench.doctor.storage import storage
-from bench.launch.devices import cores, gpus
+from bench.launch.devices import gpus
+from bench.processes import cores
 from bench.provenance import cpu_name, installed
 
 SHARED = Path("/dev/shm")

@@ -17,8 +17,9 @@ from bench.doctor.images import one_of_each_class
 from bench.doctor.machine import has_compiler
 from bench.doctor.scheduler import partitions
 from bench.doctor.weights import weights
-from bench.launch.devices import cores, gpus
+from bench.launch.devices import gpus
 from bench.plan import Plan, make_plan
+from bench.processes import cores
 from bench.store import Store
 from bench.suite import load
 from bench.suite.slurm import KINDS, Slurm

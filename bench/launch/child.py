@@ -12,7 +12,8 @@ from bench.launch import one_job
 from bench.launch.devices import visible
 from bench.launch.messages import receive, send
 from bench.launch.nodes import Nodes
-from bench.launch.processes import die_first, die_with_parent
+from bench.launch.processes import die_first
+from bench.processes import die_with_parent
 from bench.store import Store
 from bench.worker.outcome import Outcome, Stop
 

@@ -96,11 +96,6 @@ def without_bf16() -> list[str]:
     return lacking
 
 
-def cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def device_sets(each: int, device: str) -> list[list[str]]:
     """Return the GPUs of this machine in sets of `each`; none where jobs compute on the CPU.
 

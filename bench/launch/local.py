@@ -17,13 +17,14 @@ from bench.data.settings import RUNS_AT_ONCE
 from bench.errors import BenchError
 from bench.jobs.model import Job
 from bench.launch import ranks
-from bench.launch.devices import cores, device_sets, visible
+from bench.launch.devices import device_sets, visible
 from bench.launch.launchers import Request
 from bench.launch.messages import receive, send
 from bench.launch.nodes import Nodes
 from bench.launch.processes import module_command
 from bench.launch.progress import Display
 from bench.launch.schedule import Schedule
+from bench.processes import cores
 from bench.worker.outcome import Outcome
 
 INTERVAL = 0.5  # seconds between looks at progress

@@ -23,7 +23,8 @@ from bench.data import DataSettings
 from bench.jobs import Job, description_of
 from bench.launch.child import serve
 from bench.launch.messages import receive, send
-from bench.launch.processes import died, fork, memory_kills
+from bench.launch.processes import died, memory_kills
+from bench.processes import fork
 
 PATIENCE = 60.0  # seconds for children to leave where no launcher is there any more to say when
 RECYCLE = 5.0  # seconds of work after which a child does no further job

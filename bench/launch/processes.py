@@ -1,14 +1,10 @@
-"""Forked processes: how they begin and end, and what the death of one means."""
+"""Processes of jobs: the command that begins one, memory, and what the death of one means."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import bench
 from bench.jobs.model import Job
@@ -23,39 +19,6 @@ STARTER = Path(bench.__file__).parent / "console" / "learngene_bench" / "__init_
 def module_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module of this project, also where the working directory has one of its name."""
     return [sys.executable, "-P", str(STARTER), module, *arguments]
-
-
-def fork(work: Callable[[], None]) -> int:
-    """Fork a process that does something and ends: whatever happens, it never returns to what forked it. Returns its
-    id."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        leave_after(work)
-    return pid
-
-
-def leave_after(work: Callable[[], None]) -> NoReturn:
-    code = 1
-    try:
-        work()
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
-    """Have the system, where it can (Linux), send a signal when the parent dies: a pool that is killed stops its
-    children, with a checkpoint."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, number)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def die_first() -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from bench.jobs.model import Job
 from bench.launch.devices import visible
 from bench.launch.messages import receive, send
-from bench.launch.processes import death, die_with_parent, fork, memory_kills
+from bench.launch.processes import death, memory_kills
+from bench.processes import die_with_parent, fork
 from bench.store import Store
 from bench.worker.execute import execute
 from bench.worker.outcome import Outcome, Stop, fail

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import gc
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.section_analysis import Analysis, analyse, by_suite
 from bench.report.columns import TRAINING
+from bench.report.drawing import pictures, slug
 from bench.report.folder import PAGE, publish, staged
 from bench.report.frames import conform_curves, conform_runs, conform_training, empty, write_csv, write_text
-from bench.report.page.html import Picture, page
-from bench.report.plots.canvas import save
-from bench.report.plots.every import draw_all
-from bench.report.style import Look, looks
+from bench.report.page.html import page
+from bench.report.style import looks
 from bench.report.tables import latex, markdown
 from bench.report.tables.every import tables_of
 from bench.report.tables.joined import Sentence
@@ -25,8 +23,6 @@ from bench.report.tables.terminal import print_tables
 if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.console import Console
-
-PIXELS_PER_INCH = 110  # of a picture on the page
 
 
 def write(
@@ -72,9 +68,9 @@ def _write(
     paths += [*_frames(analyses, out), *_tables(analyses, tables, answers, out)]
     uses = {label: use for a in analyses for label, use in a.section.use.items()}
     styles = looks(uses)
-    pictures = _pictures(by_suite(analyses), styles, out)
-    paths += [path for picture in pictures for path in picture.files]
-    html = page(runs, analyses, tables, answers, pictures, styles, title, context)
+    drawn = pictures(by_suite(analyses), styles, out)
+    paths += [path for picture in drawn for path in picture.files]
+    html = page(runs, analyses, tables, answers, drawn, styles, title, context)
     return [*paths, write_text(out / PAGE, html)]
 
 
@@ -115,19 +111,3 @@ def _tables(
             paths.append(write_text(out / f"table_{where}{name}.md", every[-1]))
             paths.append(write_text(out / f"table_{where}{name}.tex", latex.table(table)))
     return [*paths, write_text(out / "tables.md", "\n".join(every))]
-
-
-def slug(text: str) -> str:
-    """Return a part of a file name: letters, digits, dots, dashes and underscores."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip(".") or "_"
-
-
-def _pictures(suites: dict[str, list[Analysis]], styles: dict[str, Look], out: Path) -> list[Picture]:
-    """The pictures of every suite, as files; with several suites the names start with the suite's."""
-    pictures = []
-    for suite, analyses in suites.items():
-        for name, caption, figure in draw_all(analyses, styles):
-            full = name if len(suites) == 1 else f"{slug(suite)}_{name}"
-            width = round(figure.get_figwidth() * PIXELS_PER_INCH)
-            pictures.append(Picture(suite, name, caption, save(figure, out, full), width))
-    return pictures

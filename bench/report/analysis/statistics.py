@@ -6,7 +6,9 @@ Scores are matrices [seeds, ...] with NaN for what is missing.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +23,7 @@ ENOUGH = 5  # with fewer, what is claimed hangs on the scatter being normal: sai
 BOOTSTRAP_FROM = 30  # below, the bootstrap's intervals are too narrow (n = 10: 90% instead of 95%); t holds its level
 RESAMPLES = 1999
 BATCH = 100  # resamples at a time
+KEPT = 4000  # seeds up to which resamples are kept: they take 64 MB then
 FEW_CELLS = 10  # with fewer, Friedman's chi-squared and Nemenyi's difference say nothing reliable about ranks
 TINY = 1e-9  # relative spread that is rounding, not chance
 
@@ -90,12 +93,7 @@ def _bca(data: NDArray) -> tuple[NDArray, NDArray]:
 
     n = data.shape[1]
     mean = data.mean(axis=1, keepdims=True)
-    rng, resampled = np.random.default_rng(0), np.empty((len(data), RESAMPLES))
-    for start in range(0, RESAMPLES, BATCH):
-        drawn = rng.integers(0, n, (min(BATCH, RESAMPLES - start), n))
-        places = drawn + n * np.arange(len(drawn))[:, None]
-        times = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
-        resampled[:, start : start + len(drawn)] = data @ times.T.astype(float) / n
+    resampled = np.concatenate([data @ times.T / n for times in (_kept if n <= KEPT else _drawn)(n)], axis=1)
     centred, tied = data - mean, _rounding(mean)
     with np.errstate(divide="ignore", invalid="ignore"):
         acceleration = (centred**3).sum(axis=1) / (6 * (centred**2).sum(axis=1) ** 1.5)
@@ -107,6 +105,21 @@ def _bca(data: NDArray) -> tuple[NDArray, NDArray]:
     for i in np.flatnonzero(~np.isnan(levels).any(axis=0)):
         limits[:, i] = np.quantile(resampled[i], levels[:, i])
     return limits[0], limits[1]
+
+
+def _drawn(n: int) -> Iterator[NDArray]:
+    """How often each resample has each of n values: batches [resamples, n], of whole numbers as floats."""
+    rng = np.random.default_rng(0)
+    for start in range(0, RESAMPLES, BATCH):
+        drawn = rng.integers(0, n, (min(BATCH, RESAMPLES - start), n))
+        places = drawn + n * np.arange(len(drawn))[:, None]
+        yield np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(float)
+
+
+@lru_cache(maxsize=1)
+def _kept(n: int) -> list[NDArray]:
+    """All of `_drawn`, kept for the next of the many samples of one size in a report."""
+    return list(_drawn(n))
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from bench.report.plots.canvas import theme
-
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from bench.report.analysis.section_analysis import Analysis
+    from bench.report.plots.canvas import Drawn
     from bench.report.style import Look
 
 # module -> what the picture shows (its caption on the page)
@@ -45,17 +41,15 @@ PICTURES = {
 }
 
 
-def draw_all(analyses: list[Analysis], looks: dict[str, Look]) -> Iterator[tuple[str, str, Figure]]:
-    """Return (name, caption, figure) of every picture that the data allow; close each when done with it."""
-    narrowed = [analysis.narrowed() for analysis in analyses]
-    shown, labels = ({m for a in some for m in a.section.methods} for some in (narrowed, analyses))
-    left_out = (
-        f"Shown: {len(shown)} of {len(labels)} labels, the most accurate and the controls; summary.csv has all."
-        if shown < labels
-        else ""
-    )
-    with theme():
-        for name, caption in PICTURES.items():
-            drawn = import_module(f"bench.report.plots.{name}").draw(narrowed, looks)
-            if drawn is not None:
-                yield name, " ".join(filter(None, (caption, drawn.note, left_out))), drawn.figure
+def load() -> None:
+    """Import what pictures are drawn with."""
+    import matplotlib.pyplot  # noqa: F401
+
+    for name in PICTURES:
+        import_module(f"bench.report.plots.{name}")
+
+
+def draw(name: str, analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
+    """Return a picture, if the data allow it; `canvas.save` closes it. To be called within `canvas.theme`."""
+    drawn: Drawn | None = import_module(f"bench.report.plots.{name}").draw(analyses, looks)
+    return drawn

@@ -22,7 +22,7 @@ seeds: 2
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Without pictures: test_join draws them."""
-    monkeypatch.setattr("bench.report.write.draw_all", lambda analyses, looks: iter(()))
+    monkeypatch.setattr("bench.report.write.pictures", lambda *_: [])
 
 
 def written(folder, **over):

@@ -12,7 +12,7 @@ import pytest
 
 from bench.launch.nodes import Nodes, lead, take_part
 from bench.launch.pool import warm_up
-from bench.launch.processes import fork
+from bench.processes import fork
 from bench.store import Store, log
 from bench.worker.execute import Stop
 from tests.bench.plans import Planner

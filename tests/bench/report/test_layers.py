@@ -16,9 +16,10 @@ LAYERS = {
     "join": 4,
     "plots": 5,
     "page": 5,
+    "drawing": 6,
 }
-TOP = 6  # write.py and the face, bench.report itself
-OUTSIDE = {"bench.errors", "bench.files"}
+TOP = 7  # write.py and the face, bench.report itself
+OUTSIDE = {"bench.errors", "bench.files", "bench.processes"}
 
 
 def imported(path: Path) -> set[str]:

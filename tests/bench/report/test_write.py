@@ -178,19 +178,22 @@ def test_pairs_that_have_no_room_are_counted(make_frames):
 
 
 @pytest.mark.parametrize(("waves", "says"), [(12, ""), (15, " Shown: 12 of 15 methods; break_even.csv has all.")])
-def test_a_picture_with_fewer_panels_than_methods_says_so(make_frames, monkeypatch, waves, says):
+def test_a_picture_with_fewer_panels_than_methods_says_so(make_frames, monkeypatch, tmp_path, waves, says):
     from matplotlib import pyplot
 
+    from bench.report import drawing
     from bench.report.analysis.section_analysis import analyse
-    from bench.report.plots.every import PICTURES, draw_all
+    from bench.report.plots.every import PICTURES
     from bench.report.style import looks
 
+    drawn = []
+    monkeypatch.setattr(drawing, "save", lambda figure, *_: drawn.append(figure) or [])
     monkeypatch.setattr("bench.report.plots.every.PICTURES", {"break_even": PICTURES["break_even"]})
     (analysis,) = analyse(*make_frames(methods=["random", *(f"wave{i}" for i in range(waves))], depths=(2,)))
-    ((_, caption, figure),) = draw_all([analysis], looks(analysis.section.use))
-    assert caption == PICTURES["break_even"] + says
-    assert len(figure.axes) == 12
-    pyplot.close(figure)
+    (picture,) = drawing.pictures({"tiny": [analysis]}, looks(analysis.section.use), tmp_path)
+    assert picture.caption == PICTURES["break_even"] + says
+    assert len(drawn[0].axes) == 12
+    pyplot.close(drawn[0])
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 250])

@@ -39,7 +39,9 @@ def test_many_seeds_use_scipys_bca():
     assert (values.low[0], values.high[0]) == pytest.approx((low, high), abs=0.03)
 
 
-def test_bca_is_scipys_from_the_same_resamples():
+@pytest.mark.parametrize("kept", [0, 33])
+def test_bca_is_scipys_from_the_same_resamples(monkeypatch, kept):
+    monkeypatch.setattr(statistics, "KEPT", kept)
     data = np.random.default_rng(4).gamma(2.0, size=(5, 33))
     rng, settings = np.random.default_rng(0), {"n_resamples": statistics.RESAMPLES, "batch": statistics.BATCH}
     expected = stats.bootstrap((data,), np.mean, axis=1, vectorized=True, method="BCa", rng=rng, **settings)

@@ -1,0 +1,125 @@
+"""The pictures of a report as files: several drawn at once, each in a forked process, where forking is safe."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench.errors import BenchError
+from bench.processes import cores, die_with_parent
+from bench.report.page.html import Picture
+from bench.report.plots import every
+from bench.report.plots.canvas import save, theme
+
+if TYPE_CHECKING:
+    from bench.report.analysis.section_analysis import Analysis
+    from bench.report.style import Look
+
+PIXELS_PER_INCH = 110  # of a picture on the page
+MOST = 4  # at once: each needs memory of its own, and the dearest picture takes a quarter of the time of all
+
+
+class Task(NamedTuple):
+    """One picture of one suite, and the beginning of its files' names."""
+
+    suite: str
+    name: str
+    stem: str
+    analyses: list[Analysis]
+    note: str  # what its caption says in the end
+
+
+def pictures(suites: dict[str, list[Analysis]], looks: dict[str, Look], out: Path) -> list[Picture]:
+    """Draw what the data allow and write it to `out`; with several suites the names start with the suite's."""
+    tasks = [task for suite, analyses in suites.items() for task in _tasks(suite, analyses, alone=len(suites) == 1)]
+    with theme():
+        every.load()  # before the forks, which need not again
+        at_once = min(cores(), MOST, len(tasks))
+        if at_once < 2 or not _may_fork():
+            drawn = [_draw(task, looks, out) for task in tasks]
+        else:
+            with _forked(at_once, tasks, looks, out) as pool:
+                futures = [pool.submit(_draw_number, number) for number in range(len(tasks))]
+                drawn = [future.result() for future in futures]  # of `map`, a killed pool would find some cancelled
+    return [picture for picture in drawn if picture]
+
+
+def slug(text: str) -> str:
+    """Return a part of a file name: letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip(".") or "_"
+
+
+def _tasks(suite: str, analyses: list[Analysis], *, alone: bool) -> Iterator[Task]:
+    narrowed = [analysis.narrowed() for analysis in analyses]
+    shown, labels = ({m for a in some for m in a.section.methods} for some in (narrowed, analyses))
+    note = (
+        f"Shown: {len(shown)} of {len(labels)} labels, the most accurate and the controls; summary.csv has all."
+        if shown < labels
+        else ""
+    )
+    for name in every.PICTURES:
+        yield Task(suite, name, name if alone else f"{slug(suite)}_{name}", narrowed, note)
+
+
+def _draw(task: Task, looks: dict[str, Look], out: Path) -> Picture | None:
+    drawn = every.draw(task.name, task.analyses, looks)
+    if drawn is None:
+        return None
+    width = round(drawn.figure.get_figwidth() * PIXELS_PER_INCH)
+    caption = " ".join(filter(None, (every.PICTURES[task.name], drawn.note, task.note)))
+    return Picture(task.suite, task.name, caption, save(drawn.figure, out, task.stem), width)
+
+
+def _may_fork() -> bool:
+    """Elsewhere system libraries do not bear it, and another thread may hold a lock that a fork would wait for."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+@contextmanager
+def _forked(at_once: int, tasks: list[Task], looks: dict[str, Look], out: Path) -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes forked with all that is to be drawn: only numbers go in, and names of files come back."""
+    from multiprocessing import active_children, get_context
+
+    given, before = (os.getpid(), tasks, looks, out), set(active_children())
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "This process .* is multi-threaded", DeprecationWarning
+            )  # of NumPy's BLAS
+            with ProcessPoolExecutor(at_once, get_context("fork"), _begin, given) as pool:
+                try:
+                    yield pool
+                except BaseException:  # Ctrl-C, a full disk: nobody waits for the other pictures
+                    for child in set(active_children()) - before:
+                        child.kill()
+                    raise
+    except BrokenProcessPool:
+        raise BenchError(
+            "report: a process that drew pictures was killed, out of memory or by hand; nothing was written"
+        ) from None
+
+
+_given: tuple[list[Task], dict[str, Look], Path]
+
+
+def _begin(parent: int, tasks: list[Task], looks: dict[str, Look], out: Path) -> None:
+    """What a forked process does first. Ctrl-C is its parent's matter, at whose death it ends."""
+    global _given
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(parent, signal.SIGKILL)
+    _given = (tasks, looks, out)
+
+
+def _draw_number(number: int) -> Picture | None:
+    tasks, looks, out = _given
+    return _draw(tasks[number], looks, out)
