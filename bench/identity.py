@@ -3,8 +3,8 @@
 import hashlib
 import json
 from dataclasses import fields
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NoReturn
 
 from methods.vit import VitSpec
 
@@ -12,9 +12,34 @@ SPEC_DEFAULTS = tuple((f.name, f.default) for f in fields(VitSpec))
 ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+class Fixed(dict[str, Any]):
+    """A part of the identities of many jobs, which share it: nobody can change it, and its text is made once."""
+
+    @cached_property
+    def text(self) -> str:
+        return ENCODER.encode(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("jobs share this part of their settings: expected a change of dict(it), which is a copy")
+
+    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = clear = setdefault = _refuse  # type: ignore[assignment]
+
+
 def canonical(value: Any) -> str:
     """One text per value: sorted keys, no spaces, floats in shortest round-trip form."""
+    if type(value) is Fixed:
+        return value.text
+    if type(value) is dict and Fixed in map(type, value.values()):
+        return "{" + ",".join([f"{ENCODER.encode(key)}:{_text(value[key])}" for key in sorted(value)]) + "}"
     return ENCODER.encode(value)
+
+
+def _text(part: Any) -> str:
+    kind = type(part)  # the encoder is slow to begin, and most parts of a job's settings need none
+    return part.text if kind is Fixed else str(part) if kind is int else ENCODER.encode(part)
 
 
 class Same:
@@ -34,15 +59,15 @@ def digest(value: Any, length: int = 12) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
 
 
-def spec_settings(spec: VitSpec) -> dict[str, Any]:
+def spec_settings(spec: VitSpec) -> Fixed:
     """The fields of a spec that differ from their defaults."""
-    return dict(_spec_settings(Same(spec)))
+    return _spec_settings(Same(spec))
 
 
 @lru_cache  # the runs of a plan have few sizes
-def _spec_settings(same: Same) -> dict[str, Any]:
+def _spec_settings(same: Same) -> Fixed:
     spec = same.value
-    return {name: value for name, default in SPEC_DEFAULTS if (value := getattr(spec, name)) != default}
+    return Fixed({name: value for name, default in SPEC_DEFAULTS if (value := getattr(spec, name)) != default})
 
 
 def size_name(spec: VitSpec) -> str:

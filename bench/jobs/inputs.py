@@ -5,11 +5,11 @@ Each reads itself back from what it writes into a job's settings and local part.
 
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import methods
-from bench.identity import Same
+from bench.identity import Fixed, Same
 from bench.recipes.recipe import Recipe
 from methods import Initializer
 from methods.vit import VitSpec
@@ -58,9 +58,13 @@ class MethodInput:
     source: str | None = None
     code: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Fixed:
+        return self._settings
+
+    @cached_property
+    def _settings(self) -> Fixed:
         code = {"use": self.use, "version": self.version} | ({"source": self.source} if self.source else {})
-        return code | {"options": self.options}
+        return Fixed(code | {"options": self.options})
 
     def local(self) -> dict[str, Any]:
         return {"code": self.code} if self.code else {}
@@ -143,15 +147,15 @@ class Computing:
     gpus_per_run: int = 1
 
 
-def recipe_settings(recipe: Recipe) -> dict[str, Any]:
+def recipe_settings(recipe: Recipe) -> Fixed:
     """A recipe's fields that differ from their defaults. `steps` stand in for `epochs`, which then do nothing."""
-    return dict(_recipe_settings(Same(recipe)))
+    return _recipe_settings(Same(recipe))
 
 
 @lru_cache  # the runs of a plan have few recipes
-def _recipe_settings(recipe: Same) -> dict[str, Any]:
+def _recipe_settings(recipe: Same) -> Fixed:
     fields = recipe.value.model_dump(mode="json", exclude_defaults=True)
-    return {name: value for name, value in fields.items() if name != "epochs" or "steps" not in fields}
+    return Fixed({name: value for name, value in fields.items() if name != "epochs" or "steps" not in fields})
 
 
 def averaging_settings(method: MethodInput, recipe: Recipe) -> dict[str, Any]:

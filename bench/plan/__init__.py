@@ -7,6 +7,7 @@ from bench.errors import UsageError
 from bench.jobs.model import KINDS, Job
 from bench.plan.cells import Builder
 from bench.plan.model import Plan, RunCell
+from bench.processes import collector_at_rest
 from bench.suite import Suite
 from bench.suite.families import check_targets
 
@@ -20,9 +21,10 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
     match nothing.
     """
     builder = Builder(suite)
-    for data in suite.data:
-        for method in suite.methods:
-            builder.add(method, data)
+    with collector_at_rest():  # it would go through all jobs again and again
+        for data in suite.data:
+            for method in suite.methods:
+                builder.add(method, data)
     builder.reject_duplicates()
     check_targets(suite.file.families or {}, (cell.target for cell in builder.cells), suite.source)
     cells = [cell for cell in builder.cells if not only or any(_matches(cell, pattern) for pattern in only)]

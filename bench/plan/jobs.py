@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from bench.data.manifest import manifest_name
-from bench.identity import Same, digest, size_name
+from bench.identity import Fixed, Same, digest, size_name
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
 from bench.jobs.inputs import Computing, DataInput, MethodInput, WeightsInput, recipe_settings
@@ -148,7 +148,7 @@ class Jobs:
 
     def data(self, entry: DataEntry) -> DataInput:
         if id(entry) not in self._data:  # an ancestor's may have the name of another one
-            fingerprint = dict(entry.description.fingerprint)
+            fingerprint = Fixed(entry.description.fingerprint)
             manifest = manifest_name(self.suite.name, entry.settings) if entry.description.manifest else None
             self._data[id(entry)] = DataInput(fingerprint, entry.settings.model_dump(mode="json"), manifest)
         return self._data[id(entry)]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,8 +89,6 @@ def _may_fork() -> bool:
 @contextmanager
 def _forked(at_once: int, tasks: list[Task], looks: dict[str, Look], out: Path) -> Iterator[ProcessPoolExecutor]:
     """A pool of processes forked with all that is to be drawn: only numbers go in, and names of files come back."""
-    from multiprocessing import active_children, get_context
-
     given, before = (os.getpid(), tasks, looks, out), set(active_children())
     try:
         with warnings.catch_warnings():

@@ -50,9 +50,8 @@ class Conditions:
     def of(self, cell: RunCell) -> dict[str, str]:
         key = (id(cell.data), id(cell.recipe))
         if key not in self.known:
-            recipe = recipe_settings(cell.recipe)
             data = digest(dict(cell.data.description.fingerprint))
-            self.known[key] = {"data": data, "recipe": canonical(recipe)}
+            self.known[key] = {"data": data, "recipe": canonical(recipe_settings(cell.recipe))}
         if not cell.trials:
             return self.known[key]
         recipe = {name: value for name, value in json.loads(self.known[key]["recipe"]).items() if name != "lr"}
