@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -40,19 +40,22 @@ class Task(NamedTuple):
     note: str  # what its caption says in the end
 
 
-def pictures(suites: dict[str, list[Analysis]], looks: dict[str, Look], out: Path) -> list[Picture]:
-    """Draw what the data allow and write it to `out`; with several suites the names start with the suite's."""
+@contextmanager
+def begun(
+    suites: dict[str, list[Analysis]], looks: dict[str, Look], out: Path
+) -> Iterator[Callable[[], list[Picture]]]:
+    """Begin to draw what the data allow, as files in `out`; what is lent waits for all and returns them. With several
+    suites the names start with the suite's."""
     tasks = [task for suite, analyses in suites.items() for task in _tasks(suite, analyses, alone=len(suites) == 1)]
     with theme():
         every.load()  # before the forks, which need not again
         at_once = min(cores(), MOST, len(tasks))
         if at_once < 2 or not _may_fork():
-            drawn = [_draw(task, looks, out) for task in tasks]
+            yield lambda: [picture for task in tasks if (picture := _draw(task, looks, out))]
         else:
             with _forked(at_once, tasks, looks, out) as pool:
-                futures = [pool.submit(_draw_number, number) for number in range(len(tasks))]
-                drawn = [future.result() for future in futures]  # of `map`, a killed pool would find some cancelled
-    return [picture for picture in drawn if picture]
+                futures = [pool.submit(_draw_number, number) for number in range(len(tasks))]  # not `map`: of its
+                yield lambda: [picture for future in futures if (picture := future.result())]  # futures some are ended
 
 
 def slug(text: str) -> str:

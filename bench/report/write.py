@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.processes import collector_at_rest
 from bench.report.analysis.section_analysis import Analysis, analyse, by_suite
 from bench.report.columns import TRAINING
-from bench.report.drawing import pictures, slug
+from bench.report.drawing import begun, slug
 from bench.report.folder import PAGE, publish, staged
 from bench.report.frames import conform_curves, conform_runs, conform_training, empty, write_csv, write_text
 from bench.report.page.html import page
@@ -52,18 +52,18 @@ def _write(
     context: dict[str, Any],
     console: Console | None,
 ) -> list[Path]:
-    frames = {"runs": runs, "curves": curves, "training": training}
-    paths = [write_csv(frame, out / f"{name}.csv") for name, frame in frames.items()]
     analyses = analyse(runs, curves, training)
     tables = [tables_of(analysis) for analysis in analyses]
     if console is not None:
         sections = [analysis.section for analysis in analyses]
         print_tables([(s, t["top1"]) for s, t in zip(sections, tables, strict=True)], runs, console)
-    answers = [sentences(analysis) for analysis in analyses]
-    paths += [*_frames(analyses, out), *_tables(analyses, tables, answers, out)]
-    uses = {label: use for a in analyses for label, use in a.section.use.items()}
-    styles = looks(uses)
-    drawn = pictures(by_suite(analyses), styles, out)
+    styles = looks({label: use for a in analyses for label, use in a.section.use.items()})
+    with begun(by_suite(analyses), styles, out) as pictures:
+        given = {"runs": runs, "curves": curves, "training": training}
+        paths = [write_csv(frame, out / f"{name}.csv") for name, frame in given.items()]
+        answers = [sentences(analysis) for analysis in analyses]
+        paths += [*_frames(analyses, out), *_tables(analyses, tables, answers, out)]
+        drawn = pictures()
     paths += [path for picture in drawn for path in picture.files]
     html = page(runs, analyses, tables, answers, drawn, styles, title, context)
     return [*paths, write_text(out / PAGE, html)]

@@ -190,7 +190,8 @@ def test_a_picture_with_fewer_panels_than_methods_says_so(make_frames, monkeypat
     monkeypatch.setattr(drawing, "save", lambda figure, *_: drawn.append(figure) or [])
     monkeypatch.setattr("bench.report.plots.every.PICTURES", {"break_even": PICTURES["break_even"]})
     (analysis,) = analyse(*make_frames(methods=["random", *(f"wave{i}" for i in range(waves))], depths=(2,)))
-    (picture,) = drawing.pictures({"tiny": [analysis]}, looks(analysis.section.use), tmp_path)
+    with drawing.begun({"tiny": [analysis]}, looks(analysis.section.use), tmp_path) as pictures:
+        (picture,) = pictures()
     assert picture.caption == PICTURES["break_even"] + says
     assert len(drawn[0].axes) == 12
     pyplot.close(drawn[0])
