@@ -54,8 +54,9 @@ def begun(
             yield lambda: [picture for task in tasks if (picture := _draw(task, looks, out))]
         else:
             with _forked(at_once, tasks, looks, out) as pool:
-                futures = [pool.submit(_draw_number, number) for number in range(len(tasks))]  # not `map`: of its
-                yield lambda: [picture for future in futures if (picture := future.result())]  # futures some are ended
+                # not by `map`, which cancels what is left: a pool that was killed cannot end that (Python 3.11)
+                futures = [pool.submit(_draw_number, number) for number in range(len(tasks))]
+                yield lambda: [picture for future in futures if (picture := future.result())]
 
 
 def slug(text: str) -> str:
