@@ -1,7 +1,7 @@
 """Decoding throughput: originals of 500x375 against what `bench prepare` made of them, by the code that workers run:
-file to augmented uint8 image of 224 pixels. What follows, on the device, is not timed.
+file to augmented uint8 image of `--size` pixels. What follows, on the device, is not timed.
 
-    python -m tests.performance.decoding [--rounds 7] [--images 256] [--workers 0] [--quality 95]
+    python -m tests.performance.decoding [--rounds 7] [--images 256] [--workers 0] [--quality 95] [--size 224]
 
 Images are crops of scikit-learn's two photographs, so that JPEG has real detail to code. Interleaved rounds, median of
 images per second of CPU time in all processes; with workers also by the clock.
@@ -77,12 +77,14 @@ def main() -> None:
     options.add_argument("--images", type=int, default=256)
     options.add_argument("--workers", type=int, default=0)
     options.add_argument("--quality", type=int, default=95)
+    options.add_argument("--size", type=int, default=224, help="pixels of what models see")
     given = options.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, Steal() as steal:
         raw, out = Path(folder) / "raw", Path(folder) / "prepared"
         write(raw, given.images)
         fields = {"name": "photos", "source": "folder", "val_fraction": 0.02, "workers": given.workers}
+        fields["img_size"] = given.size
         settings = {name: DataSettings(**fields, root=str(root)) for name, root in (("raw", raw), ("prepared", out))}
         clock = cpu()
         prepare(settings["raw"], Form(256, given.quality), out)
