@@ -20,8 +20,8 @@ A suite file becomes a table in one direction. The folders, in the order of that
     console/    where commands and workers begin: the project's own packages first, the working directory last
 
 Below all of them: errors, output, identity (hashes), randomness (seeds), files (atomic, with checksums), shapes
-(what a JSON file must hold), models (parameters and FLOPs in closed form), processes (forked ones), provenance. Which
-may import which is the list in pyproject.toml, which import-linter checks.
+(what a JSON file must hold), models (parameters and FLOPs in closed form), processes (forked ones), collector (of
+cycles), provenance. Which may import which is the list in pyproject.toml, which import-linter checks.
 
 Read first: `jobs/run.py` (what a run does), then `train/fit.py` (the loop); `methods/base.py` for what a method is.
 """

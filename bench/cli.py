@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bench import __version__
+from bench.collector import collector_at_rest
 from bench.errors import BenchError, printable
 from bench.output import show_everything
 
@@ -231,7 +232,9 @@ def main(arguments: list[str] | None = None) -> int:
     show_everything()
     options = parser().parse_args(arguments)
     try:
-        return import_module(f"bench.commands.{options.command}").main(options)
+        with collector_at_rest():
+            command = import_module(f"bench.commands.{options.command}")
+        return command.main(options)
     except BenchError as error:
         print(printable(f"errors:\n{error}" if "\n" in str(error) else f"error: {error}"), file=sys.stderr)
         return error.exit_code

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import fields
 from functools import cached_property, lru_cache
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NoReturn
 
 from methods.vit import VitSpec
@@ -33,13 +34,15 @@ def canonical(value: Any) -> str:
     if type(value) is Fixed:
         return value.text
     if type(value) is dict and Fixed in map(type, value.values()):
-        return "{" + ",".join([f"{ENCODER.encode(key)}:{_text(value[key])}" for key in sorted(value)]) + "}"
+        return "{" + ",".join([f"{quoted(key)}:{_text(value[key])}" for key in sorted(value)]) + "}"
     return ENCODER.encode(value)
 
 
 def _text(part: Any) -> str:
     kind = type(part)  # the encoder is slow to begin, and most parts of a job's settings need none
-    return part.text if kind is Fixed else str(part) if kind is int else ENCODER.encode(part)
+    if kind is Fixed:
+        return part.text
+    return quoted(part) if kind is str else str(part) if kind is int else ENCODER.encode(part)
 
 
 class Same:

@@ -1,31 +1,18 @@
-"""Processes: how many at once, how a forked one begins and ends, and the collector of this one."""
+"""Processes of this machine: how many at once, how a forked one begins and ends."""
 
 import contextlib
 import ctypes
-import gc
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NoReturn
 
 
 def cores() -> int:
     """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def collector_at_rest() -> Iterator[None]:
-    """Within, Python's collector looks for no cycles: where much is made, all of it stays and nothing is in one."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def fork(work: Callable[[], None]) -> int:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 from bench import models
+from bench.collector import collector_at_rest
 from bench.commands.common import plan_of, require_device, warn_of_other_suite
 from bench.jobs import Job
 from bench.plan import Plan, each_kind
@@ -16,6 +17,7 @@ from bench.results.rows import Reader
 MANY = 30  # sizes, or reasons, beyond which a list is cut
 
 
+@collector_at_rest()
 def main(options: argparse.Namespace) -> int:
     plan, store = plan_of(options)
     launcher = options.launcher or plan.suite.file.launcher

@@ -4,6 +4,7 @@ import argparse
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from bench.collector import collector_at_rest
 from bench.commands.clean import amount
 from bench.commands.common import last_plan, nothing_there, of_last_run
 from bench.errors import printable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bench.launch.slurm import View  # not above: few suites were ever there
 
 
+@collector_at_rest()
 def main(options: argparse.Namespace) -> int:
     plan, store, note = last_plan(options.suite, options)
     if note:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from bench.collector import collector_at_rest
 from bench.errors import UsageError
 from bench.jobs.model import KINDS, Job
 from bench.plan.cells import Builder
 from bench.plan.model import Plan, RunCell
-from bench.processes import collector_at_rest
 from bench.suite import Suite
 from bench.suite.families import check_targets
 
@@ -21,7 +21,7 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
     match nothing.
     """
     builder = Builder(suite)
-    with collector_at_rest():  # it would go through all jobs again and again
+    with collector_at_rest():
         for data in suite.data:
             for method in suite.methods:
                 builder.add(method, data)

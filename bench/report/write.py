@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.processes import collector_at_rest
+from bench.collector import collector_at_rest
 from bench.report.analysis.section_analysis import Analysis, analyse, by_suite
 from bench.report.columns import TRAINING
 from bench.report.drawing import begun, slug
@@ -36,7 +36,7 @@ def write(
     ours: bool,
 ) -> list[Path]:
     """Write what `bench.report.write_report` promises."""
-    with collector_at_rest():  # it would take a seventh of the time and find next to nothing
+    with collector_at_rest():
         runs, curves = conform_runs(runs), conform_curves(curves)
         training = conform_training(empty(TRAINING) if training is None else training)
         with staged(out) as folder:
