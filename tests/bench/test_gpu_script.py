@@ -14,7 +14,8 @@ import torch
 
 from tests.chaos import forked
 from tests.performance import gpu
-from tests.performance.gpu_parts import FAILED, PARTS, TINY, Row, commands
+from tests.performance.gpu_parts import PARTS, TINY, Row, commands
+from tests.performance.gpu_parts.rows import attempt
 from tests.performance.gpu_parts.waits import MESSAGE, by_line
 
 CPU = torch.device("cpu")
@@ -60,7 +61,7 @@ def test_a_part_that_fails_or_is_late_loses_no_other_row(tmp_path, monkeypatch):
         raise RuntimeError("no luck")
 
     def goes_on(device, size):
-        yield Row("goes_on", "first", FAILED + "no luck", float("nan"))
+        yield from attempt("goes_on", "first", fails(device, size))
         yield Row("goes_on", "second", "seen", 3.0)
 
     parts = [late, dies, fails, goes_on]
@@ -68,7 +69,8 @@ def test_a_part_that_fails_or_is_late_loses_no_other_row(tmp_path, monkeypatch):
     troubles = gpu.run(parts, CPU, TINY, tmp_path, "a CPU")
     assert "no time was left" in troubles["late"] and "ended with 3" in troubles["dies"]
     assert "no luck" in troubles["fails"] and troubles["goes_on"] == "first failed"
-    assert [float(row["value"]) for row in rows(tmp_path) if row["what"] == "seen"] == [1, 2, 3]
+    assert [float(row["value"]) for row in rows(tmp_path) if row["what"] == "seen"] == [1, 2, 2, 3]
+    assert "| goes_on | first | failed: RuntimeError: no luck | nan |  |" in (tmp_path / "gpu.md").read_text()
     assert (tmp_path / "gpu.md").read_text().count("is not complete") == 4
 
 
