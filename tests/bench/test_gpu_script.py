@@ -1,34 +1,57 @@
 """tests/performance/gpu.py, tiny and on the CPU: so that it works the day a GPU is there."""
 
 import csv
+import multiprocessing
 import os
+import signal
 import subprocess
 import time
+import warnings
 
 import psutil
+import pytest
 import torch
 
-from tests.performance import gpu, gpu_parts
-from tests.performance.gpu_parts import PARTS, TINY, Row
+from tests.chaos import forked
+from tests.performance import gpu
+from tests.performance.gpu_parts import PARTS, TINY, Row, commands
+from tests.performance.gpu_parts.rows import attempt
+from tests.performance.gpu_parts.waits import MESSAGE, by_line
 
 CPU = torch.device("cpu")
 
 
-def test_every_part_but_whole_suites_measures_something(tmp_path):
-    parts = [part for part in PARTS if part not in (gpu_parts.suite, gpu_parts.small)]
-    troubles = gpu.run(parts, CPU, TINY, tmp_path, "a CPU")
+def rows(folder):
+    with (folder / "gpu.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def forked_commands(monkeypatch):
+    """What a part starts is forked from it."""
+    monkeypatch.setattr(commands, "start", forked.bench)
+
+
+def test_every_part_measures_something(tmp_path, forked_commands):
+    troubles = gpu.run(list(PARTS), CPU, TINY, tmp_path, "a CPU")
     assert not any(troubles.values()), troubles
-    with (tmp_path / "gpu.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert {row["part"] for row in rows} == {part.__name__ for part in parts}
-    values = {(row["part"], row["what"]): float(row["value"]) for row in rows}
-    assert values["safety", "largest difference of a weight"] == 0
-    assert values["memory", "images/s"] > 0 and values["wave", "times the dense step"] > 0
+    measured = rows(tmp_path)
+    assert {row["part"] for row in measured} == {part.__name__ for part in PARTS}
+    values = {(row["part"], row["case"], row["what"]): float(row["value"]) for row in measured}
+    by_what = {what: value for (_, _, what), value in values.items()}
+    positive = ("images/s", "times the plain loop", "times the dense step", "of images in memory", "ms a step")
+    assert all(by_what[what] > 0 for what in (*positive, "times one by one", "of the noise of seeds"))
+    assert {v for (_, _, what), v in values.items() if what == "largest difference of a weight"} == {0}
+    assert by_what["points of top-1 from one undisturbed"] == by_what["of loss from one undisturbed"] == 0
+    assert ("small", "tiny, 2 at once, MPS", "MPS is not available here") in values
     page = (tmp_path / "gpu.md").read_text()
-    assert "not complete" not in page and all(f"| {part.__name__} |" in page for part in parts)
+    assert "not complete" not in page and all(f"| {part.__name__} |" in page for part in PARTS)
 
 
 def test_a_part_that_fails_or_is_late_loses_no_other_row(tmp_path, monkeypatch):
+    def late(device, size):
+        yield Row("late", "", "seen", 0.0)
+
     def dies(device, size):
         yield Row("dies", "", "seen", 1.0)
         os._exit(3)
@@ -37,40 +60,85 @@ def test_a_part_that_fails_or_is_late_loses_no_other_row(tmp_path, monkeypatch):
         yield Row("fails", "", "seen", 2.0)
         raise RuntimeError("no luck")
 
-    def sleeps(device, size):
-        time.sleep(600)
-        yield Row("sleeps", "", "seen", 3.0)
+    def goes_on(device, size):
+        yield from attempt("goes_on", "first", fails(device, size))
+        yield Row("goes_on", "second", "seen", 3.0)
 
-    parts = [dies, fails, sleeps]
-    monkeypatch.setattr(gpu, "PARTS", dict.fromkeys(parts, 600.0) | {sleeps: 0.0})
+    parts = [late, dies, fails, goes_on]
+    monkeypatch.setattr(gpu, "PARTS", dict.fromkeys(parts, 600.0) | {late: 0.0})
     troubles = gpu.run(parts, CPU, TINY, tmp_path, "a CPU")
-    assert "ended with 3" in troubles["dies"] and "no luck" in troubles["fails"] and "0 s were up" in troubles["sleeps"]
-    with (tmp_path / "gpu.csv").open() as file:
-        assert [float(row["value"]) for row in csv.DictReader(file)] == [1, 2]
-    assert (tmp_path / "gpu.md").read_text().count("is not complete") == 3
+    assert "no time was left" in troubles["late"] and "ended with 3" in troubles["dies"]
+    assert "no luck" in troubles["fails"] and troubles["goes_on"] == "first failed"
+    assert [float(row["value"]) for row in rows(tmp_path) if row["what"] == "seen"] == [1, 2, 2, 3]
+    assert "| goes_on | first | failed: RuntimeError: no luck | nan |  |" in (tmp_path / "gpu.md").read_text()
+    assert (tmp_path / "gpu.md").read_text().count("is not complete") == 4
 
 
 def test_a_part_whose_time_is_up_ends_what_it_started(tmp_path, monkeypatch):
-    def starts(device, size):
-        with subprocess.Popen(["sleep", "600"]) as command:
-            (tmp_path / "pid").write_text(str(command.pid))
-            try:
-                yield Row("starts", "", "seen", 1.0)
-                time.sleep(600)
-            finally:
-                (tmp_path / "ended").touch()
-
+    starts = starting(tmp_path)
     monkeypatch.setattr(gpu, "PARTS", {starts: 5.0})
     assert "5 s were up" in gpu.run([starts], CPU, TINY, tmp_path, "a CPU")["starts"]
     assert (tmp_path / "ended").exists()
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
+def test_sigterm_ends_the_part_and_leaves_what_was_measured(tmp_path, monkeypatch):
+    starts = starting(tmp_path)
+    monkeypatch.setattr(gpu, "PARTS", {starts: 600.0, late: 600.0})
+    monkeypatch.setattr(gpu, "gpu_name", lambda: "a GPU")
+    process = multiprocessing.get_context("fork").Process(target=gpu.main, args=(["--out", str(tmp_path)],))
+    process.start()
+    while not (tmp_path / "gpu.md").exists() and process.is_alive():
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join()
+    assert process.exitcode == 128 + signal.SIGTERM
+    assert [row["value"] for row in rows(tmp_path)] == ["1.0"]
+    page = (tmp_path / "gpu.md").read_text()
+    assert "starts is not complete: this was written while it ran" in page
+    assert "late is not complete: its turn did not come" in page
+    assert (tmp_path / "ended").exists()
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def starting(folder):
+    """A part that starts a command and waits."""
+
+    def starts(device, size):
+        with subprocess.Popen(["sleep", "600"]) as command:
+            (folder / "pid").write_text(str(command.pid))
+            try:
+                yield Row("starts", "", "seen", 1.0)
+                time.sleep(600)
+            finally:
+                (folder / "ended").touch()
+
+    return starts
+
+
+def late(device, size):
+    yield Row("late", "", "seen", 2.0)
+
+
 def test_parts_take_ten_minutes_at_most():
-    assert sum(PARTS.values()) < 600
+    assert sum(PARTS.values()) <= 560  # the rest is for ending the last
 
 
 def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert gpu.main(["--out", str(tmp_path)]) == 1
-    assert "no NVIDIA GPU" in capsys.readouterr().out and not list(tmp_path.iterdir())
+    assert "no GPU" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+def test_waits_are_counted_by_line(monkeypatch):
+    def train(device, size, spec, steps):
+        warnings.warn(MESSAGE, stacklevel=1)  # once, as in a warm-up
+        for _ in range(steps):
+            warnings.warn(MESSAGE, stacklevel=1)
+            warnings.warn("something else", stacklevel=1)
+
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda mode: None)
+    monkeypatch.setitem(by_line.__globals__, "train", train)
+    line = train.__code__.co_firstlineno + 3
+    places = {"waits a step, in Python": 1, f"waits a step at tests/bench/test_gpu_script.py:{line}": 1}
+    assert {row.what: row.value for row in by_line(CPU, TINY)} == places

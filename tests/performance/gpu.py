@@ -2,9 +2,11 @@
 
     python -m tests.performance.gpu [--parts memory shards ...] [--out results/reference]
 
-Writes gpu.csv and gpu.md there: a row for each number, with its target where there is one. Each part is a process of
-its own with a share of the time: what it has measured stays where it fails or its time is up, and the page says so.
-Where there is no GPU nothing is written.
+The machine needs what `pip install -e .` brings, a C compiler for torch.compile, and this checkout as working folder;
+for MPS also nvidia-cuda-mps-control. Writes gpu.csv and gpu.md to the folder `--out` (name one where files come back
+from the machine only from there) after every row: a number, with its target where there is one. Each part is a process
+of its own with a share of the time: what it has measured stays where it fails, its time is up, or SIGTERM ends all, and
+the page says so. Where there is no GPU nothing is written.
 """
 
 import argparse
@@ -17,47 +19,48 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, suppress
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psutil
 import torch
 
 from bench.files import write_bytes
-from bench.launch.devices import gpus
+from bench.processes import die_with_parent
 from bench.provenance import code
-from tests.performance.gpu_parts import PARTS, REAL, Row, Size
+from tests.performance.gpu_parts import FAILED, PARTS, REAL, Row, Size
 
-PATIENCE = 15  # seconds that a part whose time is up has to end what it started
+PATIENCE = 10  # seconds that a part whose time is up has to end what it started
 OUT = Path(__file__).parents[2] / "results" / "reference"
 
 
-def measure(part, device: torch.device, size: Size, seconds: float) -> tuple[list[Row], str]:
-    """The rows of a part, and what went wrong."""
-    context = multiprocessing.get_context("fork")  # CUDA is not in use here yet
+def measure(part, device: torch.device, size: Size, seconds: float) -> Iterator[Row | str]:
+    """The rows of a part as they are known, then what went wrong: a text, empty where nothing did."""
+    context = multiprocessing.get_context("fork")  # CUDA is not in use here
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(part, device, size, theirs))
+    process = context.Process(target=work, args=(part, device, size, theirs, os.getpid()))
     process.start()
     with suppress(ProcessLookupError):
         os.setpgid(process.pid, process.pid)  # here and there: whoever is first
     theirs.close()
-    rows, deadline, trouble = [], time.monotonic() + seconds, ""
+    deadline = time.monotonic() + seconds
     try:
         while ours.poll(max(0.0, deadline - time.monotonic())):
-            said = ours.recv()
-            if isinstance(said, str):
-                trouble = said
-                break
-            rows.append(Row(*said))
-        else:
-            trouble = f"its {seconds:.0f} s were up"
+            message = ours.recv()
+            yield message
+            if isinstance(message, str):
+                return
+        yield f"its {seconds:.0f} s were up"
     except EOFError:
         process.join(5)
-        trouble = f"its process ended with {process.exitcode}"
-    stop(process)
-    return rows, trouble
+        yield f"its process ended with {process.exitcode}"
+    finally:
+        stop(process)
 
 
 def stop(process: BaseProcess) -> None:
@@ -68,27 +71,29 @@ def stop(process: BaseProcess) -> None:
         process.join(PATIENCE)
 
 
-def work(part, device: torch.device, size: Size, said: Connection) -> None:
+def work(part, device: torch.device, size: Size, messages: Connection, parent: int) -> None:
     """In the process of a part. The last message is a text: empty, or the error."""
     error = ""
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("its time was up"))  # what it started, such as MPS, is ended
+    die_with_parent(parent)
     try:
         torch.set_num_threads(1)
         for row in part(device, size):
-            said.send(tuple(row))
+            messages.send(row)
     except BaseException as caught:
         traceback.print_exc()
         error = f"{type(caught).__name__}: {caught}"
-    said.send(error)
+    messages.send(error)
 
 
 def page(rows: list[Row], troubles: dict[str, str], where: str) -> str:
     lines = [
         "# On a GPU",
         "",
-        f"`python -m tests.performance.gpu`: {where}. Plain loop: the body of timm's train_one_epoch on a batch that",
-        "is on the device already. A part whose time was up, or that failed, has the rows that it had measured.",
+        f"`python -m tests.performance.gpu`: {where}. Plain loop: not timm's train.py (that runs, on the CPU, in",
+        "`tests/performance/against_timm.py --train-py`) but what its train_one_epoch does with a batch that is on the",
+        "device already, with fused AdamW. A part whose time was up, or that failed, has the rows that it measured.",
         "",
         "| part | case | what | measured | target |",
         "| :-- | :-- | :-- | --: | :-- |",
@@ -97,23 +102,50 @@ def page(rows: list[Row], troubles: dict[str, str], where: str) -> str:
     return "\n".join([*lines, "", *(f"{part} is not complete: {why}" for part, why in troubles.items() if why), ""])
 
 
-def run(parts, device: torch.device, size: Size, out: Path, where: str, scale: float = 1.0) -> dict[str, str]:
-    """Measure and write. Returns what went wrong, by part. Where nothing was measured, nothing is written."""
-    rows, troubles = [], {}
-    for part in parts:
-        measured, troubles[part.__name__] = measure(part, device, size, scale * PARTS[part])
-        rows += measured
-        for row in measured:
-            print(f"{row.part}: {row.case}: {row.value:.4g} {row.what}", flush=True)
-        if troubles[part.__name__]:
-            print(f"{part.__name__} is not complete: {troubles[part.__name__]}", flush=True)
+def write(rows: list[Row], troubles: dict[str, str], out: Path, where: str) -> None:
+    """Where nothing was measured, nothing is written."""
     if rows:
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([Row._fields, *rows])
+        csv.writer(text, lineterminator="\n").writerows([Row._fields, *rows])
         write_bytes(out / "gpu.csv", text.getvalue().encode())
         write_bytes(out / "gpu.md", page(rows, troubles, where).encode())
+
+
+def run(parts, device: torch.device, size: Size, out: Path, where: str, spent: float = 0.0) -> dict[str, str]:
+    """Measure, and write after every row. A part has its share of the time, and what those before it left of theirs.
+
+    spent: seconds that are gone already. Returns what is missing, by part; a case that failed is missing in its part.
+    """
+    began, due = time.monotonic() - spent, 0.0
+    rows: list[Row] = []
+    troubles = {part.__name__: "its turn did not come" for part in parts}
+    for part in parts:
+        name, due = part.__name__, due + PARTS[part]
+        seconds = began + due - time.monotonic()
+        if seconds <= 0:
+            troubles[name] = "no time was left for it"
+            continue
+        troubles[name] = "this was written while it ran"
+        with closing(measure(part, device, size, seconds)) as messages:
+            for message in messages:
+                if isinstance(message, Row):
+                    rows.append(message)
+                    print(f"{message.part}: {message.case}: {message.value:.4g} {message.what}", flush=True)
+                else:
+                    failed = [row.case for row in rows if row.part == name and row.what.startswith(FAILED)]
+                    troubles[name] = message or ", ".join(f"{case} failed" for case in failed)
+                write(rows, troubles, out, where)
+        if troubles[name]:
+            print(f"{name} is not complete: {troubles[name]}", flush=True)
+    write(rows, troubles, out, where)
     return troubles
+
+
+def gpu_name() -> str:
+    """What torch calls the GPU. It is asked in a process of its own: parts cannot be forked from one that uses CUDA.
+    Raises RuntimeError or AssertionError where it can use none."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        return pool.submit(torch.cuda.get_device_name).result()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -122,15 +154,16 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--parts", nargs="+", choices=names, default=list(names))
     options.add_argument("--out", type=Path, default=OUT)
     given = options.parse_args(arguments)
-    if not gpus():
-        print("there is no NVIDIA GPU here, or CUDA_VISIBLE_DEVICES hides it: nothing is measured or written")
+    spent = time.time() - psutil.Process().create_time()  # by imports
+    try:
+        gpu = gpu_name()
+    except (RuntimeError, AssertionError) as error:
+        print(f"there is no GPU that torch can use here: nothing is measured or written ({error})")
         return 1
-    name = next(Path("/proc/driver/nvidia/gpus").glob("*/information"), None)
-    lines = name.read_text().splitlines() if name else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("Model")), "a GPU")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     versions = ", ".join(f"{package} {version(package)}" for package in ("torch", "timm"))
-    where = f"{model}, commit {code()['git_sha'][:7]}, Python {platform.python_version()}, {versions}"
-    troubles = run([names[part] for part in given.parts], torch.device("cuda"), REAL, given.out, where)
+    where = f"{gpu}, code {code()['git_sha'][:12]}, Python {platform.python_version()}, {versions}"
+    troubles = run([names[part] for part in given.parts], torch.device("cuda"), REAL, given.out, where, spent)
     return 1 if any(troubles.values()) else 0
 
 
