@@ -3,6 +3,8 @@
 1 MAC = 2 FLOPs. Only matrix products and convolutions count, as in torch's FlopCounterMode and fvcore.
 """
 
+from functools import lru_cache
+
 from methods.vit import VitSpec
 
 # Sizes by name, as in DeiT (Touvron et al., 2021); class token and pooling stay this project's defaults.
@@ -51,6 +53,7 @@ def forward_flops(spec: VitSpec) -> int:
     return 2 * macs(spec)
 
 
+@lru_cache  # plans have many runs of few sizes
 def train_flops(spec: VitSpec) -> int:
     """FLOPs of forward and backward of one image, all parameters trained.
 

@@ -117,7 +117,12 @@ class JobDescription(ABC):
 
         Small but positive for what does not train.
         """
-        return max(float(self.images) * models.train_flops(self.spec), 1.0)
+        return max(self.training_flops, 1.0)
+
+    @property
+    def training_flops(self) -> float:
+        """The same, but 0 for what does not train."""
+        return float(self.images) * models.train_flops(self.spec)
 
     def job(self) -> Job:
         settings = {"kind": self.kind, "engine": ENGINE, **self.depends_on()}

@@ -71,8 +71,7 @@ class Plan:
     def training_flops(self, id: str) -> float:
         """Estimated FLOPs of what a job trains; 0 where it trains nothing."""
         if id not in self._training_flops:
-            job = self.as_planned(id)
-            self._training_flops[id] = job.flops if job.images else 0.0
+            self._training_flops[id] = self.as_planned(id).training_flops
         return self._training_flops[id]
 
     def as_planned(self, id: str) -> JobDescription:
