@@ -14,7 +14,7 @@ ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 
 
 class Fixed(dict[str, Any]):
-    """A part of the identities of many jobs, which share it: nobody can change it, and its text is made once."""
+    """A part of the identities of many jobs, which share it: its keys stay as they are, and its text is made once."""
 
     @cached_property
     def text(self) -> str:

@@ -9,10 +9,10 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import active_children, get_context
+from contextlib import AbstractContextManager, contextmanager
+from multiprocessing import active_children, current_process, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +23,8 @@ from bench.report.plots import every
 from bench.report.plots.canvas import save, theme
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
@@ -44,19 +46,18 @@ class Task(NamedTuple):
 def begun(
     suites: dict[str, list[Analysis]], looks: dict[str, Look], out: Path
 ) -> Iterator[Callable[[], list[Picture]]]:
-    """Begin to draw what the data allow, as files in `out`; what is lent waits for all and returns them. With several
-    suites the names start with the suite's."""
+    """Begin to draw what the data allow, as files in `out`; yields a function that waits for all and returns them. With
+    several suites the names start with the suite's."""
     tasks = [task for suite, analyses in suites.items() for task in _tasks(suite, analyses, alone=len(suites) == 1)]
     with theme():
         every.load()  # before the forks, which need not again
         at_once = min(cores(), MOST, len(tasks))
-        if at_once < 2 or not _may_fork():
+        futures = _forked(at_once, tasks, looks, out) if at_once > 1 and _may_fork() else None
+        if futures is None:
             yield lambda: [picture for task in tasks if (picture := _draw(task, looks, out))]
         else:
-            with _forked(at_once, tasks, looks, out) as pool:
-                # not by `map`, which cancels what is left: a pool that was killed cannot end that (Python 3.11)
-                futures = [pool.submit(_draw_number, number) for number in range(len(tasks))]
-                yield lambda: [picture for future in futures if (picture := future.result())]
+            with futures as pending:
+                yield lambda: [picture for future in pending if (picture := future.result())]
 
 
 def slug(text: str) -> str:
@@ -86,30 +87,50 @@ def _draw(task: Task, looks: dict[str, Look], out: Path) -> Picture | None:
 
 
 def _may_fork() -> bool:
-    """Elsewhere system libraries do not bear it, and another thread may hold a lock that a fork would wait for."""
-    return sys.platform == "linux" and threading.active_count() == 1
+    """Elsewhere system libraries do not bear it, another thread may hold a lock that a fork would wait for, and what a
+    pool of multiprocessing has forked may have no children."""
+    return sys.platform == "linux" and threading.active_count() == 1 and not current_process().daemon
 
 
-@contextmanager
-def _forked(at_once: int, tasks: list[Task], looks: dict[str, Look], out: Path) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes forked with all that is to be drawn: only numbers go in, and names of files come back."""
-    given, before = (os.getpid(), tasks, looks, out), set(active_children())
+def _forked(
+    at_once: int, tasks: list[Task], looks: dict[str, Look], out: Path
+) -> AbstractContextManager[list[Future[Picture | None]]] | None:
+    """The pictures to come, of processes forked with all that is to be drawn: only numbers go in, and names of files
+    come back. None where the system has no more processes, or no semaphores."""
+    before = set(active_children())
     try:
+        pool = ProcessPoolExecutor(at_once, get_context("fork"), _begin, (os.getpid(), tasks, looks, out))
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", "This process .* is multi-threaded", DeprecationWarning
             )  # of NumPy's BLAS
-            with ProcessPoolExecutor(at_once, get_context("fork"), _begin, given) as pool:
-                try:
-                    yield pool
-                except BaseException:  # Ctrl-C, a full disk: nobody waits for the other pictures
-                    for child in set(active_children()) - before:
-                        child.kill()
-                    raise
-    except BrokenProcessPool:
-        raise BenchError(
-            "report: a process that drew pictures was killed, out of memory or by hand; nothing was written"
-        ) from None
+            # not by `map`, which cancels what is left: a pool that was killed cannot end that (Python 3.11)
+            futures = [pool.submit(_draw_number, number) for number in range(len(tasks))]
+    except (OSError, ImportError, NotImplementedError):
+        _kill(before)
+        return None
+    return _ended(pool, futures, before)
+
+
+@contextmanager
+def _ended(
+    pool: ProcessPoolExecutor, futures: list[Future[Picture | None]], before: set[BaseProcess]
+) -> Iterator[list[Future[Picture | None]]]:
+    try:
+        with pool:
+            try:
+                yield futures
+            except BaseException:  # Ctrl-C, a full disk: nobody waits for the other pictures
+                _kill(before)
+                raise
+    except BrokenProcessPool as error:
+        why = error.__cause__ or "it was killed, out of memory or by hand"
+        raise BenchError(f"report: a process that drew pictures ended; nothing was written: {why}") from error
+
+
+def _kill(before: set[BaseProcess]) -> None:
+    for child in set(active_children()) - before:
+        child.kill()
 
 
 _given: tuple[list[Task], dict[str, Look], Path]

@@ -1,13 +1,16 @@
 """What each job's identity depends on: all of that, and nothing else."""
 
+import copy
 import importlib
+import operator
+import pickle
 import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.identity import canonical, digest, size_name, spec_settings
+from bench.identity import ENCODER, Fixed, canonical, digest, size_name, spec_settings
 from bench.jobs.model import KINDS
 from methods.vit import VitSpec
 from tests.bench.plans import ALL, Planner, changed, ids, of
@@ -175,3 +178,41 @@ def test_a_digest_for_ever():
 def test_sizes():
     assert spec_settings(VitSpec()) == {} and size_name(VitSpec(depth=6, embed_dim=64, num_heads=1)) == "L6-d64"
     assert spec_settings(VitSpec(depth=6, class_token=True)) == {"depth": 6, "class_token": True}
+
+
+PARTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), PARTS, max_size=4), st.dictionaries(st.text(), PARTS, max_size=4), st.text())
+def test_shared_parts_change_no_text(settings, part, name):
+    plain, shared = settings | {name: part}, settings | {name: Fixed(part)}
+    assert canonical(shared) == canonical(plain) == ENCODER.encode(plain)
+    assert canonical(Fixed(part)) == ENCODER.encode(part)
+    assert canonical([shared]) == ENCODER.encode([plain])  # deeper than the encoder's short cut
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.update(a=2), lambda d: d.pop("a"), lambda d: d.popitem(), lambda d: d.clear(),
+        lambda d: d.setdefault("b", 1), lambda d: operator.setitem(d, "a", 2), lambda d: operator.delitem(d, "a"),
+        lambda d: operator.ior(d, {"a": 2}),
+    ],
+)  # fmt: skip
+def test_shared_parts_stay_as_they_are(change):
+    part = Fixed(a=1)
+    with pytest.raises(TypeError, match=r"expected a change of dict\(it\)"):
+        change(part)
+    assert part == {"a": 1} and type(part | {"a": 2}) is dict
+    for copied in (copy.copy(part), copy.deepcopy(part), pickle.loads(pickle.dumps(part))):
+        assert copied == part and type(copied) is Fixed
+
+
+def test_what_is_no_number_has_no_text():
+    for settings in ({"a": Fixed(b=float("nan"))}, {"a": Fixed(), "b": float("nan")}):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            canonical(settings)
