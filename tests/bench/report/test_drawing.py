@@ -75,7 +75,7 @@ def test_a_command_forks(make_frames, tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSYS, "no semaphores"), NotImplementedError(), ImportError()])
-def test_where_the_system_has_no_pools_they_are_drawn_here(report, monkeypatch, error):
+def test_where_the_system_has_no_pools_they_are_drawn_here(few_pictures, report, monkeypatch, error):
     def none(*_):
         raise error
 
@@ -83,7 +83,7 @@ def test_where_the_system_has_no_pools_they_are_drawn_here(report, monkeypatch, 
     assert any(path.suffix == ".svg" for path in report("out"))
 
 
-def test_a_full_disk_is_told_as_such(report, tmp_path, monkeypatch):
+def test_a_full_disk_is_told_as_such(few_pictures, report, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -94,7 +94,7 @@ def test_a_full_disk_is_told_as_such(report, tmp_path, monkeypatch):
     assert list((tmp_path / "out").iterdir()) == [] and not active_children()
 
 
-def test_ctrl_c_waits_for_no_picture(report, tmp_path, monkeypatch):
+def test_ctrl_c_waits_for_no_picture(few_pictures, report, tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, "save", lambda *_: signal.pause())  # it would take for ever
     monkeypatch.setattr("bench.report.write.sentences", interrupt)  # while pictures are drawn
     with pytest.raises(KeyboardInterrupt):
@@ -106,7 +106,7 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
-def test_a_killed_process_ends_the_report_and_leaves_nothing(report, tmp_path, monkeypatch):
+def test_a_killed_process_ends_the_report_and_leaves_nothing(few_pictures, report, tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, "save", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(BenchError, match="a process that drew pictures ended"):
         report("out")
