@@ -5,7 +5,6 @@ import sys
 import time
 
 from bench import provenance
-from bench.collector import collector_at_rest
 from bench.commands.common import console, frames, keep_suite, plan_of, require_device
 from bench.errors import UsageError, printable
 from bench.launch.launchers import LAUNCHERS, Request, launch
@@ -27,8 +26,7 @@ def main(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     """Do what is not done. Returns the exit code."""
     began = time.monotonic()
-    with collector_at_rest():
-        plan, store = plan_of(options, fetch=True)
+    plan, store = plan_of(options, fetch=True)
     launcher = options.launcher or plan.suite.file.launcher
     require_device(plan, launcher)
     if options.detach and not LAUNCHERS[launcher].detaches:

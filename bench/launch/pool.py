@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import methods
+from bench.collector import collector_at_rest
 from bench.data import DataSettings
 from bench.jobs import Job, description_of
 from bench.launch.child import serve
@@ -40,13 +41,13 @@ def main(launcher: int) -> int:
     return 0
 
 
+@collector_at_rest()
 def warm_up() -> None:
     """Import and compute once what every job would otherwise do again, and keep the collector away from it.
 
     What modules consist of stays. The collector would go through it again and again while they are imported, which is a
     sixth of the time; and a full round of it in a child takes 0.3 s and copies 110 MB that children share.
     """
-    gc.disable()
     # not above: the command that starts the pools does without torch
     import torch
 
@@ -58,7 +59,6 @@ def warm_up() -> None:
     torch.set_num_threads(1)
     provenance.provenance(torch.device("cpu"), 1)
     gc.freeze()
-    gc.enable()
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import pkgutil
 import signal
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from bench.collector import collector_at_rest
 
 
 class Forked:
@@ -114,9 +115,9 @@ def end(launcher: Forked) -> None:
     launcher.wait()
 
 
+@collector_at_rest()
 def warm_up() -> None:
     """Import what every command would, and what the report imports that it ends with, when it is made."""
-    gc.disable()
     import matplotlib
     import pandas  # noqa: F401
     import scipy.stats  # noqa: F401
