@@ -20,6 +20,7 @@ from bench.data.hash_cache import HashCache, key
 from bench.data.survey import File
 from bench.errors import BenchError
 from bench.identity import canonical
+from bench.processes import cores
 
 Form = Literal["content", "sample"]
 
@@ -103,7 +104,7 @@ def read_all(name: str, missing: Sequence[Missing], cache: HashCache) -> Iterato
         return
     progress, saved = Progress(name, len(missing)), time.monotonic()
     chunks = iter([missing[at : at + CHUNK] for at in range(0, len(missing), CHUNK)])
-    threads = min(16, 2 * (os.cpu_count() or 1))
+    threads = min(16, 2 * cores())
     pool = ThreadPoolExecutor(threads)
     done: set[Future[list[tuple[Missing, list[bytes]]]]] = set()
     running = set(done)

@@ -16,7 +16,7 @@ from bench.results.states import Reader
 from bench.shapes import mismatch
 from bench.store import Store, log
 from bench.store.job_dir import LOG
-from bench.store.shapes import POINT
+from bench.store.result_shapes import POINT
 from bench.suite import Suite
 from bench.train.cost import Cost
 

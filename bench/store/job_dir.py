@@ -14,7 +14,7 @@ from typing import Any
 from bench import files
 from bench.store import log
 from bench.store.lock import Lock, is_lock
-from bench.store.shapes import FAILED, RESULTS
+from bench.store.result_shapes import FAILED, RESULTS
 
 SETTINGS, LOG, RESULT, FAILURE = "settings.json", "log.jsonl", "result.json", "failure.json"
 CHECKPOINT, OUTPUT = "checkpoint.pt", "output.txt"

@@ -15,7 +15,7 @@ from bench.plan import Plan, RunCell
 from bench.results.states import Reader
 from bench.results.training import users_of
 from bench.store import log
-from bench.store.shapes import POINT, SCORES
+from bench.store.result_shapes import POINT, SCORES
 from bench.train.curve import points as points_of_log
 
 Key = tuple[str, int]  # series and step

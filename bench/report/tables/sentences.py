@@ -195,15 +195,19 @@ def _pays(analysis: Analysis) -> Iterator[Sentence]:
 
 
 def _storage(analysis: Analysis, families: list[Family]) -> Iterator[Sentence]:
+    """Said once of all families whose first labels are the same."""
     costs = analysis.totals.set_index("method")
     stored = (costs["stored_params"] + costs["stored_params_head"]).sort_values(kind="stable")
+    titles: dict[str, list[str]] = {}
     for family in families:
         first = unbeaten(analysis, family) if family.among else []
         labels = [label for label in stored.index if label in first]
         words = _few([f"{label} {si(stored[label])}" for label in labels if stored[label] == stored[label]])
         if words:
-            text = f"Parameters stored for all sizes, heads included, by those that are behind none: {words}."
-            yield Sentence("storage", text, family.title)
+            titles.setdefault(words, []).append(family.title)
+    for words, some in titles.items():
+        text = f"Parameters stored for all sizes, heads included, by those that are behind none: {words}."
+        yield Sentence("storage", text, listed(some))
 
 
 def _open(analysis: Analysis, family: Family) -> str:

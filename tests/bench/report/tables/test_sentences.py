@@ -79,6 +79,15 @@ def test_cost_and_storage_are_listed_as_counts():
     assert "pays" not in kinds  # random never reaches them, which tells nothing
 
 
+def test_families_with_the_same_first_labels_share_a_sentence_of_storage():
+    families = {name: {"among": ["sws", "wave"]} for name in ("one", "two")} | {"three": {"among": ["random", "sws"]}}
+    storage = said({"random": 50.0, "sws": 80.0, "wave": 90.0}, families)["storage"]
+    assert [(s.text.rpartition(": ")[2], s.family) for s in storage] == [
+        ("wave 40.6 k.", "one; Holm over 1 pair and two; Holm over 1 pair"),
+        ("sws 201 k.", "three; Holm over 1 pair"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

@@ -1,4 +1,4 @@
-"""What results and failures say, by the kind of job; see `files.mismatch`."""
+"""What results and failures say, by the kind of job: shapes for `bench.shapes.mismatch`."""
 
 from typing import Any
 
