@@ -177,6 +177,49 @@ def test_the_table_of_the_study_is_that_of_its_summary(suite):
     assert said == expected
 
 
+CORE = {  # columns of the tables of standing
+    "few labels, digits up": "t3_digits_up",
+    "few labels, digits down": "t3_digits_down",
+    "few labels, glyphs": "t3_glyphs",
+    "few labels, mnist": "t4_mnist_up",
+    "many labels, depth": "t1_glyphs_depth",
+    "many labels, width": "t2_glyphs_width",
+}
+BESIDE = {"floor": "random_moco", "scale": "moments"}  # what a group of rows is beside, by the family that it names
+MARKED = {"ahead": "**{}**", "behind": "*{}*", "open": "{}", "level": "{} (level)"}
+
+
+def standings(text):
+    """(beyond the ancestor's size, family, label, suite) -> cell, of the tables of standing on a page."""
+    cells, columns, beyond, family = {}, [], False, ""
+    for line in text.splitlines():
+        name, *row = [cell.strip() for cell in line.strip("|").split("|")]
+        if name in ("up to the ancestor's size", "beyond it"):
+            beyond, columns = name == "beyond it", [CORE[title] for title in row]
+        elif found := re.search(r"\(`(floor|scale)`\)\*$", name):
+            family = found[1]
+        elif not line.startswith("|"):
+            columns = []
+        elif len(row) == len(columns) and any(row) and not name.startswith(":"):
+            cells |= {(beyond, family, name, suite): cell for suite, cell in zip(columns, row, strict=True)}
+    return cells
+
+
+@pytest.mark.parametrize(("page", "beyond"), [("README.md", {False}), ("results/reference/study.md", {False, True})])
+def test_where_the_labels_stand_is_what_the_comparisons_say(page, beyond):
+    cells = standings((REFERENCE.parents[1] / page).read_text())
+    expected, done = {}, [suite for suite in CORE.values() if suite in STUDY]
+    for suite in done:
+        rows = pd.read_csv(REFERENCE / suite / "comparisons.csv").query("target == 'all targets'")
+        for row in rows.itertuples():
+            family, _, more = row.family.partition("_")
+            if BESIDE.get(family) == row.method_b and row.method_a != "permuted" and bool(more) in beyond:
+                text = f"{row.difference:+.1f} ± {(row.high - row.low) / 2:.1f}"
+                expected[bool(more), family, row.method_a, suite] = MARKED[row.verdict].format(text)
+    assert {suite for *_, suite in cells} == set(done)
+    assert {key: cell for key, cell in cells.items() if cell != "cannot"} == expected
+
+
 def test_three_seeds_rank_nothing_on_the_front_page():
     text = (REFERENCE.parents[1] / "README.md").read_text()
     said = text.partition("The ancestor has 302 k")[2].partition("\n## ")[0]
