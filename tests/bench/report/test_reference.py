@@ -182,20 +182,20 @@ CORE = {  # columns of the tables of standing
     "few labels, digits down": "t3_digits_down",
     "few labels, glyphs": "t3_glyphs",
     "few labels, mnist": "t4_mnist_up",
-    "many labels, depth": "t1_glyphs_depth",
-    "many labels, width": "t2_glyphs_width",
+    "same images, depth": "t1_glyphs_depth",
+    "same images, width": "t2_glyphs_width",
 }
 BESIDE = {"floor": "random_moco", "scale": "moments"}  # what a group of rows is beside, by the family that it names
 MARKED = {"ahead": "**{}**", "behind": "*{}*", "open": "{}", "level": "{} (level)"}
 
 
 def standings(text):
-    """(beyond the ancestor's size, family, label, suite) -> cell, of the tables of standing on a page."""
+    """(larger than the ancestor, family, label, suite) -> cell, of the tables of standing on a page."""
     cells, columns, beyond, family = {}, [], False, ""
     for line in text.splitlines():
         name, *row = [cell.strip() for cell in line.strip("|").split("|")]
-        if name in ("up to the ancestor's size", "beyond it"):
-            beyond, columns = name == "beyond it", [CORE[title] for title in row]
+        if name in ("smaller than the ancestor", "larger than the ancestor"):
+            beyond, columns = name.startswith("larger"), [CORE[title] for title in row]
         elif found := re.search(r"\(`(floor|scale)`\)\*$", name):
             family = found[1]
         elif not line.startswith("|"):
