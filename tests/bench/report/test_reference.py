@@ -46,6 +46,16 @@ def value(row, column):
     return str(row[column]) if isinstance(row[column], str) else si(row[column])
 
 
+def cells(line):
+    """Those of a line of a table."""
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def rounded(value, low, high, sign=""):
+    """As tables show a value and half of its interval."""
+    return f"{value:{sign}.1f} ± {(high - low) / 2:.1f}"
+
+
 def problems(text):
     """What is wrong with the sentences of a README beside the committed tables."""
     wrong = []
@@ -123,15 +133,15 @@ def test_the_table_of_the_atlas_is_that_of_its_summaries():
     columns = [(suite, target) for suite, targets in sizes.items() for target in targets]
     said, expected = {}, {}
     for line in (REFERENCE / "atlas.md").read_text().splitlines():
-        name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        for column, cell in zip(columns, cells, strict=False):
-            if len(cells) == len(columns) and re.fullmatch(r"cannot|[\d.]+ ± [\d.]+", cell):
+        name, *row = cells(line)
+        for column, cell in zip(columns, row, strict=False):
+            if len(row) == len(columns) and re.fullmatch(r"cannot|[\d.]+ ± [\d.]+", cell):
                 said[name, *column] = cell
     for suite in sizes:
         for row in pd.read_csv(REFERENCE / suite / "summary.csv").itertuples():
             assert row.n in (0, 5)
-            half = (row.top1_high - row.top1_low) / 2
-            expected[row.method, suite, row.target] = f"{row.top1_mean:.1f} ± {half:.1f}" if row.n else "cannot"
+            found = rounded(row.top1_mean, row.top1_low, row.top1_high)
+            expected[row.method, suite, row.target] = found if row.n else "cannot"
     assert said == expected
 
 
@@ -162,18 +172,17 @@ def test_a_suite_of_the_study_is_whole_and_its_verdicts_follow(suite):
 def test_the_table_of_the_study_is_that_of_its_summary(suite):
     section = (REFERENCE / "study.md").read_text().partition(f"\n## {suite}\n")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("| ") and " ± " in line]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    said = {name: (stored, flops, cells) for name, stored, flops, _, *cells in rows}
+    said = {name: (stored, flops, row) for name, stored, flops, _, *row in map(cells, lines)}
     summary, cost = (pd.read_csv(REFERENCE / suite / f"{name}.csv") for name in ("summary", "cost"))
     expected = {}
     for row in cost.itertuples():
-        cells = [
-            f"{mean:.1f} ± {(high - low) / 2:.1f}" if n else "cannot"
+        of_label = [
+            rounded(mean, low, high) if n else "cannot"
             for n, mean, low, high in summary.loc[
                 summary["method"] == row.method, ["n", "top1_mean", "top1_low", "top1_high"]
             ].itertuples(index=False)
         ]
-        expected[row.method] = (si(row.stored_params), si(row.flops_total_without_tuning), cells)
+        expected[row.method] = (si(row.stored_params), si(row.flops_total_without_tuning), of_label)
     assert said == expected
 
 
@@ -191,9 +200,9 @@ MARKED = {"ahead": "**{}**", "behind": "*{}*", "open": "{}", "level": "{} (level
 
 def standings(text):
     """(larger than the ancestor, family, label, suite) -> cell, of the tables of standing on a page."""
-    cells, columns, beyond, family = {}, [], False, ""
+    stand, columns, beyond, family = {}, [], False, ""
     for line in text.splitlines():
-        name, *row = [cell.strip() for cell in line.strip("|").split("|")]
+        name, *row = cells(line)
         if name in ("smaller than the ancestor", "larger than the ancestor"):
             beyond, columns = name.startswith("larger"), [CORE[title] for title in row]
         elif found := re.search(r"\(`(floor|scale)`\)\*$", name):
@@ -201,23 +210,23 @@ def standings(text):
         elif not line.startswith("|"):
             columns = []
         elif len(row) == len(columns) and any(row) and not name.startswith(":"):
-            cells |= {(beyond, family, name, suite): cell for suite, cell in zip(columns, row, strict=True)}
-    return cells
+            stand |= {(beyond, family, name, suite): cell for suite, cell in zip(columns, row, strict=True)}
+    return stand
 
 
 @pytest.mark.parametrize(("page", "beyond"), [("README.md", {False}), ("results/reference/study.md", {False, True})])
 def test_where_the_labels_stand_is_what_the_comparisons_say(page, beyond):
-    cells = standings((REFERENCE.parents[1] / page).read_text())
+    stand = standings((REFERENCE.parents[1] / page).read_text())
     expected, done = {}, [suite for suite in CORE.values() if suite in STUDY]
     for suite in done:
         rows = pd.read_csv(REFERENCE / suite / "comparisons.csv").query("target == 'all targets'")
         for row in rows.itertuples():
             family, _, more = row.family.partition("_")
             if BESIDE.get(family) == row.method_b and row.method_a != "permuted" and bool(more) in beyond:
-                text = f"{row.difference:+.1f} ± {(row.high - row.low) / 2:.1f}"
+                text = rounded(row.difference, row.low, row.high, "+")
                 expected[bool(more), family, row.method_a, suite] = MARKED[row.verdict].format(text)
-    assert {suite for *_, suite in cells} == set(done)
-    assert {key: cell for key, cell in cells.items() if cell != "cannot"} == expected
+    assert {suite for *_, suite in stand} == set(done)
+    assert {key: cell for key, cell in stand.items() if cell != "cannot"} == expected
 
 
 def test_three_seeds_rank_nothing_on_the_front_page():
