@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.errors import UsageError
 from bench.files import is_abandoned, read_json, sha256, temporary, write_json
+from bench.report.format import few
 from bench.report.plots.canvas import FORMATS
 from bench.report.plots.every import PICTURES
 
@@ -56,9 +57,8 @@ def publish(files: list[Path], out: Path, *, ours: bool) -> list[Path]:
     new = [*files, write_json(files[0].with_name(MANIFEST), {"files": sorted(path.name for path in files)})]
     foreign = [path.name for path in new if _is_foreign(out / path.name, path, earlier, ours=ours)]
     if foreign:
-        names = ", ".join(foreign[:8]) + (f" and {len(foreign) - 8} more" if len(foreign) > 8 else "")
         raise UsageError(
-            f"--out {out}: no report wrote what has these names there: {names}; nothing was written; "
+            f"--out {out}: no report wrote what has these names there: {few(foreign, 8)}; nothing was written; "
             "expected another folder, or --force to replace files"
         )
     written = [path.name for path in files]

@@ -77,6 +77,13 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def few(words: Sequence[str], most: int) -> str:
+    """Return the first words and how many there are besides: "a, b and 3 more". No word is left out where it would be
+    the only one."""
+    left = len(words) - most
+    return ", ".join(words) if left <= 1 else f"{', '.join(words[:most])} and {left} more"
+
+
 def one_line(text: str) -> str:
     """Return text from outside without line breaks and control characters (a terminal would obey these)."""
     if text.isprintable() and "  " not in text:

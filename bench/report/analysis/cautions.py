@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bench.report.analysis.families import cannot
 from bench.report.analysis.statistics import ENOUGH, FEW
 from bench.report.analysis.tuning import edge
+from bench.report.format import few
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -47,13 +48,13 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
     for column, what in MIXTURES.items():
         values = [str(v) for v in done[column].dropna().unique() if v != ""]
         if len(values) > 1:
-            cautions.append(f"mixed {what}: {_some(values)}")
+            cautions.append(f"mixed {what}: {few(values, SHOWN)}")
     if done["git_dirty"].fillna(False).any():
         cautions.append(f"{int(done['git_dirty'].fillna(False).sum())} runs by code that differed from its commit")
     shared = done.loc[done["device"] != "cpu", "workers_on_device"].dropna().unique()
     if len(shared) > 1:
         cautions.append(
-            f"mixed numbers of workers on a device: {_some(sorted(map(str, shared)))}; compare FLOPs, not times"
+            f"mixed numbers of workers on a device: {few(sorted(map(str, shared)), SHOWN)}; compare FLOPs, not times"
         )
     if ((done["replicate"] == "run") & done["stored_params"].gt(0).fillna(False)).any():
         cautions.append(
@@ -67,7 +68,7 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
         )
     uncounted = done[done["unmetered"].fillna(0) > 0]
     if len(uncounted):
-        labels = _some(list(dict.fromkeys(uncounted["method"])))
+        labels = few(list(dict.fromkeys(uncounted["method"])), SHOWN)
         cautions.append(f"{labels}: some forward passes were on no meter; their FLOPs are missing in the costs")
     unnamed = done[(done["tune"] != "") & (done["tuning"] == "")]
     if len(unnamed):
@@ -79,7 +80,8 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
         if (side := edge(row["tune"]))
     ]
     if at_edge:
-        cautions.append(f"learning rates at the edge of their grid, beyond which better ones may lie: {_some(at_edge)}")
+        some = few(at_edge, SHOWN)
+        cautions.append(f"learning rates at the edge of their grid, beyond which better ones may lie: {some}")
     free = done[(done["ancestor"] != "") & done["ancestor_flops"].isna()]
     if len(free):
         cautions.append(
@@ -105,11 +107,11 @@ def _states(runs: DataFrame) -> list[str]:
 
 def _seeds(done: DataFrame) -> list[str]:
     n = done.groupby(["dataset", "target", "method"])["seed"].nunique()
-    few, some = int((n < FEW).sum()), int(((n >= FEW) & (n < ENOUGH)).sum())
+    too_few, some = int((n < FEW).sum()), int(((n >= FEW) & (n < ENOUGH)).sum())
     cautions = []
-    if few:
+    if too_few:
         cautions.append(
-            f"TOO FEW SEEDS: {few} of {len(n)} cells have fewer than {FEW}, so nothing is claimed about them"
+            f"TOO FEW SEEDS: {too_few} of {len(n)} cells have fewer than {FEW}, so nothing is claimed about them"
         )
     if some:
         cautions.append(
@@ -117,8 +119,3 @@ def _seeds(done: DataFrame) -> list[str]:
             "scatter, which so few cannot show, and small differences stay hidden"
         )
     return cautions
-
-
-def _some(values: list[str]) -> str:
-    more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
-    return ", ".join(values[:SHOWN]) + more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.report.format import hours
+from bench.report.format import few, hours
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,8 +44,7 @@ def provenance(runs: DataFrame, context: dict[str, Any]) -> list[tuple[str, str]
     for column, name in FACTS.items():
         values = [str(v) for v in done[column].dropna().unique() if v != ""]
         if values:
-            more = f" and {len(values) - MOST} more" if len(values) > MOST else ""
-            pairs.append((name, ", ".join(values[:MOST]) + more))
+            pairs.append((name, few(values, MOST)))
     if done["git_dirty"].notna().any():
         dirty = int(done["git_dirty"].fillna(False).sum())
         pairs.append(("uncommitted changes", f"in {dirty} of {len(done)} runs" if dirty else "none"))

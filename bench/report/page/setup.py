@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.report.analysis.section_analysis import Analysis
 from bench.report.analysis.sections import own_recipe
 from bench.report.analysis.tuning import edge
-from bench.report.format import one_line, si
+from bench.report.format import few, one_line, si
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -26,15 +26,15 @@ def setup(analysis: Analysis) -> list[tuple[str, str]]:
     pairs = [
         ("data set", section.dataset),
         ("training images an epoch", _several(per_epoch.round())),
-        ("target sizes", _few(targets)),
+        ("target sizes", few(targets, MOST)),
         ("epochs", _several(done["epochs"])),
         ("batch size", _several(_batches(analysis.curves[analysis.curves["run"].isin(runs["run"])]))),
         ("learning rate", _several(done["lr"])),
         ("tuned on the validation split", tuned_rates(done)),
-        ("recipes of their own", _few(_recipes(done))),
+        ("recipes of their own", few(_recipes(done), MOST)),
         ("ancestor", _ancestor(done)),
         ("ancestor's test top-1 (%)", _several(done["ancestor_top1"].round(1))),
-        ("seeds", _few([str(seed) for seed in section.seeds])),
+        ("seeds", few([str(seed) for seed in section.seeds], MOST)),
     ]
     return [(name, one_line(value)) for name, value in pairs if value]
 
@@ -71,8 +71,4 @@ def tuned_rates(done: DataFrame) -> str:
 
 def _several(values: Series) -> str:
     unique = sorted(values.dropna().astype(float).unique())
-    return _few([f"{value:,.0f}" if value == int(value) else f"{value:.4g}" for value in unique])
-
-
-def _few(words: list[str]) -> str:
-    return ", ".join(words[:MOST]) + (f" and {len(words) - MOST} more" if len(words) > MOST else "")
+    return few([f"{value:,.0f}" if value == int(value) else f"{value:.4g}" for value in unique], MOST)

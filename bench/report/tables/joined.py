@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.comparisons import AHEAD, BEHIND, OPEN
 from bench.report.analysis.statistics import ENOUGH
-from bench.report.format import listed
+from bench.report.format import few, listed
 from bench.report.tables.across import apart
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def across_devices(analysis: Analysis) -> Iterator[Sentence]:
         shown = group[group["verdict"] != OPEN].to_dict("records")
         sides = {AHEAD: "is ahead of", BEHIND: "is behind"}
         words = [f"{r['method_a']} {sides[r['verdict']]} {r['method_b']} ({_signed(r, 'difference')})" for r in shown]
-        more = f" and {len(words) - MOST} more" if len(words) > MOST else ""
-        what = ", ".join(words[:MOST]) + more if words else "no difference is shown"
+        what = few(words, MOST) if words else "no difference is shown"
         rest = f"; {len(group) - len(shown)} of {len(group)} pairs are open" if len(shown) < len(group) else ""
         family = f"across devices, indirect; Holm over {len(group)} pairs"
         yield Sentence("across", f"{through}: {what}{rest}.", family)

@@ -15,7 +15,7 @@ from bench.report.analysis.leading import by_accuracy
 from bench.report.analysis.reach import reference
 from bench.report.analysis.sections import Section
 from bench.report.analysis.statistics import ENOUGH
-from bench.report.format import counts, listed, one_line, si
+from bench.report.format import counts, few, listed, one_line, si
 from bench.report.tables.joined import Sentence, across_devices, joined
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _points(row: dict[str, Any]) -> str:
 
 
 def _few(words: list[str]) -> str:
-    return listed(words) if len(words) <= MOST else f"{', '.join(words[:MOST])} and {len(words) - MOST} more"
+    return listed(words) if len(words) <= MOST + 1 else few(words, MOST)
 
 
 def _ranked(analysis: Analysis, labels: list[str]) -> list[str]:

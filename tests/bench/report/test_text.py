@@ -117,6 +117,14 @@ def test_wide_tables_are_split_and_keep_their_fixed_columns():
     assert TABLE.split(room=100) == [TABLE]
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [("", ""), ("a", "a"), ("ab", "a, b"), ("abc", "a, b, c"), ("abcd", "a, b and 2 more")],
+)
+def test_few_words_leave_none_out_alone(words, text):
+    assert format.few(list(words), 2) == text
+
+
 def test_groups_of_the_critical_difference():
     import numpy as np
 
