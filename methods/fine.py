@@ -135,9 +135,8 @@ class Fine(Initializer):
     def fit_values(self, model: RuledVit, lab: Lab, head: bool) -> None:
         """Train what belongs to this size, everything that is stored being frozen."""
         own = model.freeze_all_but(model.trained, head=head)
-        few = {"steps": self.steps, "lr": self.sigma_lr, "warmup_epochs": 0.0, "compile": False}
+        few = {"steps": self.steps, "lr": self.sigma_lr, "warmup_steps": 0, "compile": False}
         recipe: dict[str, Any] = {**self.train, **few}
-        recipe.pop("warmup_steps", None)
         lab.fit(model.to(lab.device), name="values", recipe=recipe, loss="ce", params=own)
 
 

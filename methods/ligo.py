@@ -81,8 +81,7 @@ class Ligo(Initializer):
         if self.steps:
             if lab is None:
                 raise ValueError("ligo trains its maps: initialize needs a lab, or steps 0")
-            recipe = {**self.train, "steps": self.steps, "warmup_epochs": 0.0, "compile": False}
-            recipe.pop("warmup_steps", None)
+            recipe = {**self.train, "steps": self.steps, "warmup_steps": 0, "compile": False}
             lab.fit(model.to(lab.device), name="maps", recipe=recipe, loss="ce")
         model.give(target, head=head)
 

@@ -220,9 +220,8 @@ class Wave(Initializer):
     def fit_scalers(self, model: TemplatedVit, lab: Lab, head: bool) -> None:
         """Train what belongs to this size, templates and everything else stored being frozen."""
         own = model.freeze_all_but(model.scalers.parameters(), head=head)
-        few = {"steps": self.scaler_steps, "lr": self.scaler_lr, "warmup_epochs": 0.0, "compile": False}
+        few = {"steps": self.scaler_steps, "lr": self.scaler_lr, "warmup_steps": 0, "compile": False}
         recipe: dict[str, Any] = {**self.train, **self.scaler_train, **few}
-        recipe.pop("warmup_steps", None)
         if self.scaler_kl:
             recipe["distill"] = {"kl": self.scaler_kl, "ce": 1.0, "temperature": self.temperature}
         loss: Loss = "kd" if self.scaler_kl else "ce"

@@ -177,7 +177,7 @@ def test_factors_are_frozen_and_values_are_trained(classes):
     expected = {n for n in lab.before["values"] if n.startswith(("trained.", "skeleton.blocks."))}
     expected |= set() if classes == "tiny" else {f"skeleton.{name}" for name in HEAD}
     assert changed == expected
-    assert fit["recipe"] == {"steps": 300, "lr": 1e-2, "warmup_epochs": 0.0, "compile": False} and fit["loss"] == "ce"
+    assert fit["recipe"] == {"steps": 300, "lr": 1e-2, "warmup_steps": 0, "compile": False} and fit["loss"] == "ce"
     assert target.state_dict()["head.weight"].equal(
         gene.tensors["head.weight"] if classes == "tiny" else before["head.weight"]
     )

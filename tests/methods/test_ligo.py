@@ -174,7 +174,7 @@ def test_the_small_net_is_frozen_and_the_maps_are_trained(classes):
     trained = {name for name, p in zip(model.names, model.trained, strict=True) if p.grad is not None and p.grad.any()}
     assert trained == set(model.names) == {n for n in tensors if n.startswith(("map.", "mix."))}
     assert len(trained) == 16 + 5
-    assert fit["loss"] == "ce" and fit["recipe"] == {"steps": 3, "warmup_epochs": 0.0, "compile": False}
+    assert fit["loss"] == "ce" and fit["recipe"] == {"steps": 3, "warmup_steps": 0, "compile": False}
     assert fit["params"] == len(trained) + (0 if classes == "tiny" else 2)
     if classes == "other":  # the head that was trained beside is dropped
         assert target["head.weight"].equal(before["head.weight"])

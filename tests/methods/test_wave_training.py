@@ -36,7 +36,7 @@ def test_starting_trains_scalers_norms_and_biases_only(spec):
     target, lab = filled(wave, learngene, spec)
     fit, model = lab.fits["scalers"], lab.modules["scalers"]
     assert (fit["loss"], fit["fraction"]) == ("ce", 0.3)
-    assert fit["recipe"] == {"steps": 3, "lr": 0.02, "warmup_epochs": 0.0, "compile": False}
+    assert fit["recipe"] == {"steps": 3, "lr": 0.02, "warmup_steps": 0, "compile": False}
     own = {n for n, _ in model.named_parameters() if n.startswith(("scalers.", "skeleton.blocks."))}
     assert lab.changed("scalers") == own
     for name, parameter in model.named_parameters():
@@ -83,7 +83,7 @@ def test_the_scaler_stage_has_a_recipe_and_a_number_of_images_of_its_own():
     assert lab.fits["aux"]["recipe"]["mixup"] == 0.2 and "at_least" not in lab.fits["aux"]
     _, lab = filled(wave, learngene, DEEP)
     fit = lab.fits["scalers"]
-    few = {"steps": 100, "lr": 1e-2, "warmup_epochs": 0.0, "compile": False}
+    few = {"steps": 100, "lr": 1e-2, "warmup_steps": 0, "compile": False}
     assert fit["recipe"] == few | {"mixup": 0.0, "weight_decay": 0.3}
     assert (fit["fraction"], fit["at_least"]) == (0.1, 50)
 
