@@ -58,6 +58,11 @@ def count(settings: DataSettings, survey: Survey) -> Selection:
         sizes["val"] = settings.val_images
         if source == "train":
             train = [n - k for n, k in zip(train, taken, strict=True)]
+            if emptied := [name for name, n in zip(names, train, strict=True) if n < 1]:
+                raise DataError(
+                    f"{settings.name}: val_images: {settings.val_images} leave no training image of {some(emptied)}; "
+                    "expected fewer"
+                )
     elif "val" not in sizes:
         single = [name for name, n in zip(names, train, strict=True) if n < 2]
         if single:

@@ -39,15 +39,15 @@ def read_runs(path: str | Path) -> DataFrame:
 
 
 def read_curves(path: str | Path) -> DataFrame:
-    """Return the frame that `write_curves` wrote, checked; an empty one when the file does not exist."""
-    path = Path(path)
+    """Return the frame that `write_curves` wrote, checked, from the file or a packed one; else an empty one."""
+    path = _plain_or_packed(Path(path))
     frame = _read(path, CURVES_NEED) if path.exists() else empty(CURVES)
     return conform_curves(frame, str(path))
 
 
 def read_training(path: str | Path) -> DataFrame:
-    """Return the frame that `write_training` wrote, checked; an empty one when the file does not exist."""
-    path = Path(path)
+    """Return the frame that `write_training` wrote, checked, from the file or a packed one; else an empty one."""
+    path = _plain_or_packed(Path(path))
     frame = _read(path, TRAINING_NEED) if path.exists() else empty(TRAINING)
     return conform_training(frame, str(path))
 
@@ -149,6 +149,12 @@ def unpacked(content: bytes) -> bytes:
     if len(text) > LARGEST:
         raise ValueError(f"more than {LARGEST} bytes in {len(content)}")
     return text
+
+
+def _plain_or_packed(path: Path) -> Path:
+    """`curves.csv`, or `curves.csv.gz` where only that exists: tables are packed together."""
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if packed.exists() and not path.exists() else path
 
 
 def _read(path: Path, required: list[str]) -> DataFrame:

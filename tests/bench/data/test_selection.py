@@ -124,6 +124,14 @@ def test_a_folder_without_validation(tmp_path):
         assert len({image for part in images for image in part}) == 17
 
 
+def test_a_validation_part_leaves_every_class_an_image_to_train_on(tmp_path):
+    root = write_folder(tmp_path / "images", {"train": {"ant": 9, "bee": 2}, "test": {"ant": 1, "bee": 1}})
+    own = {"source": "folder", "root": str(root), "img_size": 8}
+    assert describe(settings("own", **own, val_images=5)).counts["train"] == 6
+    with pytest.raises(ValueError, match="val_images: 10 leave no training image of bee; expected fewer"):
+        describe(settings("own", **own, val_images=10))
+
+
 @example([[3, 3, 3, 9], [3, 3, 3, 3]], None, None, 4, 0)  # a large class would make the part larger than it is declared
 @given(
     parts=st.lists(st.lists(st.integers(3, 12), min_size=4, max_size=4), min_size=2, max_size=3),

@@ -116,6 +116,16 @@ def test_impossible_values_are_refused(make_frames, tmp_path):
             read_runs(tmp_path / "runs.csv")
 
 
+def test_what_lies_beside_packed_runs_may_be_packed_too(make_frames, tmp_path):
+    _, curves = make_frames()
+    assert read_curves(tmp_path / "curves.csv").empty
+    write_curves(curves, tmp_path / "plain.csv")
+    (tmp_path / "curves.csv.gz").write_bytes(gzip.compress((tmp_path / "plain.csv").read_bytes()))
+    assert read_curves(tmp_path / "curves.csv").equals(read_curves(tmp_path / "plain.csv"))
+    write_curves(curves[:3], tmp_path / "curves.csv")  # what is there by its own name counts
+    assert len(read_curves(tmp_path / "curves.csv")) == 3
+
+
 def test_packed_files_are_read_and_damaged_ones_named(make_frames, tmp_path, monkeypatch):
     runs, _ = make_frames()
     write_runs(runs, tmp_path / "runs.csv")
