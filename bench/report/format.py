@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 UNKNOWN = "?"
 PREFIXES = " kMGTPEZYRQ"
@@ -77,11 +77,11 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def few(words: Sequence[str], most: int) -> str:
-    """Return the first words and how many there are besides: "a, b and 3 more". No word is left out where it would be
-    the only one."""
+def few(words: Sequence[str], most: int, whole: Callable[[Sequence[str]], str] = ", ".join) -> str:
+    """Return the first words and how many there are besides: "a, b and 3 more"; all, as `whole` writes them, where no
+    more than one would be left out."""
     left = len(words) - most
-    return ", ".join(words) if left <= 1 else f"{', '.join(words[:most])} and {left} more"
+    return whole(words) if left <= 1 else f"{', '.join(words[:most])} and {left} more"
 
 
 def one_line(text: str) -> str:

@@ -84,7 +84,7 @@ def _points(row: dict[str, Any]) -> str:
 
 
 def _few(words: list[str]) -> str:
-    return listed(words) if len(words) <= MOST + 1 else few(words, MOST)
+    return few(words, MOST, whole=listed)
 
 
 def _ranked(analysis: Analysis, labels: list[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """A rerun of a finished suite makes nothing again, unless something that its tables are made of has changed."""
 
-import csv
 import os
 import shutil
 
@@ -9,7 +8,7 @@ import pytest
 import bench.commands.run as run
 from bench import files
 from bench.results import finished
-from tests.bench.tiny import bench, write
+from tests.bench.tiny import bench, rows, write
 
 
 @pytest.fixture
@@ -94,8 +93,7 @@ def test_tables_of_equal_content_are_left_alone(rerun):
 
 def test_a_missing_artifact_is_made_again(rerun):
     rerun()
-    with (rerun.results / "tiny" / "runs.csv").open(newline="") as file:  # damaged ones may lie beside it
-        job = next(row["learngene"] for row in csv.DictReader(file) if row["method"] == "sws")
+    job = next(row["learngene"] for row in rows(rerun.results) if row["method"] == "sws")  # damaged ones may lie beside
     gene = rerun.results / "jobs" / "learngene" / job / "learngene.safetensors"
     gene.unlink()
     lines, made = rerun()
