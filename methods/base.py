@@ -178,6 +178,10 @@ class Initializer:
         """What of a target the learngene depends on; one learngene is made per distinct value. JSON-able."""
         return None
 
+    def start_steps(self) -> int | None:
+        """Steps that `initialize` trains for, where `trains_start`, for estimates; None: as many as its recipe says."""
+        return None
+
     def version_of(self, target: VitSpec | None) -> int:
         """The version of what these options, resolved, give for a target, or (None) of the learngene.
 

@@ -88,6 +88,9 @@ class Fine(Initializer):
     def resolve(self, ancestor: VitSpec, targets: Sequence[VitSpec]) -> Fine:
         return replace(self, rank=self.rank or ancestor.embed_dim)
 
+    def start_steps(self) -> int:
+        return self.steps
+
     def condense(self, ancestor: nn.Module, lab: Lab | None) -> Learngene:
         from methods.parts.by_rule import RuledVit
 

@@ -65,6 +65,9 @@ class Ligo(Initializer):
             return f"cannot change head_dim: ancestor {ancestor.head_dim}, target {target.head_dim}"
         return mismatch(ancestor, target, may_differ=("embed_dim", "num_heads"))
 
+    def start_steps(self) -> int:
+        return self.steps
+
     def condense(self, ancestor: nn.Module, lab: Lab | None) -> Learngene:
         tensors = {name: t.detach().cpu().clone() for name, t in ancestor.state_dict().items()}
         if self.head == "fresh":

@@ -106,6 +106,9 @@ class Merge(Initializer):
     def version_of(self, target: VitSpec | None) -> int:
         return type(self).version + self.method().version_of(target) - 1
 
+    def start_steps(self) -> int | None:
+        return self.method().start_steps()
+
     def supports(self, ancestor: VitSpec, target: VitSpec) -> str | None:
         return self.method().supports(ancestor, target)
 

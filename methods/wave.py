@@ -148,6 +148,9 @@ class Wave(Initializer):
         many = any(target.embed_dim != ancestor.embed_dim for target in targets)
         return replace(self, widths="many" if many else "one")
 
+    def start_steps(self) -> int:
+        return self.scaler_steps
+
     def condense(self, ancestor: nn.Module, lab: Lab | None) -> Learngene:
         from methods.parts.wave_model import TemplatedVit, fresh_scalers, fresh_templates
 

@@ -114,9 +114,10 @@ def how_to_get(settings: DataSettings) -> str:
 def describe_survey(settings: DataSettings, survey: Survey) -> Description:
     """The description of what a source was found to have."""
     selection = count(settings, survey)
-    if settings.num_classes not in (None, len(selection.names)):
+    if settings.num_classes not in (None, len(survey.classes)):
         where = f"; looked in {settings.path}" if settings.root else ""
-        found = f"{settings.name} has {len(selection.names)} classes, not num_classes: {settings.num_classes}"
+        whole = "" if settings.classes is None else " in all, whatever `classes` takes of them"
+        found = f"{settings.name} has {len(survey.classes)} classes{whole}, not num_classes: {settings.num_classes}"
         raise DataError(found + where)
     fingerprint = {
         "name": settings.name,

@@ -83,7 +83,9 @@ class DataSettings(Frozen):
     download: bool = Field(default=False, description="torch: fetch it if it is not there")
     img_size: int = Field(default=224, ge=1, description="pixels, height and width")
     in_chans: Literal[1, 3] = Field(default=3, description="images are converted to grey or RGB")
-    num_classes: int | None = Field(default=None, ge=2, description="checked against the data")
+    num_classes: int | None = Field(
+        default=None, ge=2, description="checked against the data, before `classes` takes some"
+    )
     mean: Channels = Field(default=IMAGENET_MEAN, description="per channel, of values in 0..1")
     std: Channels = Field(default=IMAGENET_STD, description="per channel, of values in 0..1")
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from bench.jobs.parts.context import Context
 
-MOST_STEPS = 100  # that the estimate counts on: what such methods train to initialise is short
+MOST_STEPS = 100  # that the estimate counts on where the method does not say: what trains to initialise is short
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartJob(JobDescription):
-    """The starting weights of `target`. recipe: of what the method trains to initialise."""
+    """The starting weights of `target`. recipe: of what the method trains to initialise; steps: how many it says."""
 
     kind = "start"
 
@@ -30,6 +30,7 @@ class StartJob(JobDescription):
     learngene: str
     target: VitSpec
     recipe: Recipe
+    steps: int | None = None
 
     def depends_on(self) -> dict[str, Any]:
         return {
@@ -46,7 +47,8 @@ class StartJob(JobDescription):
         return [self.learngene, self.teacher]
 
     def local_settings(self) -> dict[str, Any]:
-        return super().local_settings() | self.method.local()
+        steps = {} if self.steps is None else {"steps": self.steps}
+        return super().local_settings() | self.method.local() | steps
 
     @classmethod
     def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class StartJob(JobDescription):
             "learngene": settings["learngene"],
             "target": read_spec(settings["target"]),
             "recipe": read_recipe(settings["recipe"]),
+            "steps": local.get("steps"),
         }
 
     @property
@@ -67,7 +70,8 @@ class StartJob(JobDescription):
 
     @property
     def images(self) -> int:
-        return min(super().images, MOST_STEPS * self.recipe.batch_size)
+        batch = min(self.recipe.batch_size, self.data.train_images)
+        return min(super().images, MOST_STEPS * batch) if self.steps is None else self.steps * batch
 
     def equal_work(self) -> dict[str, Any]:
         return {"method": self.method.settings()}

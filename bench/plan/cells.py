@@ -13,6 +13,7 @@ from bench.plan.tuning import Tuning, tuning_of
 from bench.recipes.recipe import Recipe
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
 from bench.suite.families import check_names
+from methods.vit import VitSpec
 
 SEED_STEP = 10_000  # between the seeds of ancestors that differ in `seed`: those of suites are smaller
 
@@ -67,6 +68,8 @@ class Builder:
             initializer = self.targets.ask(method, "resolve", base, specs)
         trained_like = entries[0] if entries else self.targets.only_ancestor(None)
         trained_on = method.condense_on or (entries[0].data if entries else None) or data
+        if method.condense_on:
+            self.check_source(method, method.condense_on, members[0].base or specs[0])
         own = (*method.position, "train")
         condenses = initializer.trains and not method.starts_from_file
         trains = condenses or initializer.trains_start
@@ -111,6 +114,19 @@ class Builder:
             seed=seed_of_it,
         )
         return Family(method, initializer, data, ancestors, teacher, run_teacher, recipe, learngene, sizes=len(members))
+
+    def check_source(self, method: MethodEntry, source: DataEntry, model: VitSpec) -> None:
+        """Raise SuiteError where the data that a label learns on is not of the images that `model` takes."""
+        at, wanted = (*method.position, "condense_on"), {"img_size": model.img_size, "in_chans": model.in_chans}
+        differing = [key for key, value in wanted.items() if source.image[key] != value]
+        if differing:
+            found, expected = (", ".join(f"{key} {of[key]}" for key in differing) for of in (source.image, wanted))
+            whose = "its ancestor takes" if method.initializer.ancestors else "its targets take"
+            message = f"{source.name} has {found}; expected {expected}, which {whose}; say so of this data set"
+            raise self.suite.source.error(at, message)
+        if not (method.code or method.initializer.trains or method.initializer.ancestors or method.initializer.uses):
+            message = f"{method.use} learns from no images, so nothing is made on {source.name}; leave this out"
+            raise self.suite.source.error(at, message)
 
     def cell(self, family: Family, target: Target, seed: int, tuning: Tuning) -> RunCell:
         """A run and all that it takes."""

@@ -92,6 +92,7 @@ class Jobs:
             target=target,
             data=self.data(family.data),
             recipe=family.recipe,
+            steps=family.initializer.start_steps(),
             teacher=family.teacher,
             seed=seed,
             computing=self.computing,

@@ -3,6 +3,7 @@
 from bench.recipes.recipe import Recipe
 from bench.suite import DataEntry, Suite
 
+INSTEAD = {"epochs": "steps", "warmup_epochs": "warmup_steps"}  # what says nothing beside what
 Position = tuple[str | int, ...]  # of a key in the suite
 
 
@@ -26,7 +27,40 @@ class RecipeChecks:
         if recipe.trains and recipe.batch_size > images:
             excess = f"{recipe.batch_size:,} is more than the {images:,} training images of {data.name}"
             message = f"{excess}, which are then the whole batch"
-            self.warnings[self.suite.source.problem(self._position("batch_size", *places), message)] = None
+            self._warn("batch_size", message, *places)
+        self._check_length(recipe, images // min(recipe.batch_size, images), data.name, *places)
+        for key, instead in INSTEAD.items():
+            self._check_idle(key, instead, recipe, *places)
+
+    def _check_length(self, recipe: Recipe, per_epoch: int, data: str, *places: Position) -> None:
+        """Warn of a warm-up that does not end, and of looks that are not taken."""
+        total = recipe.epochs * per_epoch if recipe.steps is None else recipe.steps
+        if not total:
+            return
+        warmup = round(recipe.warmup_epochs * per_epoch) if recipe.warmup_steps is None else recipe.warmup_steps
+        key = "warmup_epochs" if recipe.warmup_steps is None else "warmup_steps"
+        if warmup >= total:
+            message = (
+                f"{warmup:,} steps of warm-up leave none of the {total:,} steps on {data} at the full learning rate"
+            )
+            self._warn(key, message, *places)
+        if late := [look for look in recipe.looks or () if look > total]:
+            steps = ", ".join(f"{look:,}" for look in late)
+            message = f"looks that will not come: {steps}, as training on {data} takes {total:,} steps"
+            self._warn("looks", message, *places)
+
+    def _check_idle(self, key: str, instead: str, recipe: Recipe, *places: Position) -> None:
+        """Warn of a key that says nothing, as another one stands `instead` of it at the same place or before."""
+        value = getattr(recipe, instead)
+        of_key, of_other = (
+            [n for n, place in enumerate(places) if (*place, k) in self.suite.source] for k in (key, instead)
+        )
+        if value is not None and of_key and (not of_other or of_key[-1] >= of_other[-1]):
+            message = f"does nothing beside {instead}: {value}, which stands instead of it; give {instead}"
+            self._warn(key, message, *places)
+
+    def _warn(self, key: str, message: str, *places: Position) -> None:
+        self.warnings[self.suite.source.problem(self._position(key, *places), message)] = None
 
     def _position(self, key: str, *places: Position) -> Position:
         """Where the suite says `key`: the last of the places that has it, or names a recipe; else the first place."""

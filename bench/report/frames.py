@@ -33,9 +33,10 @@ class ReportError(UsageError):
 
 
 def read_runs(path: str | Path) -> DataFrame:
-    """Return the frame that `write_runs` wrote, checked. Raises ReportError saying what was expected and what was
-    found."""
-    return conform_runs(_read(Path(path), RUNS_NEED), str(path))
+    """Return the frame that `write_runs` wrote, checked, from the file or a packed one. Raises ReportError saying what
+    was expected and what was found."""
+    path = _plain_or_packed(Path(path))
+    return conform_runs(_read(path, RUNS_NEED), str(path))
 
 
 def read_curves(path: str | Path) -> DataFrame:

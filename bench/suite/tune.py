@@ -36,7 +36,7 @@ class Tune(Strict):
     def _sensible(self) -> Self:
         if {"seed", "seeds"} <= self.model_fields_set:
             raise ValueError("expected either seed or seeds, found both")
-        for key, values in (("seeds", self.seeds or []), ("targets", self.targets or [])):
+        for key, values in (("lr", self.lr), ("seeds", self.seeds or []), ("targets", self.targets or [])):
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} lists one of them twice: {values}")
         rates = sorted(rate for grid in self.grids for rate in grid)

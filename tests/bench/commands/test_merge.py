@@ -1,6 +1,7 @@
 """`bench merge`, `bench verify` and `bench compare`: results that are brought together are whole, and the same."""
 
 import errno
+import gzip
 import json
 import os
 import shutil
@@ -324,3 +325,6 @@ def test_compare_says_what_is_same_other_new_and_gone(results, tmp_path, capsys)
         ["    0 ", "             0 ", "     0 ", "   1 ", "    0 "],
     ]
     assert tiny.bench("compare", old, tmp_path / "no.csv") == 2
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "runs.csv.gz").write_bytes(gzip.compress((old / "runs.csv").read_bytes()))
+    assert tiny.bench("compare", old, tmp_path / "packed") == 0

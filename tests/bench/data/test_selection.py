@@ -41,6 +41,12 @@ def test_the_pilot_s_half_of_digits():
     assert sum(map(len, images)) == 896 == len(set.union(*images))
 
 
+def test_the_number_of_classes_is_checked_before_some_are_taken():
+    assert describe(settings(classes=["7", "3"], num_classes=10)).num_classes == 2
+    with pytest.raises(ValueError, match="digits has 10 classes in all, whatever `classes` takes of them, not num_cl"):
+        describe(settings(classes=["7", "3"], num_classes=2))
+
+
 def test_labels_are_those_of_the_images():
     whole, half = load(settings()), load(settings(classes=["7", "3"]))
     labels = {}

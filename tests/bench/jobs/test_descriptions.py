@@ -83,9 +83,8 @@ def test_the_estimate_is_the_closed_form(planned):
     for run in jobs_of(plan, "run"):
         assert estimated_flops(run) == 3 * IMAGES * models.train_flops(description_of(run).target)
     for start in jobs_of(plan, "start"):
-        assert estimated_flops(start) == 100 * 32 * models.train_flops(description_of(start).target), (
-            "100 steps at most"
-        )
+        steps = 5 * 32 * models.train_flops(description_of(start).target)
+        assert estimated_flops(start) == steps, "the method says scaler_steps: 5, its recipe 40 epochs"
     (gene,) = jobs_of(plan, "learngene", "wave")
     assert estimated_flops(gene) == 40 * IMAGES * models.train_flops(description_of(gene).spec)
     assert [estimated_flops(job) for job in jobs_of(plan, "learngene", "random")] == [1.0], "it trains nothing"

@@ -179,3 +179,26 @@ def test_a_batch_of_more_images_than_there_are_is_said_where_it_is_given(planned
     assert not planned("methods.sws.train.batch_size=1500", "methods.sws.train.epochs=0").warnings
     with pytest.raises(SuiteError, match="methods.sws.train.recipe: crop, .* not for digits"):
         planned("methods.sws.train.recipe=deit")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (["train.steps=9", "methods.random.runs.epochs=2"], "methods.random.runs.epochs: does nothing beside steps: 9"),
+        (["train.steps=9", "train.epochs=2"], "train.epochs: does nothing beside steps: 9"),
+        (["train.warmup_steps=2", "methods.random.runs.warmup_epochs=1"], "warmup_epochs: does nothing beside warmup_"),
+        (["train.steps=9", "train.warmup_steps=9"], "train.warmup_steps: 9 steps of warm-up leave none of the 9 steps"),
+        (["train.epochs=2", "train.warmup_epochs=2"], "train.warmup_epochs: 2 steps of warm-up leave none of the 2 "),
+        (["train.steps=9", "train.looks=[3,9,20]"], "train.looks: looks that will not come: 20, as training on digits"),
+        (["train.epochs=2", "train.looks=[3]"], "train.looks: looks that will not come: 3, as training on digits"),
+    ],
+)
+def test_what_a_recipe_says_in_vain_is_said_where_it_is_given(settings, says, planned):
+    assert any(says in warning for warning in planned("train.batch_size=1000", *settings).warnings)
+
+
+def test_what_a_recipe_does_not_say_in_vain(planned):
+    """`steps` of a label over `epochs` of the suite, a warm-up and looks that end, a run that trains nothing."""
+    label = [f"methods.random.runs.{more}" for more in ("steps=9", "warmup_steps=8", "looks=[1,9]")]
+    assert not planned("train.epochs=3", *label).warnings
+    assert not planned("train.epochs=0", "train.warmup_epochs=2").warnings
