@@ -30,9 +30,13 @@ class Suite:
 
     @property
     def all_data(self) -> list[DataEntry]:
-        """The data sets of its runs, ancestors and learngenes."""
+        """The data sets of its runs, ancestors and learngenes, each once."""
         others = [ancestor.data for ancestor in self.ancestors.values()] + [m.condense_on for m in self.methods]
-        return [*self.data, *(entry for entry in others if entry is not None)]
+        together: list[DataEntry] = []
+        for entry in [*self.data, *others]:
+            if entry is not None and all(entry.settings != other.settings for other in together):
+                together.append(entry)
+        return together
 
     def base_spec(self, ancestor: AncestorEntry | None, data: DataEntry) -> VitSpec:
         """The ancestor's size on a data set, or this project's default size without one."""

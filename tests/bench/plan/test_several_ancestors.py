@@ -55,6 +55,13 @@ def test_the_order_of_ancestors_is_the_label_s(tmp_path):
     assert [job.settings["seed"] for job in ancestors_of(made, "merged")[0]] == [10_000, 0]
 
 
+def test_a_data_set_that_several_learn_on_is_one_of_the_suite_s(tmp_path):
+    half = "{name: half, base: digits, classes: [0, 1, 2, 3, 4]}"
+    again = f"{half}}}\n  zeros: {{use: mixture_growth, templates: 4, coefficients: zero, condense_on: {half}}}"
+    suite = load(write(tmp_path, SUITE.replace(f"{half}}}", again)))
+    assert len(suite.methods) == 4 and [entry.name for entry in suite.all_data] == ["digits", "half"]
+
+
 def test_what_begins_with_another_s_weights_needs_it(tmp_path):
     made = plan(tmp_path)
     (tuned,) = ancestors_of(made, "tuned_selection")[1]
