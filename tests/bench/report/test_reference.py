@@ -191,6 +191,7 @@ CORE = {  # columns of the tables of standing
     "few labels, digits down": "t3_digits_down",
     "few labels, glyphs": "t3_glyphs",
     "few labels, mnist": "t4_mnist_up",
+    "few labels, mnist to digits": "t5_mnist_to_digits",
     "same images, depth": "t1_glyphs_depth",
     "same images, width": "t2_glyphs_width",
 }
