@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -129,13 +130,18 @@ def select(settings: DataSettings, labels: Mapping[str, Tensor], selection: Sele
 
 
 def _positions(settings: DataSettings, names: Sequence[str]) -> tuple[int, ...] | None:
-    """The classes that are asked for, by name or position."""
+    """The classes that are asked for, by name or position. A name is found in whichever way its accents are written:
+    folders of a Mac have them as signs of their own, which nobody can see."""
     if settings.classes is None:
         return None
-    positions = {name: place for place, name in enumerate(names)}
+    positions = {_composed(name): place for place, name in enumerate(names)}
+    positions |= {name: place for place, name in enumerate(names)}
     found: list[int] = []
     for wish in settings.classes:
-        place = positions.get(wish) if isinstance(wish, str) else wish if 0 <= wish < len(names) else None
+        if isinstance(wish, str):
+            place = positions.get(wish, positions.get(_composed(wish)))
+        else:
+            place = wish if 0 <= wish < len(names) else None
         if place is None:
             valid = f"{len(names)} classes: {some(list(names), 10)}; positions 0 to {len(names) - 1}"
             raise DataError(f"{settings.name}: classes: no class {wish!r} (there are {valid})")
@@ -145,6 +151,10 @@ def _positions(settings: DataSettings, names: Sequence[str]) -> tuple[int, ...] 
     if len(found) < 2:
         raise DataError(f"{settings.name}: classes: expected at least 2 of {len(names)} classes, found {len(found)}")
     return tuple(found)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _of(survey: Survey, part: str, chosen: Sequence[int]) -> list[int] | None:

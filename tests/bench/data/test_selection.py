@@ -47,6 +47,12 @@ def test_the_number_of_classes_is_checked_before_some_are_taken():
         describe(settings(classes=["7", "3"], num_classes=2))
 
 
+@pytest.mark.parametrize(("there", "asked"), [("u\u0308ber", "\u00fcber"), ("\u00fcber", "u\u0308ber"), ("u", "u")])
+def test_a_name_is_found_however_its_accents_are_written(there, asked):
+    survey = Survey((there, "other"), {"train": 8, "test": 8}, {"train": [4, 4], "test": [4, 4]})
+    assert count(settings(classes=["other", asked]), survey).names == ("other", there)
+
+
 def test_labels_are_those_of_the_images():
     whole, half = load(settings()), load(settings(classes=["7", "3"]))
     labels = {}
