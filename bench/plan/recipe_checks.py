@@ -28,7 +28,8 @@ class RecipeChecks:
             excess = f"{recipe.batch_size:,} is more than the {images:,} training images of {data.name}"
             message = f"{excess}, which are then the whole batch"
             self._warn("batch_size", message, *places)
-        self._check_length(recipe, images // min(recipe.batch_size, images), data.name, *places)
+        if images:  # of sets without images nothing is known, and nothing is trained
+            self._check_length(recipe, images // min(recipe.batch_size, images), data.name, *places)
         for key, instead in INSTEAD.items():
             self._check_idle(key, instead, recipe, *places)
 
@@ -50,14 +51,17 @@ class RecipeChecks:
             self._warn("looks", message, *places)
 
     def _check_idle(self, key: str, instead: str, recipe: Recipe, *places: Position) -> None:
-        """Warn of a key that says nothing, as another one stands `instead` of it at the same place or before."""
-        value = getattr(recipe, instead)
-        of_key, of_other = (
-            [n for n, place in enumerate(places) if (*place, k) in self.suite.source] for k in (key, instead)
-        )
-        if value is not None and of_key and (not of_other or of_key[-1] >= of_other[-1]):
+        """Warn of a key that says nothing, as another one stands `instead` of it: where it was said after that one."""
+        value, of_key, of_other = getattr(recipe, instead), self._said(key, *places), self._said(instead, *places)
+        if value is not None and of_key and (not of_other or of_key >= of_other):
             message = f"does nothing beside {instead}: {value}, which stands instead of it; give {instead}"
             self._warn(key, message, *places)
+
+    def _said(self, key: str, *places: Position) -> tuple[int, bool] | None:
+        """The last of the places that has a key, and whether a `--set` gave it; None for none."""
+        source = self.suite.source
+        found = [(n, source.is_set((*place, key))) for n, place in enumerate(places) if (*place, key) in source]
+        return found[-1] if found else None
 
     def _warn(self, key: str, message: str, *places: Position) -> None:
         self.warnings[self.suite.source.problem(self._position(key, *places), message)] = None

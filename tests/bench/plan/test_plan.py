@@ -202,3 +202,4 @@ def test_what_a_recipe_does_not_say_in_vain(planned):
     label = [f"methods.random.runs.{more}" for more in ("steps=9", "warmup_steps=8", "looks=[1,9]")]
     assert not planned("train.epochs=3", *label).warnings
     assert not planned("train.epochs=0", "train.warmup_epochs=2").warnings
+    assert not planned("train.steps=9").warnings, "the file says epochs, and was meant to be overruled"
