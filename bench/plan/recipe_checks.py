@@ -35,10 +35,9 @@ class RecipeChecks:
 
     def _check_length(self, recipe: Recipe, per_epoch: int, data: str, *places: Position) -> None:
         """Warn of a warm-up that does not end, and of looks that are not taken."""
-        total = recipe.epochs * per_epoch if recipe.steps is None else recipe.steps
+        total, warmup = recipe.total_steps(per_epoch), recipe.steps_of_warmup(per_epoch)
         if not total:
             return
-        warmup = round(recipe.warmup_epochs * per_epoch) if recipe.warmup_steps is None else recipe.warmup_steps
         key = "warmup_epochs" if recipe.warmup_steps is None else "warmup_steps"
         if warmup >= total:
             message = (

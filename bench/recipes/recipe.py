@@ -86,6 +86,14 @@ class Recipe(RecipeFields):
         """Whether it does more than evaluate."""
         return (self.epochs if self.steps is None else self.steps) > 0
 
+    def total_steps(self, per_epoch: int) -> int:
+        """Its steps, where an epoch has `per_epoch`."""
+        return self.epochs * per_epoch if self.steps is None else self.steps
+
+    def steps_of_warmup(self, per_epoch: int) -> int:
+        """Those of its warm-up, which may be more than there are."""
+        return round(self.warmup_epochs * per_epoch) if self.warmup_steps is None else self.warmup_steps
+
     @property
     def peak_lr(self) -> float:
         """The learning rate after warm-up."""

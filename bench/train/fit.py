@@ -57,7 +57,7 @@ class Fit:
         if task.mixes(recipe):
             self.batch = max(self.batch - self.batch % 2, 2)  # images are mixed in pairs
         self.per_epoch = len(self.indices) // self.batch  # the last, smaller batch is left out, as timm does
-        self.total = recipe.epochs * self.per_epoch if recipe.steps is None else recipe.steps
+        self.total = recipe.total_steps(self.per_epoch)
         self.step = 0
         self.cost, self.curve = Cost(), Curve(self.per_epoch, self.total)
         self.evals: list[dict[str, Any]] = []

@@ -96,13 +96,12 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, total: int, per_epoch: int) -> CosineLRScheduler:
     """Learning rate by update: a function of the step alone, so that a resumed fit needs no state of it."""
-    warmup = round(recipe.warmup_epochs * per_epoch) if recipe.warmup_steps is None else recipe.warmup_steps
     constant = recipe.schedule == "constant"
     return CosineLRScheduler(
         optimizer,
         t_initial=max(total, 2),  # of fewer timm warns; the first step is at the peak in any case
         lr_min=recipe.peak_lr if constant else recipe.min_lr,
-        warmup_t=min(warmup, total),
+        warmup_t=min(recipe.steps_of_warmup(per_epoch), total),
         warmup_lr_init=recipe.warmup_lr,
         warmup_prefix=False,
         t_in_epochs=False,

@@ -48,7 +48,7 @@ def within_budget(
     """
     batch = min(recipe.batch_size, context.data.train.n)
     per_epoch = context.data.train.n // batch
-    steps = recipe.epochs * per_epoch if recipe.steps is None else recipe.steps
+    steps = recipe.total_steps(per_epoch)
     step = models.train_flops(target) * batch
     if recipe.distill is not None:
         assert teacher is not None  # the plan gives one to every run that distils
