@@ -1,47 +1,51 @@
 """break_even.csv: from how many target sizes on a method is cheaper than training each from scratch, equally well.
 
-A method costs fixed + n x per_size for n sizes: an ancestor, teacher or learngene that serves all sizes is fixed, the
-others count per size, as the tuning runs do: more sizes take more. From scratch costs n x scratch_per_size: what
-random initialisation needs, along its learning curves, to reach the accuracy that the method reaches at its end, and
-its own tuning. Between two evaluations the curve is a straight line; the two bracket what is needed, and so the
-break-even. Where no random run reaches it, all that the longest one cost is a lower bound, the break-even an upper one.
+A method costs fixed + n x per_size for n sizes: an ancestor, teacher, learngene or tuning that serves all sizes is
+fixed, those of one size or some count per size: more sizes take more. From scratch costs scratch_fixed +
+n x scratch_per_size: a tuning that serves all sizes, and what random initialisation needs, along its learning curves,
+to reach the accuracy that the method reaches at its end. Between two evaluations the curve is a straight line; the two
+bracket what is needed, and so the break-even. Where no random run reaches it, all that the longest one cost is a lower
+bound, the break-even an upper one.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bench.report.analysis.cost import OWN, for_all_sizes, fullest_seeds, paid, paid_apart
+from bench.report.analysis.cost import OWN, SEED, for_all_sizes, fullest_seeds, paid, paid_apart
 from bench.report.analysis.reach import first_reaching, looks, scratch_labels, upper_median
 from bench.report.analysis.sections import Section, by_label, once
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pandas import DataFrame, Series
 
-STAGES = ("ancestor", "learngene")
+STAGES = ("ancestor", "learngene", "tuning")
 UNITS = ("flops", "images", "device_hours")
 ENDS = ("", "_low", "_high")  # of a bracket, after the number itself
 OPPOSITE = ("", "_high", "_low")  # the dearer from scratch, the sooner a method pays off
 
 
 def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFrame:
-    """Return a row per method, unit and whether the ancestor counts: fixed, per_size, scratch_per_size, and
-    `break_even`, each of the two with its bracket: {name}_low, {name}_high.
+    """Return a row per method, unit and whether the ancestor counts: fixed, per_size, scratch_fixed, scratch_per_size
+    and `break_even`, the last three with their brackets: {name}_low, {name}_high.
 
-    break_even: the number of sizes (real) where both cost the same; 0 where the method is never dearer; infinite
-    where it is never cheaper; NaN where the bound does not tell. `verdict` says it in words. Only sizes that the
-    method has finished count, and methods that are not themselves random initialisation. `scratch_is_bound`: no random
-    run reaches the method at some size, so that scratch_per_size is at least, break_even at most what it says.
+    break_even: the number of sizes (real) from which on the method is cheaper, until `cheaper_until`, which is finite
+    where more is fixed from scratch and each size takes less there; 0 where it is never dearer before that; infinite
+    where it is never cheaper; NaN where the bound does not tell. `verdict` says it in words. Only sizes that the method
+    has finished count, and methods that are not themselves random initialisation. `scratch_is_bound`: no random run
+    reaches the method at some size, so that what is from scratch is at least what it says, break_even at most.
     """
     import pandas as pd
 
     scratch = scratch_labels(section)
     evaluations = looks(section, curves)
-    random = Scratch.of(paid(section), evaluations, scratch)
+    random = Scratch(*(frame[frame["method"].isin(scratch)] for frame in (paid(section), evaluations)))
     finals = by_label(paid(section)[["method", "target", "seed", "top1"]])
     rows = []
     for total in totals.to_dict("records"):
@@ -54,43 +58,69 @@ def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFr
                 fixed, per_target = fixed_and_per_size(total, stages, unit, ancestor)
                 row = {"method": total["method"], "unit": unit, "ancestor": "with" if ancestor else "without"}
                 row |= {"targets": total["targets"], "fixed": fixed, "per_size": per_target}
-                from_scratch = needed.loc[unit]
-                row |= {f"scratch_per_size{end}": from_scratch[f"cost{end}"] for end in ENDS}
+                from_scratch = needed[unit]
+                row |= {f"scratch_fixed{end}": from_scratch[end][0] for end in ENDS}
+                row |= {f"scratch_per_size{end}": from_scratch[end][1] for end in ENDS}
                 row["scratch_is_bound"] = bound
-                sizes = [crossing(fixed, per_target, from_scratch[f"cost{end}"], bound) for end in OPPOSITE]
-                row |= dict(zip((f"break_even{end}" for end in ENDS), sizes, strict=True))
-                rows.append(row | {"verdict": verdict(*sizes, is_bound=bound)})
+                where = [cheaper(fixed, per_target, *from_scratch[end], is_bound=bound) for end in OPPOSITE]
+                row |= {f"break_even{end}": sizes.start for end, sizes in zip(ENDS, where, strict=True)}
+                row |= {f"cheaper_until{end}": sizes.end for end, sizes in zip(ENDS, where, strict=True)}
+                rows.append(row | {"verdict": verdict(*where, is_bound=bound)})
     frame = pd.DataFrame(rows)
     frame.insert(0, "suite", section.suite)
     frame.insert(1, "dataset", section.dataset)
     return frame
 
 
-def crossing(fixed: float, per_size: float, scratch_per_size: float, is_bound: bool) -> float:
-    """Return the n where fixed + n per_size = n scratch_per_size (see `break_even` for 0, infinity and NaN)."""
-    if math.isnan(fixed + per_size + scratch_per_size):
-        return math.nan
-    saved = scratch_per_size - per_size
+class Cheaper(NamedTuple):
+    """Numbers of sizes (real) between which a method is cheaper: (inf, inf) for none, NaN where that is not known."""
+
+    start: float
+    end: float = math.inf
+
+
+UNKNOWN, NEVER, ALWAYS = Cheaper(math.nan, math.nan), Cheaper(math.inf), Cheaper(0.0)
+
+
+def cheaper(fixed: float, per_size: float, scratch_fixed: float, scratch_per_size: float, *, is_bound: bool) -> Cheaper:
+    """Return the n where fixed + n per_size < scratch_fixed + n scratch_per_size; where both are always equal, all.
+
+    is_bound: what is from scratch is at least that, so that the method is cheaper there at least.
+    """
+    more, saved = fixed - scratch_fixed, scratch_per_size - per_size
+    if math.isnan(more + saved):
+        return UNKNOWN
     if saved > 0:
-        return fixed / saved
-    if is_bound:
-        return math.nan
-    return 0.0 if fixed == saved == 0 else math.inf
+        return Cheaper(max(0.0, more / saved))
+    if more < 0 or more == saved == 0:
+        return Cheaper(0.0, more / saved) if saved else ALWAYS
+    return UNKNOWN if is_bound else NEVER
 
 
-def verdict(sizes: float, low: float, high: float, *, is_bound: bool) -> str:
-    """Return in words from how many sizes on a method is cheaper; the bracket where its ends differ."""
-    if math.isnan(sizes):
+def verdict(sizes: Cheaper, low: Cheaper, high: Cheaper, *, is_bound: bool) -> str:
+    """Return in words for how many sizes a method is cheaper; the bracket where its ends differ."""
+    if math.isnan(sizes.start):
         return "cannot tell"
-    point, least, most = map(_whole, (sizes, low, high))
     if is_bound:
-        return "from 1 size" if point == "1" else f"from at most {point} sizes"
-    words = "never" if point == "never" else f"from {point} size{'' if point == '1' else 's'}"
-    return words if least == most else f"{words} (bracket {least} to {most})"
+        return _in_words(sizes, " at most", " at least").replace("from at most 1 size", "from 1 size")
+    words, *ends = map(_in_words, (sizes, low, high))
+    if ends[0] == ends[1]:
+        return words
+    if any(end.startswith("up") for end in ends):
+        return f"{words} (bracket {'; '.join(ends)})"
+    return f"{words} (bracket {' to '.join(end.removeprefix('from ').partition(' ')[0] for end in ends)})"
 
 
-def _whole(sizes: float) -> str:
-    return "never" if math.isinf(sizes) else str(max(1, math.ceil(sizes - 1e-9)))
+def _in_words(sizes: Cheaper, most: str = "", least: str = "") -> str:
+    first, last = max(1.0, _up(sizes.start)), _up(sizes.end) - 1
+    if math.isinf(sizes.start) or last < first:
+        return "never"
+    bound, n = (f"from{most}", first) if math.isinf(last) else (f"up to{least}", last)
+    return f"{bound} {n:.0f} size{'' if n == 1 else 's'}"
+
+
+def _up(sizes: float) -> float:
+    return sizes if math.isinf(sizes) else math.ceil(sizes - 1e-9)
 
 
 @once
@@ -113,51 +143,73 @@ def fixed_and_per_size(
     total: dict, stages: dict[str, tuple[dict[str, float], dict[str, float]]], unit: str, ancestor: bool
 ) -> tuple[float, float]:
     """(fixed, per size) cost of a method, from its row of totals and its stages."""
-    alone = sum(total[f"{unit}_{part}"] for part in ("tuning", *OWN))
+    alone = sum(total[f"{unit}_{part}"] for part in OWN)
     parts = [[part[f"{stage}_{unit}"] for part in stages[stage]] for stage in STAGES if ancestor or stage != "ancestor"]
     return sum(fixed for fixed, _ in parts), (alone + sum(rest for _, rest in parts)) / total["targets"]
 
 
 @dataclass(frozen=True)
 class Scratch:
-    """What runs from random initialisation used when they were evaluated, and in all, mean per target and label: their
-    tuning alone, and with the training."""
+    """What runs from random initialisation, `runs` of a section, used when they were evaluated."""
 
+    runs: DataFrame
     evaluations: DataFrame
-    tuning: DataFrame
-    whole: DataFrame
 
-    @classmethod
-    def of(cls, runs: DataFrame, evaluations: DataFrame, labels: list[str]) -> Scratch:
-        """Return it from the paid runs of a section, all evaluations and the labels from scratch."""
-        groups = runs[runs["method"].isin(labels)].groupby(["target", "method"])
-        train, tuning = (
-            groups[[f"{part}_{unit}" for unit in UNITS]].mean().set_axis(list(UNITS), axis=1)
-            for part in ("train", "tuning")
-        )
-        whole = (train + tuning).groupby("target").max()
-        return cls(evaluations[evaluations["method"].isin(labels)], tuning, whole)
-
-    def reaching(self, goals: Series) -> tuple[DataFrame, bool]:
-        """Return what these need for the accuracies of a method, mean over its sizes, a row per unit with columns cost,
-        cost_low and cost_high; and whether it is a lower bound, the low end and an infinite high one.
+    def reaching(self, goals: Series) -> tuple[dict[str, dict[str, tuple[float, float]]], bool]:
+        """Return unit -> end of a bracket -> (fixed, mean over sizes) of what these need for the accuracies of a
+        method; and whether that is a lower bound, the low end and an infinite high one.
 
         goals: (target, seed) -> top-1.
         """
-        import pandas as pd
-
         targets = goals.index.unique("target")
-        used = first_reaching(self.evaluations, goals)
-        medians = upper_median(used.groupby(["target", "method"])[[f"{unit}{end}" for unit in UNITS for end in ENDS]])
-        whole = self.whole.reindex(targets)
-        costs = {}
-        for end in ENDS:
-            spent = medians[[f"{unit}{end}" for unit in UNITS]].set_axis(list(UNITS), axis=1)
-            cheapest = (spent + self.tuning.reindex(spent.index)).groupby("target").min().reindex(targets)
-            never = ~np.isfinite(cheapest["flops"])  # also where no random run has the cell
-            costs[f"cost{end}"] = cheapest.where(~never, whole).mean(skipna=False)
-        frame, bound = pd.DataFrame(costs), bool(never.any())
-        if bound:
-            unknown = frame["cost_low"].isna()
-            frame = frame.assign(cost=frame["cost_low"], cost_high=frame["cost_low"].where(unknown, np.inf))
-        return frame, bound
+        runs = self.runs[self.runs["target"].isin(targets)]
+        fixed, own = tuning_of(runs)
+        used = first_reaching(self.evaluations, goals).groupby(["target", "method"])
+        medians = upper_median(used[[f"{unit}{end}" for unit in UNITS for end in ENDS]])
+        train = runs.groupby(["target", "method"])[[f"train_{unit}" for unit in UNITS]].mean()
+        needed: dict[str, dict[str, tuple[float, float]]] = {unit: {} for unit in UNITS}
+        never = ~np.isfinite(medians["flops"].groupby("target").min().reindex(targets))
+        for unit in UNITS:
+            whole = (train[f"train_{unit}"] + own[unit]).groupby("target").max().reindex(targets)
+            for end in ENDS:
+                spent = (medians[f"{unit}{end}"] + own[unit].reindex(medians.index)).unstack("method").reindex(targets)
+                spent = spent.apply(lambda label, whole=whole: label.mask(never, whole))
+                needed[unit][end] = least(fixed[unit].reindex(spent.columns).to_numpy(float), spent.to_numpy())
+        if bound := bool(never.any()):
+            for ends in needed.values():
+                ends[""] = ends["_low"]
+                ends["_high"] = ends["_low"][0], ends["_low"][1] + math.inf
+        return needed, bound
+
+
+def tuning_of(runs: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Return what tuning cost, a column per unit: by label that for all sizes, mean over seeds, and by target and label
+    that of one size or some, of which each has its share."""
+    columns = [f"tuning_{unit}" for unit in UNITS]
+    fixed, _ = for_all_sizes(fullest_seeds(runs), "tuning", columns)
+    sizes, served = (runs.groupby(by)["target"].transform("nunique") for by in (SEED, [*SEED, "tuning"]))
+    share = runs[columns].astype(float).div(served, axis=0).where(served != sizes, 0.0)
+    own = share.groupby([runs["target"], runs["method"]]).mean()
+    return fixed.set_axis(list(UNITS), axis=1), own.set_axis(list(UNITS), axis=1)
+
+
+def least(fixed: NDArray[np.float64], spent: NDArray[np.float64]) -> tuple[float, float]:
+    """Return (fixed, mean over targets) of the cheapest choice among labels that serves all targets.
+
+    fixed: [labels], paid for each label that is chosen. spent: [targets, labels], of which the chosen label with the
+    least serves a target; NaN where it is not known.
+    """
+    usable = np.isfinite(fixed)
+    fixed, spent = fixed[usable], spent[:, usable]
+    paid_for = np.flatnonzero(fixed > 0)
+    free = np.flatnonzero(fixed == 0).tolist()
+    choices = [
+        [*free, *some] for n in range(len(paid_for) + 1) for some in combinations(paid_for.tolist(), n) if free or n
+    ]
+    best = math.nan, math.nan
+    for choice in choices:
+        cells = np.where(np.isnan(spent[:, choice]), np.inf, spent[:, choice]).min(axis=1)
+        found = float(fixed[choice].sum()), float(cells.mean())
+        if np.isfinite(found[1]) and not found[0] + len(cells) * found[1] >= best[0] + len(cells) * best[1]:
+            best = found
+    return best

@@ -53,33 +53,40 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
 
 
 def _panel(axis: Axes, rows: dict[str, dict], look: Look) -> None:
-    crossings = sorted({row["break_even"] for row in rows.values() if math.isfinite(row["break_even"])})
+    crossings = {
+        row[end]: bound
+        for row in rows.values()
+        for end, bound in (("break_even", "≤ "), ("cheaper_until", "≥ "))
+        if math.isfinite(row[end])
+    }
     last = min(MOST_SIZES, max(1.5 * max(crossings, default=0), rows["with"]["targets"], 4))
     sizes = np.linspace(0, math.ceil(last), 100)
     lines = {key: rows[key]["fixed"] + sizes * rows[key]["per_size"] for key in DASHES}
     for key, (dash, _) in DASHES.items():
         if key == "with" or not np.array_equal(lines["with"], lines["without"]):
             axis.plot(sizes, lines[key], dash, color=look.colour)
-    scratch = rows["with"]["scratch_per_size"]
-    if scratch == scratch:
-        axis.plot(sizes, sizes * scratch, ":", color="#333333", label="each from scratch, same accuracy")
+    fixed, per_size = rows["with"]["scratch_fixed"], rows["with"]["scratch_per_size"]
+    if per_size == per_size:
+        scratch = fixed + sizes * per_size
+        axis.plot(sizes, scratch, ":", color="#333333", label="each from scratch, same accuracy")
         if rows["with"]["scratch_is_bound"]:
             top = axis.get_ylim()[1]
             axis.fill_between(
-                sizes, sizes * scratch, top, color="#333333", alpha=0.07, linewidth=0, label="from scratch: at least"
+                sizes, scratch, top, color="#333333", alpha=0.07, linewidth=0, label="from scratch: at least"
             )
             axis.set_ylim(0, top)
-        ends = [rows["with"][f"scratch_per_size{end}"] for end in ("_low", "_high")]
-        if not rows["with"]["scratch_is_bound"] and ends[0] < ends[1]:
-            low, high = (sizes * end for end in ends)
+        low, high = (
+            rows["with"][f"scratch_fixed{end}"] + sizes * rows["with"][f"scratch_per_size{end}"]
+            for end in ("_low", "_high")
+        )
+        if not rows["with"]["scratch_is_bound"] and (low < high).any():
             axis.fill_between(sizes, low, high, color="#333333", alpha=0.15, linewidth=0, label=BRACKET)
-        most = "≤ " if rows["with"]["scratch_is_bound"] else ""
-        for n in crossings:
+        for n, bound in crossings.items():
             if 0 < n <= sizes[-1]:
-                axis.plot([n], [n * scratch], "o", color="#333333", markerfacecolor="white")
-                axis.annotate(
-                    f"{most}{n:.1f}", (n, n * scratch), xytext=(4, -9), textcoords="offset points", fontsize=8
-                )
+                there = n, fixed + n * per_size
+                axis.plot(*([value] for value in there), "o", color="#333333", markerfacecolor="white")
+                text = f"{bound if rows['with']['scratch_is_bound'] else ''}{n:.1f}"
+                axis.annotate(text, there, xytext=(4, -9), textcoords="offset points", fontsize=8)
     axis.set_xlim(0, sizes[-1])
     axis.set_ylim(bottom=0)
     axis.locator_params("x", integer=True)

@@ -113,9 +113,11 @@ def storage(section: Section, totals: DataFrame) -> Table:
 
 def break_even(section: Section, frame: DataFrame) -> Table:
     """Return the table of break-even in FLOPs."""
-    header = ["method", "fixed", "per size", "from scratch per size", "with ancestor", "without ancestor"]
-    rows = []
     flops = frame[frame["unit"] == "flops"] if len(frame) else frame
+    tuned = len(flops) and flops["scratch_fixed"].ne(0).any()
+    header = ["method", "fixed", "per size", *(["from scratch fixed"] if tuned else []), "from scratch per size"]
+    header += ["with ancestor", "without ancestor"]
+    rows = []
     done, scratch_runs = section.done, scratch_labels(section)
     for method in flops["method"].drop_duplicates() if len(flops) else []:
         both = flops[flops["method"] == method].set_index("ancestor")
@@ -130,15 +132,18 @@ def break_even(section: Section, frame: DataFrame) -> Table:
             _si(whole[part]) if whole[part] == whole[part] else (si_sum([less[part], math.nan]), less[part])
             for part in ("fixed", "per_size")
         ]
-        row = _row(section, method, *costs, scratch, *verdicts)
+        fixed = [_si(whole["scratch_fixed"])] if tuned else []
+        row = _row(section, method, *costs, *fixed, scratch, *verdicts)
         sizes = only(done.loc[done["method"] == method, "target"].unique().tolist(), section.targets)
         against = quoted(section.suite, scratch_runs, section.dataset, *sizes)
         both = quoted(section.suite, [method, *scratch_runs], section.dataset, *sizes)
-        rows.append([*row[:3], replace(row[3], runs=against), *(replace(cell, runs=both) for cell in row[4:])])
+        of_scratch, of_both = row[3 : 4 + len(fixed)], row[4 + len(fixed) :]
+        of_scratch = [replace(cell, runs=against) for cell in of_scratch]
+        rows.append([*row[:3], *of_scratch, *(replace(cell, runs=both) for cell in of_both)])
     caption = (
         "From how many sizes on a method is cheaper than training each from scratch to the same accuracy, in FLOPs. "
-        "fixed = ancestor, teacher and learngene where one serves all sizes, else they count per size, as the tuning "
-        "runs do, on both sides. From scratch: what random initialisation needs to reach the method's accuracy, along "
+        "fixed = ancestor, teacher, learngene and tuning runs where one serves all sizes, else they count per size, on "
+        "both sides. From scratch: what random initialisation needs to reach the method's accuracy, along "
         "its learning curves, mean over sizes (a run that was planned to end there might need less), by a line "
         "between two evaluations; the bracket is what these two alone would give. '>' where no run of it does: then "
         "its whole training is counted, a lower bound, and what follows from it is 'at most' or cannot be told."

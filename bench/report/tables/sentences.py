@@ -190,7 +190,8 @@ def _pays(analysis: Analysis) -> Iterator[Sentence]:
     told = [row for row in rows.to_dict("records") if row["verdict"] != "cannot tell"]
     words = [f"{row['method']} {row['verdict']}" for row in told if row["method"] in analysis.leading]
     if words:
-        text = "Sizes from which on the FLOPs are fewer than of training each from scratch to the same accuracy: "
+        where = "from which on, or up to which," if any("up to" in word for word in words) else "from which on"
+        text = f"Sizes {where} the FLOPs are fewer than of training each from scratch to the same accuracy: "
         yield Sentence("pays", f"{text}{'; '.join(words)}. Counted along learning curves, not tested.")
 
 

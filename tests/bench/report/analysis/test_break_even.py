@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.report.analysis.break_even import break_even, crossing, verdict
+from bench.report.analysis.break_even import Cheaper, break_even, cheaper, least, tuning_of, verdict
+from bench.report.analysis.comparisons import compare
+from bench.report.analysis.cost import paid
+from bench.report.analysis.frontier import frontier
 from bench.report.frames import conform_runs
 from tests.bench.report.report_frames import analysed, tuned
 
@@ -80,31 +83,90 @@ def test_break_even_by_hand(make_frames):
 @pytest.mark.parametrize(
     ("fixed", "per_size", "scratch", "bound", "sizes", "words"),
     [
-        (1200, 400, 1000, True, 2.0, "from at most 2 sizes"),
-        (300, 400, 1000, True, 0.5, "from 1 size"),
-        (100, 50, 50, False, math.inf, "never"),
-        (0, 50, 50, False, 0.0, "from 1 size"),
-        (0, 60, 50, False, math.inf, "never"),
-        (math.nan, 60, 50, False, math.nan, "cannot tell"),
+        (1200, 400, (0, 1000), True, (2.0, math.inf), "from at most 2 sizes"),
+        (300, 400, (0, 1000), True, (0.5, math.inf), "from 1 size"),
+        (100, 50, (0, 50), False, (math.inf, math.inf), "never"),
+        (0, 50, (0, 50), False, (0.0, math.inf), "from 1 size"),
+        (0, 60, (0, 50), False, (math.inf, math.inf), "never"),
+        (math.nan, 60, (0, 50), False, (math.nan, math.nan), "cannot tell"),
+        # what is fixed from scratch, its tuning: 1500 + 400 n < 300 + 1000 n from n = 2 on
+        (1500, 400, (300, 1000), False, (2.0, math.inf), "from 2 sizes"),
+        (300, 400, (1500, 1000), False, (0.0, math.inf), "from 1 size"),
+        # 300 + 60 n < 400 + 50 n until n = 10, where both cost the same
+        (300, 60, (400, 50), False, (0.0, 10.0), "up to 9 sizes"),
+        (300, 60, (405, 50), False, (0.0, 10.5), "up to 10 sizes"),
+        (300, 60, (310, 50), False, (0.0, 1.0), "never"),
+        (300, 60, (400, 50), True, (0.0, 10.0), "up to at least 9 sizes"),
+        (300, 50, (400, 50), False, (0.0, math.inf), "from 1 size"),
+        (400, 60, (300, 50), True, (math.nan, math.nan), "cannot tell"),
     ],
 )
-def test_crossing(fixed, per_size, scratch, bound, sizes, words):
-    point = crossing(fixed, per_size, scratch, bound)
-    assert point == pytest.approx(sizes, nan_ok=True)
-    assert verdict(point, 0.0 if bound else point, point, is_bound=bound) == words
+def test_for_how_many_sizes_a_method_is_cheaper(fixed, per_size, scratch, bound, sizes, words):
+    found = cheaper(fixed, per_size, *scratch, is_bound=bound)
+    assert found == pytest.approx(sizes, nan_ok=True)
+    assert verdict(found, Cheaper(0.0) if bound else found, found, is_bound=bound) == words
 
 
 @pytest.mark.parametrize(
     ("sizes", "low", "high", "words"),
     [
-        (4.2, 3.8, math.inf, "from 5 sizes (bracket 4 to never)"),
-        (math.inf, 3.8, math.inf, "never (bracket 4 to never)"),
-        (0.5, 0.2, 1.5, "from 1 size (bracket 1 to 2)"),
-        (4.2, 4.1, 5.0, "from 5 sizes"),
+        ((4.2,), (3.8,), (math.inf,), "from 5 sizes (bracket 4 to never)"),
+        ((math.inf,), (3.8,), (math.inf,), "never (bracket 4 to never)"),
+        ((0.5,), (0.2,), (1.5,), "from 1 size (bracket 1 to 2)"),
+        ((4.2,), (4.1,), (5.0,), "from 5 sizes"),
+        ((0.0, 9.5), (0.0,), (0.0, 4.5), "up to 9 sizes (bracket from 1 size; up to 4 sizes)"),
+        ((0.0, 9.5), (0.0, 10.0), (0.0, 9.1), "up to 9 sizes"),
     ],
 )
 def test_a_bracket_is_shown_where_its_ends_differ(sizes, low, high, words):
-    assert verdict(sizes, low, high, is_bound=False) == words
+    assert verdict(Cheaper(*sizes), Cheaper(*low), Cheaper(*high), is_bound=False) == words
+
+
+@pytest.mark.parametrize(
+    ("fixed", "spent", "expected"),
+    [
+        ([0, 0], [[3, 5], [8, 2]], (0, 2.5)),  # each label where it is the cheaper one
+        ([10, 0], [[3, 5], [1, 2]], (0, 3.5)),  # what is fixed is not worth its saving
+        ([2, 0], [[3, 9], [1, 2]], (2, 2)),
+        ([4, 4], [[1, 9], [9, 1]], (8, 1)),  # 8 + 2 for both, 4 + 10 for either
+        ([4, 5], [[1, 3], [9, 6]], (4, 5)),  # 9 + 7 for both, 4 + 10 and 5 + 9 alone: the first of equals
+        ([0, math.nan], [[3, 1], [3, 1]], (0, 3)),  # of an unknown price
+        ([0, 0], [[3, math.inf], [math.inf, 4]], (0, 3.5)),
+        ([0], [[math.nan]], (math.nan, math.nan)),
+    ],
+)
+def test_from_scratch_is_the_cheapest_choice_of_labels_for_all_sizes(fixed, spent, expected):
+    found = least(np.array(fixed, dtype=float), np.array(spent, dtype=float))
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_tuning_that_serves_all_sizes_is_fixed_on_both_sides(make_frames):
+    """wave 3000 + 200 n and 800 n from scratch (`example`). Tuning once for both sizes: 6000 of random, 5000 of wave:
+    8000 + 200 n = 6000 + 800 n at n = 3.33; 12000 of random: 8000 + 200 n is less from the first size on."""
+    for of_random, expected in ((6000.0, 2000 / 600), (12000.0, 0.0)):
+        runs, curve = example(make_frames)
+        runs["tune"], runs["tuning"] = '{"lr":0.001}', runs["method"] + "-a " + runs["method"] + "-b"
+        runs["tuning_flops"] = runs["method"].eq("random").map({True: of_random, False: 5000.0})
+        runs["tuning_seconds"], runs["tuning_images"], runs["tuning_workers"] = 3600.0, 1000, 1
+        section, curves, costs = analysed(conform_runs(runs), curve)
+        row = break_even(section, curves, costs).query("unit == 'flops' and ancestor == 'with'").set_index("method")
+        columns = ["fixed", "per_size", "scratch_fixed", "scratch_per_size"]
+        assert row.loc["wave", columns].tolist() == [8000, 200, of_random, 800]
+        assert row.loc["wave", "break_even"] == pytest.approx(expected)
+        total = costs.set_index("method").loc["wave", "flops_total"]
+        assert total == row.loc["wave", "fixed"] + 2 * row.loc["wave", "per_size"] == 8400
+        points = frontier(section, costs, compare(section)).query("method == 'wave'").set_index("sizes")["flops"]
+        assert points.to_dict() == {1: 8200, 2: 8400}
+
+
+def test_a_tuning_that_some_sizes_share_is_their_share_each(make_frames):
+    """Four sizes, two of a kind share a tuning of 2000: 1000 a size from scratch, and nothing fixed."""
+    runs, curve = make_frames(methods=("random", "wave"), depths=(2, 4, 6, 8))
+    runs["tune"] = '{"lr":0.001}'
+    runs["tuning"] = runs["method"] + "-" + (runs["depth"] > 4).astype(str)
+    runs["tuning_flops"], runs["tuning_seconds"], runs["tuning_images"], runs["tuning_workers"] = 2000.0, 1.0, 1, 1
+    fixed, own = tuning_of(paid(analysed(runs, curve)[0]))
+    assert fixed["flops"].tolist() == [0, 0] and own["flops"].tolist() == [1000] * 8
 
 
 def looked_at(make_frames, every: int, wave: float = 71.0):
