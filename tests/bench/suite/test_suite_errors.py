@@ -27,8 +27,8 @@ dataset: digits | dataset: {name: digits, classes: [3, 10]} | dataset | no class
 dataset: digits | dataset: {name: digits, classes: ["3", x]} | dataset | no class 'x' (there are 10 classes
 dataset: digits | dataset: {name: digits, classes: [3, 4, "3"]} | dataset | '3' is asked for twice
 dataset: digits | dataset: {name: digits, classes: [3]} | dataset | at least 2 of 10 classes, found 1
-dataset: digits | dataset: {name: digits, per_class: 105} | dataset | 105 training images of each class, but there are 104
-dataset: digits | dataset: {name: digits, classes: [8, 9], val_images: 71} | dataset | fewer than all of 71 images of 2 classes
+dataset: digits | dataset: {name: digits, per_class: 105} | dataset | of each class, but there are 104 of '8'
+dataset: digits | dataset: {name: digits, classes: [8, 9], val_images: 71} | dataset | fewer than all of 71 images of 2
 dataset: digits | dataset: [] | dataset | empty
 dataset: digits | dataset: [digits, {name: mnist, nam: 3}] | dataset.1.nam | did you mean 'name'?
 dataset: digits | dataset: [digits, digits] | dataset.1 | listed twice
