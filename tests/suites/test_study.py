@@ -24,6 +24,13 @@ FAMILIES = {  # of the core: against whom, and who beside the methods
     "floor": ("random_moco", ["moments", "permuted"]),
     "timm": ("random", ["random_moco"]),
 }
+PRICED = re.findall(r"^\| [a-e] \| (`t\d.*) \| (?:(.*) = )?(.*) \|$", PROTOCOL, re.M)  # suites, CPU-hours, their sum
+PRICES = {
+    name: hours
+    for names, each, whole in PRICED
+    for name, hours in zip(re.findall(r"t\d_\w+", names), (each or whole).split(" + "), strict=True)
+}
+DEARER = {"t3_floors": "1.2", "t1_atlas": "2.9"}  # than the frozen page says: 1.1 and 2.8, without their random_moco
 TUNING = range(1100, 1105)
 GLYPHS = [name for name in NAMES if name.startswith(("t1", "t2")) or name == "t3_glyphs"]
 SHIFTED = ("t3_glyphs", "t4_mnist_up")
@@ -48,6 +55,14 @@ def knows_something(cell: RunCell) -> bool:
 
 def test_the_protocol_lists_the_suites_that_are_there():
     assert sorted(set(re.findall(r"`(t\d_\w+)`", PROTOCOL))) == NAMES
+
+
+def test_the_prices_of_stages_are_those_of_their_suites():
+    assert PRICES.keys() == set(NAMES) and all(PRICES[name] != hours for name, hours in DEARER.items())
+    for _, each, whole in PRICED:
+        assert not each or whole == f"{sum(map(float, each.split(' + '))):.1f}"
+    upto_d = sum(float(whole) for *_, whole in PRICED[:-1])
+    assert f"a to d add up to {upto_d:.1f} hours" in " ".join(PROTOCOL.split())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,6 +91,8 @@ def test_each_is_as_the_protocol_says_of_all(name, plan_of):
     models = [plan.jobs[id].settings["model"] for cell in plan.cells for id in cell.ancestors]
     assert {(model.get("depth"), model.get("embed_dim")) for model in models} == {(4, 64)}
     assert (file.budget == "total") == (name == "t3_total")
+    hours = sum(map(plan.training_flops, plan.jobs)) / 30e9 / 3600  # at 30 GFLOP a CPU-second
+    assert f"{hours:.1f}" == DEARER.get(name, PRICES[name])
 
 
 @pytest.mark.parametrize("name", CORE)

@@ -3,33 +3,84 @@
 A tag `<!-- from: FILE column=value ... -->` stands after its sentence. Columns of words choose one row of the file (of
 comparisons.csv that over all targets, unless it names one); `difference`, `verdict` and numbers are what the sentence
 says of it.
+
+What else the pages say (intros, tables, notes, which way a comparison goes) is held by golden/said.json: a digest of
+each section. An edit fails until it was compared with its rows and `python -m tests.bench.report.test_reference` has
+written the file anew, which it does where tags and rows agree.
 """
 
+import json
 import re
 import shlex
+import sys
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
+from bench.identity import digest
 from bench.report import read_runs
 from bench.report.analysis.comparisons import compare
 from bench.report.analysis.sections import sections
 from bench.report.format import si
 
-REFERENCE = Path(__file__).parents[3] / "results/reference"
+ROOT = Path(__file__).parents[3]
+REFERENCE = ROOT / "results/reference"
+GOLDEN = Path(__file__).parent / "golden" / "said.json"
+ANEW = "compare what was edited with its rows, then `python -m tests.bench.report.test_reference` writes said.json anew"
 TAG = re.compile(r"<!-- from: (.*?) -->", re.S)
 KEYS = {"method_a", "method_b", "family", "method", "unit", "ancestor", "target", "dataset"}
 COMPARATIVE = r"\b(ahead|behind|better|worse|level|fewer|more|less|cheaper|dearer|highest|lowest|best|most accurate)\b"
 NUMBER = r"[+-]?\d+(?:\.\d+)?(?: ± \d+(?:\.\d+)?)?"
-
+RESULT = r"±|\d ?%|<!-- from: |\b(top-1|points|ahead of|behind)\b"  # what only sections with results have
 
 PAGES = {  # page -> its section whose sentences compare
     REFERENCE / "README.md": "## What these numbers show\n",
     REFERENCE / "study.md": "## What it shows\n",
-    REFERENCE.parents[1] / "README.md": "## The answer so far\n",
+    ROOT / "README.md": "## The answer so far\n",
 }
+
+
+def headed(text):
+    """(heading, what stands under it up to the next one) pairs of a page."""
+    before, *parts = re.split(r"^(#{1,3} .*\n)", text, flags=re.M)
+    assert not before and len(set(parts[::2])) == len(parts[::2]), "a heading comes first, and none comes twice"
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def says_results(page, body):
+    """Whether a section is held: all of the pages of results, of the front page those with results."""
+    return page.is_relative_to(REFERENCE) or bool(re.search(RESULT, body))
+
+
+def said_by(page, text):
+    """heading -> digest of what stands under it, however its lines are wrapped."""
+    found = [(heading, body) for heading, body in headed(text) if says_results(page, body)]
+    return {heading.strip(): digest(" ".join(body.split())) for heading, body in found}
+
+
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+def edited(page, text):
+    """The sections, each with its page, that are not as they were when said.json was written."""
+    then, now = json.loads(GOLDEN.read_text())[name_of(page)], said_by(page, text)
+    return [f"{name_of(page)}, {heading}" for heading in {**then, **now} if then.get(heading) != now.get(heading)]
+
+
+@cache
+def table(file):
+    """One of the committed tables."""
+    return pd.read_csv(REFERENCE / file)
+
+
+def row_of(tag):
+    """(file, column -> value) of a tag."""
+    file, *words = shlex.split(tag)
+    return file, dict(word.split("=", 1) for word in words)
 
 
 def tagged(text):
@@ -56,15 +107,14 @@ def rounded(value, low, high, sign=""):
     return f"{value:{sign}.1f} ± {(high - low) / 2:.1f}"
 
 
-def problems(text):
-    """What is wrong with the sentences of a README beside the committed tables."""
+def problems(text, table=table):
+    """What is wrong with the sentences of a page beside the committed tables."""
     wrong = []
     for said, tags in tagged(text):
         claimed = []
         for tag in tags:
-            file, *words = shlex.split(tag)
-            pairs = dict(word.split("=", 1) for word in words)
-            rows = pd.read_csv(REFERENCE / file)
+            file, pairs = row_of(tag)
+            rows = table(file)
             over_all = file.endswith("comparisons.csv") and "target" not in pairs
             rows = rows[rows["target"] == "all targets"] if over_all else rows
             for key in pairs.keys() & KEYS:
@@ -83,6 +133,30 @@ def problems(text):
             f"without a tag: {number}" for number in re.findall(NUMBER, " ".join(said.split())) if number not in numbers
         ]
         wrong += [f"without a tag: {said}"] if not tags and re.search(COMPARATIVE, said) else []
+    return wrong
+
+
+@cache
+def heads(suite):
+    """label -> "transferred" or "fresh"; nothing for labels that have no head to transfer and withhold none."""
+    runs = pd.read_csv(REFERENCE / suite / "runs.csv", usecols=["method", "status", "head", "stored_params_head"])
+    runs = runs[runs["status"] == "done"]
+    stored = runs[(runs["head"] == "transfer") & (runs["stored_params_head"] > 0)]["method"]
+    fresh = runs[runs["head"] == "fresh"]["method"]
+    return dict.fromkeys(stored, "transferred") | dict.fromkeys(fresh, "fresh")
+
+
+def mixed_heads(text):
+    """Tags that compare a fresh head with a transferred one, where the sentence does not name both."""
+    wrong = []
+    for said, tags in tagged(text):
+        sentences = re.split(r"(?<=\.)\**\s", " ".join(said.split()))
+        for file, pairs in map(row_of, tags):
+            suite, _, name = file.partition("/")
+            of_both = {heads(suite).get(pairs[key]) for key in ("method_a", "method_b") if name == "comparisons.csv"}
+            of_tag = [sentence.lower() for sentence in sentences if pairs.get("difference", "") in sentence]
+            named = [sentence for sentence in of_tag if "fresh" in sentence and "transferred" in sentence]
+            wrong += [pairs] if of_both == {"fresh", "transferred"} and not named else []
     return wrong
 
 
@@ -111,6 +185,93 @@ def test_every_sentence_agrees_with_its_rows(page, least):
 def test_what_was_edited_is_noticed(readme, old, new):
     assert old in readme
     assert problems(readme.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_section_is_as_it_was_when_it_was_compared_with_its_rows(page):
+    assert not (found := edited(page, page.read_text())), f"{found}: {ANEW}"
+
+
+EDITS = {
+    "a comparison is turned round": (r"\bahead\b", "behind"),
+    "it is another's": (r"\bwave\b", "sws"),
+    "of least is made most": (r"\bleast\b", "most"),
+    "of none is made all": (r"\b(no|none)\b", "every"),
+    "of some is made all": (r"\bonly ", ""),
+    "a number": (r"\d", lambda digit: str((int(digit[0]) + 1) % 10)),
+    "a cell of a table": (r"(?<=\| )\d\d\.\d ±", "99.9 ±"),
+    "a verdict of a table": (r"\*\*([+-].*?)\*\*", r"\1"),
+    "a tag less": (r"<!-- from: .*? -->\n", ""),
+    "a sentence more": (r"$", "\nsws is the best."),
+}
+
+
+@pytest.mark.parametrize("kind", EDITS)
+def test_an_edit_is_noticed_wherever_it_is(kind):
+    found, expected = [], []
+    for page in PAGES:
+        text = ""
+        for heading, body in headed(page.read_text()):
+            other = re.sub(*EDITS[kind], body, count=1)
+            changed = says_results(page, body) and other != body
+            expected += [f"{name_of(page)}, {heading.strip()}"] if changed else []
+            text += heading + other
+        found += edited(page, text)
+    assert expected and found == expected
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_section_less_is_noticed_and_wrapped_lines_are_no_edit(page):
+    parts = headed(page.read_text())
+    gone = next(part for part in parts if says_results(page, part[1]))
+    assert edited(page, "".join(a + b for a, b in parts if (a, b) != gone)) == [f"{name_of(page)}, {gone[0].strip()}"]
+    assert edited(page, "".join(a + re.sub(r"(?<=\w) (?=\w)", "\n  ", b) for a, b in parts)) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("difference", lambda values: values + 0.01),
+        ("verdict", lambda values: values.replace("behind", "open")),
+        ("stored_params", lambda values: values * 1.01),
+    ],
+)
+def test_another_table_under_the_same_sentences_is_noticed_and_not_written_down(readme, column, change, tmp_path):
+    def other(file):
+        rows = table(file)
+        return rows.assign(**{column: change(rows[column])}) if column in rows else rows
+
+    assert any(f"{column} is " in problem for problem in problems(readme, other))
+    with pytest.raises(SystemExit, match="not written"):
+        write(tmp_path / "said.json", [REFERENCE / "README.md"], other)
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_golden_file_is_written_where_tags_and_rows_agree(readme, tmp_path):
+    page = REFERENCE / "README.md"
+    write(tmp_path / "said.json", [page])
+    assert json.loads((tmp_path / "said.json").read_text()) == {name_of(page): said_by(page, readme)}
+    assert list(json.loads(GOLDEN.read_text())) == [name_of(page) for page in PAGES]
+
+
+def test_fresh_and_transferred_heads_are_compared_only_where_it_is_said(readme):
+    assert mixed_heads(readme) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "other", "wrong"),
+    [
+        ("weight_selection is behind wave (-1.58 ± 0.82)", "wave", 1),
+        ("weight_selection with a fresh head to wave (-1.58 ± 0.82). A transferred one", "wave", 1),
+        ("weight_selection, fresh head, to wave, its head transferred (-1.58\n  ± 0.82)", "wave", 0),
+        ("weight_selection is behind wave (-1.58 ± 0.82)", "wave_fresh_head", 0),
+        ("weight_selection is ahead of random (-1.58 ± 0.82)", "random_long", 0),
+    ],
+)
+def test_a_comparison_of_unlike_heads_is_noticed(sentence, other, wrong):
+    tag = f'digits_reference_depth/comparisons.csv method_a=weight_selection method_b={other} difference="-1.58 ± 0.82"'
+    text = f"{PAGES[REFERENCE / 'README.md']}\n* Heads, fresh and transferred. {sentence}.\n  <!-- from: {tag} -->\n"
+    assert len(mixed_heads(text)) == wrong
 
 
 @pytest.mark.parametrize("suite", ["digits_reference_depth", "digits_reference_width"])
@@ -155,7 +316,7 @@ def test_a_suite_of_the_study_is_whole_and_its_verdicts_follow(suite):
     assert set(runs["status"]) <= {"done", "skipped"} and not done["git_dirty"].astype(bool).any()
     assert done["git_sha"].nunique() == done["device_name"].nunique() == 1
     keys = ["dataset", "family", "target", "method_a", "method_b", "verdict"]
-    tuning = yaml.safe_load((REFERENCE.parents[1] / f"suites/study/{suite}.yaml").read_text())["tune"]["seeds"]
+    tuning = yaml.safe_load((ROOT / f"suites/study/{suite}.yaml").read_text())["tune"]["seeds"]
     others = runs[~runs["seed"].isin(range(len(tuning)))]  # those whose ancestors tuning runs do not start from
     for file, chosen in (("comparisons.csv", runs), ("without_tuning_seeds.csv", others)):
         committed = pd.read_csv(REFERENCE / suite / file, keep_default_na=False)
@@ -183,6 +344,63 @@ def test_the_table_of_the_study_is_that_of_its_summary(suite):
         ]
         expected[row.method] = (si(row.stored_params), si(row.flops_total_without_tuning), of_label)
     assert said == expected
+
+
+SHOWN = {  # heading of a table -> its page and suite
+    "## Over depths: digits_reference_depth\n": ("results/reference/README.md", "digits_reference_depth"),
+    "## Over widths: digits_reference_width\n": ("results/reference/README.md", "digits_reference_width"),
+    "### What the default suite gives\n": ("README.md", "digits_variable_depth"),
+}
+LABELS = {  # what these tables call a label
+    "weight_selection, its head too": "weight_selection_head",
+    "weight_selection, fresh head": "weight_selection",
+    "weight_selection (fresh head)": "weight_selection",
+    "sws, fresh head": "sws_fresh_head",
+    "mixture_growth, in width": "mixture_growth",
+    "mixture_growth, fresh head": "mixture_growth_fresh_head",
+    "wave, fresh head": "wave_fresh_head",
+    "random for 52 epochs, the total cost of sws": "random_long",
+    "random, trained for the total cost of sws (52 epochs)": "random_long",
+    "random by the ancestor's recipe, 40 epochs": "random_as_ancestor",
+    "random, distilled from the ancestor": "random_teacher",
+    "wave with templates never trained": "wave_random_templates",
+    "the selected weights, permuted": "permuted",
+    "a normal draw with their means and deviations": "moments",
+}
+
+
+@pytest.mark.parametrize("heading", SHOWN, ids=str.strip)
+def test_the_table_of_a_suite_before_the_study_is_that_of_its_summary(heading):
+    page, suite = SHOWN[heading]
+    lines = [cells(line) for line in dict(headed((ROOT / page).read_text()))[heading].splitlines() if line[:1] == "|"]
+    columns = [
+        {"stored parameters": "stored", "FLOPs for all three": "FLOPs in all"}.get(name, name) for name in lines[0]
+    ]
+    said = {}
+    for label, *row in lines:
+        if any(" ± " in cell for cell in row):
+            said |= {(LABELS.get(label, label), column): cell for column, cell in zip(columns[1:], row, strict=True)}
+    expected = {}
+    for row in table(f"{suite}/summary.csv").itertuples():
+        cell = rounded(row.top1_mean, row.top1_low, row.top1_high) if row.n else "cannot"
+        expected |= {(row.method, size): cell for size in (f"{row.depth} layers", f"{row.embed_dim} wide")}
+    for row in table(f"{suite}/cost.csv").itertuples():
+        expected[row.method, "stored"], expected[row.method, "FLOPs in all"] = (
+            si(row.stored_params),
+            si(row.flops_total),
+        )
+    assert said == {key: cell for key, cell in expected.items() if key[1] in columns}
+
+
+def test_what_stands_below_these_tables_is_of_their_runs():
+    text = " ".join((REFERENCE / "README.md").read_text().split())
+    for suite in ("digits_reference_depth", "digits_reference_width"):
+        runs = pd.read_csv(REFERENCE / suite / "runs.csv", usecols=["seed", "ancestor_top1"]).dropna()
+        top1 = runs.groupby("seed")["ancestor_top1"].first()
+        assert len(top1) == 10
+        assert f"The ancestors have {top1.mean():.1f}% ({top1.min():.1f} to {top1.max():.1f}" in text
+    long = table("digits_variable_width/summary.csv").query("method == 'random_long'")
+    assert ", ".join(map(rounded, long["top1_mean"], long["top1_low"], long["top1_high"])) in text
 
 
 CORE = {  # columns of the tables of standing
@@ -216,7 +434,7 @@ def standings(text):
 
 @pytest.mark.parametrize(("page", "beyond"), [("README.md", {False}), ("results/reference/study.md", {False, True})])
 def test_where_the_labels_stand_is_what_the_comparisons_say(page, beyond):
-    stand = standings((REFERENCE.parents[1] / page).read_text())
+    stand = standings((ROOT / page).read_text())
     expected, done = {}, [suite for suite in CORE.values() if suite in STUDY]
     for suite in done:
         rows = pd.read_csv(REFERENCE / suite / "comparisons.csv").query("target == 'all targets'")
@@ -230,6 +448,19 @@ def test_where_the_labels_stand_is_what_the_comparisons_say(page, beyond):
 
 
 def test_three_seeds_rank_nothing_on_the_front_page():
-    text = (REFERENCE.parents[1] / "README.md").read_text()
+    text = (ROOT / "README.md").read_text()
     said = text.partition("The ancestor has 302 k")[2].partition("\n## ")[0]
     assert "rank nothing" in said and not re.search(COMPARATIVE, said.replace("fewer than five seeds", ""))
+
+
+def write(golden=GOLDEN, pages=tuple(PAGES), table=table):
+    """The golden file anew, unless a tag and its row disagree."""
+    texts = {page: page.read_text() for page in pages}
+    if wrong := [f"{name_of(page)}: {what}" for page, text in texts.items() for what in problems(text, table)]:
+        sys.exit("\n".join(["not written:", *wrong]))
+    said = {name_of(page): said_by(page, text) for page, text in texts.items()}
+    golden.write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    write()

@@ -23,6 +23,12 @@ dataset: digits | dataset: {name: digits, nam: 3} | dataset.nam | did you mean '
 dataset: digits | dataset: {name: digits, root: 4} | dataset.root | expected a string, found 4
 dataset: digits | dataset: {name: x, source: folder, root: /nowhere} | dataset | /nowhere is not a folder
 dataset: digits | dataset: {name: x, source: folder, root: $NOT_SET} | dataset | NOT_SET is not set
+dataset: digits | dataset: {name: digits, classes: [3, 10]} | dataset | no class 10 (there are 10 classes: 0, 1,
+dataset: digits | dataset: {name: digits, classes: ["3", x]} | dataset | no class 'x' (there are 10 classes
+dataset: digits | dataset: {name: digits, classes: [3, 4, "3"]} | dataset | '3' is asked for twice
+dataset: digits | dataset: {name: digits, classes: [3]} | dataset | at least 2 of 10 classes, found 1
+dataset: digits | dataset: {name: digits, per_class: 105} | dataset | of each class, but there are 104 of '8'
+dataset: digits | dataset: {name: digits, classes: [8, 9], val_images: 71} | dataset | fewer than all of 71 images of 2
 dataset: digits | dataset: [] | dataset | empty
 dataset: digits | dataset: [digits, {name: mnist, nam: 3}] | dataset.1.nam | did you mean 'name'?
 dataset: digits | dataset: [digits, digits] | dataset.1 | listed twice
@@ -43,6 +49,7 @@ train: {ancestor_train} | train: 3 | ancestor.train | expected a mapping
 {ancestor_train} | {drop-path: 0.1} | ancestor.train.drop-path | did you mean 'drop_path'?
 {ancestor_train} | {int: 3} | ancestor.train.int | unknown key 'int'
 train: {ancestor_train} | dataset: digitz | ancestor.dataset | did you mean 'digits'?
+train: {ancestor_train} | dataset: {name: digits, classes: [3, 10]} | ancestor.dataset | no class 10 (there are 10
 train: {ancestor_train} | trian: {} | ancestor.trian | did you mean 'train'?
 {target} | {embed_dim: 16, num_heads: 2, depth: []} | targets.0.depth | at least one entry
 {target} | {embed_dim: 16, num_heads: 2, depth: [1, x]} | targets.0.depth.1 | expected a whole number, found 'x'

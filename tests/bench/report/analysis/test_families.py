@@ -1,12 +1,14 @@
 """Families of tests, recomputed with pandas and scipy alone; what is partly filled gives no verdict."""
 
 import json
+import warnings
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -21,6 +23,7 @@ from bench.report.tables.claims import differences
 from tests.bench.report.report_frames import make
 
 REFERENCE = Path(__file__).parents[4] / "results/reference"
+READ = ["dataset", "method", "target", "embed_dim", "depth", "num_heads", "seed", "status", "top1"]
 DECLARED = {
     "main": {"among": ["sws", "wave", "mixture_growth"], "margin": 1.5},
     "floor": {"against": "random", "labels": ["sws", "wave"], "metric": "top1_init", "targets": ["L2-d64", "L4-d64"]},
@@ -39,34 +42,47 @@ def holm_by_hand(p):
     return [min(1.0, max(stepped[: order.index(i) + 1])) for i in range(len(p))]
 
 
+def raw_p(differences, margin):
+    """(p, p of equivalence) of each pair, whose differences over seeds are an array."""
+    found = {}
+    for n in {len(d) for d in differences}:  # scipy is called once for all pairs with as many seeds
+        places = [place for place, d in enumerate(differences) if len(d) == n]
+        d = np.array([differences[place] for place in places]).T
+        equal, mean, level = np.ptp(d, axis=0) < 1e-9, d.mean(axis=0), np.full(len(places), np.nan)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of equal differences, which have a rule of their own
+            p = np.where(equal, np.where(abs(mean) < 1e-9, 1.0, 2.0 ** (1 - n)), stats.ttest_1samp(d, 0).pvalue)
+            if margin:
+                sides = [(-margin, "greater"), (margin, "less")]
+                tost = np.max([stats.ttest_1samp(d, at, alternative=side).pvalue for at, side in sides], axis=0)
+                level = np.where(equal, np.where(abs(mean) < margin, 2.0**-n, 1.0), tost)
+        found |= dict(zip(places, zip(p, level, strict=True), strict=True))
+    return [found[place] for place in range(len(differences))]
+
+
 def recomputed(runs, families):
-    """The rows of comparisons.csv from the runs, by other code."""
-    done = runs[runs["status"] == "done"].copy()
+    """The rows of comparisons.csv from the runs of one data set, by other code."""
     sizes = runs.drop_duplicates("target").sort_values(["embed_dim", "depth", "num_heads"], kind="stable")["target"]
-    rows = []
+    rows, values = [], {}
+    for metric in {family.get("metric", "top1") for family in families.values()}:
+        done = runs[runs["status"] == "done"].astype({metric: float})
+        values[metric] = done.pivot(index="seed", columns=["method", "target"], values=metric)
     for name, family in families.items():
         pairs = list(combinations(family["among"], 2)) if "among" in family else []
         pairs = pairs or [(label, family["against"]) for label in family["labels"]]
         targets = [t for t in sizes if t in family.get("targets", list(sizes))]
-        metric = family.get("metric", "top1")
-        values = done.astype({metric: float}).pivot(index=["target", "seed"], columns="method", values=metric)
+        scores = values[family.get("metric", "top1")]
+        cells = {(a, b): (scores[a] - scores[b]).reindex(columns=targets) for a, b in pairs}
         for scope in [*targets, ALL]:
             of_scope = []
             for a, b in pairs:
-                cells = (values[a] - values[b]).dropna().unstack("target").reindex(columns=targets)
-                complete = cells.dropna(axis="columns")
-                d = (complete.mean(axis="columns") if scope == ALL else cells[scope]).dropna().to_numpy()
-                if not len(d):
-                    continue
-                equal = np.ptp(d) < 1e-9
-                p = stats.ttest_1samp(d, 0).pvalue if not equal else 1.0 if abs(d[0]) < 1e-9 else 2.0 ** (1 - len(d))
-                tost = np.nan
-                if margin := family.get("margin"):
-                    sides = [(-margin, "greater"), (margin, "less")]
-                    tost = max(stats.ttest_1samp(d, at, alternative=side).pvalue for at, side in sides)
-                    tost = tost if not equal else 2.0 ** -len(d) if abs(d[0]) < margin else 1.0
-                row = {"family": name, "target": scope, "method_a": a, "method_b": b, "n": len(d), "p": p}
-                of_scope.append(row | {"difference": d.mean(), "p_equivalence": tost})
+                paired = cells[a, b].dropna(how="all")
+                paired = paired.dropna(axis="columns").mean(axis="columns") if scope == ALL else paired[scope]
+                if len(d := paired.dropna().to_numpy()):
+                    of_scope.append({"family": name, "target": scope, "method_a": a, "method_b": b, "d": d})
+            for row, p in zip(of_scope, raw_p([row["d"] for row in of_scope], family.get("margin")), strict=True):
+                d = row.pop("d")
+                row |= {"n": len(d), "difference": d.mean(), "p": p[0], "p_equivalence": p[1]}
             for corrected, raw in (("p_holm", "p"), ("p_equivalence_holm", "p_equivalence")):
                 known = not any(np.isnan(row[raw]) for row in of_scope)
                 adjusted = holm_by_hand([row[raw] for row in of_scope]) if known else [np.nan] * len(of_scope)
@@ -123,6 +139,25 @@ def test_an_independent_recomputation_of_the_committed_runs_agrees(suite):
     declared |= {f"to {each['against']}": each | {"margin": 2.0} for each in against}
     found = agree(runs.assign(families=json.dumps(declared)), declared)
     assert len(set(found["verdict"])) > 1
+
+
+NAMED = ["dataset", "family", "target", "method_a", "method_b"]
+STUDY = [path.name for path in sorted(REFERENCE.glob("t[1-5]_*"))]
+
+
+@pytest.mark.parametrize("suite", STUDY)
+def test_an_independent_recomputation_of_the_study_agrees(suite):
+    """All rows, from the committed runs and the families that the suite's file declares, past our own code."""
+    runs = pd.read_csv(REFERENCE / suite / "runs.csv.gz", usecols=READ)
+    families = yaml.safe_load((REFERENCE.parents[1] / f"suites/study/{suite}.yaml").read_text())["families"]
+    frames = [recomputed(of_one, families).assign(dataset=dataset) for dataset, of_one in runs.groupby("dataset")]
+    expected = pd.concat(frames).set_index(NAMED).sort_index()
+    committed = pd.read_csv(REFERENCE / suite / "comparisons.csv").set_index(NAMED).sort_index()
+    assert committed.index.tolist() == expected.index.tolist()
+    for name in ("difference", "p", "p_holm", "p_equivalence", "p_equivalence_holm"):
+        np.testing.assert_allclose(committed[name], expected[name], rtol=1e-9, atol=1e-12, err_msg=name)
+    assert committed["verdict"].tolist() == expected["verdict"].tolist()
+    assert committed["n"].tolist() == expected["n"].tolist()
 
 
 def test_equivalence_by_hand_and_of_equal_differences():
