@@ -36,10 +36,10 @@ COMPARATIVE = r"\b(ahead|behind|better|worse|level|fewer|more|less|cheaper|deare
 NUMBER = r"[+-]?\d+(?:\.\d+)?(?: ± \d+(?:\.\d+)?)?"
 RESULT = r"±|\d ?%|<!-- from: |\b(top-1|points|ahead of|behind)\b"  # what only sections with results have
 
-PAGES = {  # page -> its section whose sentences compare
-    REFERENCE / "README.md": "## What these numbers show\n",
-    REFERENCE / "study.md": "## What it shows\n",
-    ROOT / "README.md": "## The answer so far\n",
+PAGES = {  # page -> its sections whose sentences compare
+    REFERENCE / "README.md": ("## What a reader may take home\n", "## What these numbers show\n"),
+    REFERENCE / "study.md": ("## What it shows\n",),
+    ROOT / "README.md": ("## The answer so far\n",),
 }
 
 
@@ -84,11 +84,13 @@ def row_of(tag):
 
 
 def tagged(text):
-    """(sentence, its tags) pairs of the section that compares; the last one is what follows without a tag."""
-    (heading,) = (heading for heading in PAGES.values() if heading in text)
-    body = text.partition(heading)[2].partition("\n## ")[0].partition("\n* ")[2]
-    parts = re.split(r"((?:<!-- from: .*?-->\s*)+)", body, flags=re.S)
-    return [(said, TAG.findall(tags)) for said, tags in zip(parts[::2], [*parts[1::2], ""], strict=True)]
+    """(sentence, its tags) pairs of the sections that compare; the last of each is what follows without a tag."""
+    said = []
+    for heading in (heading for headings in PAGES.values() for heading in headings if heading in text):
+        body = text.partition(heading)[2].partition("\n## ")[0].partition("\n* ")[2]
+        parts = re.split(r"((?:<!-- from: .*?-->\s*)+)", body, flags=re.S)
+        said += zip(parts[::2], map(TAG.findall, [*parts[1::2], ""]), strict=True)
+    return said
 
 
 def value(row, column):
@@ -139,7 +141,8 @@ def problems(text, table=table):
 @cache
 def heads(suite):
     """label -> "transferred" or "fresh"; nothing for labels that have no head to transfer and withhold none."""
-    runs = pd.read_csv(REFERENCE / suite / "runs.csv", usecols=["method", "status", "head", "stored_params_head"])
+    (file,) = (REFERENCE / suite).glob("runs.csv*")
+    runs = pd.read_csv(file, usecols=["method", "status", "head", "stored_params_head"])
     runs = runs[runs["status"] == "done"]
     stored = runs[(runs["head"] == "transfer") & (runs["stored_params_head"] > 0)]["method"]
     fresh = runs[runs["head"] == "fresh"]["method"]
@@ -165,7 +168,7 @@ def readme():
     return (REFERENCE / "README.md").read_text()
 
 
-@pytest.mark.parametrize(("page", "least"), list(zip(PAGES, (9, 7, 4), strict=True)))
+@pytest.mark.parametrize(("page", "least"), list(zip(PAGES, (20, 7, 10), strict=True)))
 def test_every_sentence_agrees_with_its_rows(page, least):
     text = page.read_text()
     assert len([tags for _, tags in tagged(text) if tags]) >= least
@@ -270,7 +273,7 @@ def test_fresh_and_transferred_heads_are_compared_only_where_it_is_said(readme):
 )
 def test_a_comparison_of_unlike_heads_is_noticed(sentence, other, wrong):
     tag = f'digits_reference_depth/comparisons.csv method_a=weight_selection method_b={other} difference="-1.58 ± 0.82"'
-    text = f"{PAGES[REFERENCE / 'README.md']}\n* Heads, fresh and transferred. {sentence}.\n  <!-- from: {tag} -->\n"
+    text = f"{PAGES[REFERENCE / 'README.md'][0]}\n* Heads, fresh and transferred. {sentence}.\n  <!-- from: {tag} -->\n"
     assert len(mixed_heads(text)) == wrong
 
 
