@@ -75,12 +75,13 @@ def _panel(axis: Axes, rows: dict[str, dict], look: Look) -> None:
                 sizes, scratch, top, color="#333333", alpha=0.07, linewidth=0, label="from scratch: at least"
             )
             axis.set_ylim(0, top)
-        low, high = (
-            rows["with"][f"scratch_fixed{end}"] + sizes * rows["with"][f"scratch_per_size{end}"]
-            for end in ("_low", "_high")
-        )
-        if not rows["with"]["scratch_is_bound"] and (low < high).any():
-            axis.fill_between(sizes, low, high, color="#333333", alpha=0.15, linewidth=0, label=BRACKET)
+        else:
+            low, high = (
+                rows["with"][f"scratch_fixed{end}"] + sizes * rows["with"][f"scratch_per_size{end}"]
+                for end in ("_low", "_high")
+            )
+            if (low < high).any():
+                axis.fill_between(sizes, low, high, color="#333333", alpha=0.15, linewidth=0, label=BRACKET)
         for n, bound in crossings.items():
             if 0 < n <= sizes[-1]:
                 there = n, fixed + n * per_size
