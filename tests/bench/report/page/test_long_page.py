@@ -67,6 +67,7 @@ def test_forty_labels(make_frames, tmp_path, monkeypatch):
     runs["top1"] = 90.0 - runs["method"].map(LABELS.index)
     runs["control"] = ["a control" if label in CONTROLS else "" for label in runs["method"]]
     runs["method_use"] = ["tleg" if label == ALONE else label.rpartition("_")[0] for label in runs["method"]]
+    runs["families"] = '{"main": {"among": ["wave_0", "sws_1"]}}'  # all pairs are not what this is about
     said = {"methods": dict.fromkeys([*USES, "tleg"], "What it is.\n\nAnd how.")}
     write_report(runs, curves[:0], tmp_path, title="Forty labels", context=said)
     seen, console = browser.act(tmp_path / "report.html", LOOK, 700, tmp_path)

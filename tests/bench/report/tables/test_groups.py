@@ -153,6 +153,7 @@ def test_of_many_labels_a_reason_is_said_once(number, notes):
 
 def test_the_terminal_has_groups_and_is_no_wider():
     runs = many(MOST + 1)
+    runs["families"] = '{"main": {"among": ["wave_8", "wave_9"]}}'  # all pairs are not what this is about
     runs.loc[runs["method"] == "wave_5", "control"] = "no wave"
     console = Console(file=io.StringIO(), width=70)
     print_table(runs, console)
