@@ -1,9 +1,10 @@
-"""The labels that tables begin with and pictures show: all of a few; of many the most accurate, and the controls."""
+"""The labels that come first: all of a few; of many the most accurate, and the controls. Pictures show these alone, and
+tables first, each with the other labels of its method."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.report.analysis.reach import reference
 from bench.report.analysis.sections import Section
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
 
 MOST = 16  # labels that a picture has room for
 MOST_CONTROLS = 6
+CONTROLS = "controls"
+
+
+class Group(NamedTuple):
+    """Labels that stand together, the first `shown` of them before one asks for the rest; a label by itself needs no
+    name."""
+
+    name: str
+    labels: list[str]
+    shown: int
 
 
 def by_accuracy(summary: DataFrame) -> list[str]:
@@ -40,3 +51,28 @@ def leading(sections: Sequence[Section], summary: DataFrame) -> list[str]:
     every_control = {label for section in sections for label in section.controls}
     best = [label for label in by_accuracy(summary) if label not in every_control | set(last)]
     return [*best[: MOST - len(last)], *last]
+
+
+def groups(section: Section, first: Sequence[str], summary: DataFrame) -> list[Group]:
+    """Return the labels of a section by method; none where all of them come first.
+
+    The methods by their most accurate label, that of random initialisation after the others, the controls of all in the
+    end; the labels of a method by accuracy, those that come first before the rest.
+
+    summary: the rows of all sections of the suite.
+    """
+    if set(first) >= set(section.methods):
+        return []
+    places = {label: i for i, label in enumerate(by_accuracy(summary))}
+    of_method: dict[str, list[str]] = {}
+    for label in sorted(section.methods, key=lambda label: places.get(label, len(places))):
+        if label not in section.controls:
+            of_method.setdefault(section.use[label], []).append(label)
+    start = section.use.get(reference(section) or "", "")
+    methods = sorted(of_method, key=lambda use: use == start)
+    named = [(use if len(of_method[use]) > 1 else "", of_method[use]) for use in methods]
+    named += [(CONTROLS, list(section.controls))] if section.controls else []
+    return [
+        Group(name, sorted(labels, key=lambda label: label not in first), len(set(labels) & set(first)))
+        for name, labels in named
+    ]

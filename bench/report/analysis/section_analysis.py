@@ -12,7 +12,7 @@ from bench.report.analysis.cost import totals
 from bench.report.analysis.early import early
 from bench.report.analysis.families import Family, families_of
 from bench.report.analysis.frontier import frontier
-from bench.report.analysis.leading import leading
+from bench.report.analysis.leading import Group, groups, leading
 from bench.report.analysis.reach import reach
 from bench.report.analysis.sections import Section, sections
 from bench.report.analysis.standing import Standing, standing
@@ -41,7 +41,8 @@ class Analysis:
     training: DataFrame | None  # all that the suite trained, a row per epoch; None where nothing is known of it
     best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
     families: list[Family]
-    leading: list[str]  # labels that tables begin with and pictures show
+    leading: list[str]  # labels that tables show first and pictures alone
+    groups: list[Group]  # of labels in tables; none where all of them lead
 
     def narrowed(self) -> Analysis:
         """Return the analysis of the leading labels alone, computed among all of them."""
@@ -72,9 +73,11 @@ def analyse(runs: DataFrame, curves: DataFrame, training: DataFrame | None = Non
     for members in suites.values():
         summaries = [summarise(section) for section in members]
         of_suite = standing(members)
-        first = leading(members, pd.concat(summaries))
-        pairs = zip(members, summaries, strict=True)
-        analyses += [_analyse(section, summary, curves, training, of_suite, first) for section, summary in pairs]
+        whole = pd.concat(summaries)
+        first = leading(members, whole)
+        for section, summary in zip(members, summaries, strict=True):
+            of_labels = groups(section, first, whole)
+            analyses.append(_analyse(section, summary, curves, training, of_suite, first, of_labels))
     return analyses
 
 
@@ -85,6 +88,7 @@ def _analyse(
     training: DataFrame | None,
     standing: Standing,
     leading: list[str],
+    groups: list[Group],
 ) -> Analysis:
     of_runs = section.done[["run", "method", "target", "seed"]]
     curves = curves.merge(of_runs, on="run", how="inner")
@@ -109,6 +113,7 @@ def _analyse(
         best={metric: winners(section, comparisons, metric) for metric in comparisons["metric"].unique()},
         families=families_of(section),
         leading=[label for label in leading if label in section.methods],
+        groups=groups,
     )
 
 

@@ -49,7 +49,11 @@ def page(
 
     loader = jinja2.PackageLoader("bench.report.page", "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    css, js = (loader.get_source(environment, name)[0] for name in ("page.css", "page.js"))
+    grouped = any(analysis.groups for analysis in analyses)
+    css, js = (
+        "".join(loader.get_source(environment, f"{name}.{kind}")[0] for name in ("page", *["groups"] * grouped))
+        for kind in ("css", "js")
+    )
     digest = base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     texts = dict(zip(map(id, analyses), zip(tables, answers, strict=True), strict=True))
     suites = [
@@ -90,7 +94,7 @@ def _suite(
     named = [
         (f"{anchor}-{i}-{key}", table)
         for i, (analysis, (named_tables, _)) in enumerate(zip(members, texts, strict=True))
-        for key, table in [*named_tables.items(), ("cells", summary_table(analysis).beginning_with(analysis.leading))]
+        for key, table in [*named_tables.items(), ("cells", summary_table(analysis).grouped(analysis.groups))]
     ]
     main = [(id, table) for id, table in named if id.endswith("-top1")]
     more = [(id, table) for id, table in named if not id.endswith("-top1")]
@@ -105,7 +109,7 @@ def _suite(
         }
         for picture in pictures
     ]
-    standing = standing_table(members[0].standing)
+    standing = standing_table(members[0].standing).grouped(members[0].groups)
     first = [picture for picture in shown if lead and picture["name"] == lead.name]
     shown = [picture for picture in shown if picture not in first]
     answer = [(analysis.section.title, words) for analysis, (_, words) in zip(members, texts, strict=True)]

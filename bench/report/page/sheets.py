@@ -105,11 +105,12 @@ def published_table(analyses: list[Analysis]) -> Table:
 
 
 def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return one entry per label: colour, facts, options, and the method's docstring at the first of its labels."""
+    """Return one entry per label: colour, facts, options, and the method's docstring at the first of its labels; folded
+    where there are many."""
     entries: dict[str, dict[str, Any]] = {}
     told: dict[str, str] = {}  # method -> the label whose entry has its docstring
     for analysis in analyses:
-        for label in analysis.section.methods:
+        for label in [label for group in analysis.groups for label in group.labels] or analysis.section.methods:
             if label in entries:
                 continue
             use = analysis.section.use[label]
@@ -118,6 +119,7 @@ def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[s
             )
             told.setdefault(use, label)
             entries[label] = _method(analysis, label, looks[label]) | {
+                "folded": bool(analysis.groups),
                 "doc": doc.partition("\n")[0],
                 "more": doc.partition("\n")[2].strip(),
             }

@@ -14,6 +14,7 @@ from bench.report.format import UNKNOWN, counts, interval, listed, one_line, si,
 from bench.report.tables.across import notes as origin_notes
 from bench.report.tables.across import sources
 from bench.report.tables.model import Cell, Table, quoted
+from bench.report.tables.notes import STATES, partial, unfinished
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -32,7 +33,6 @@ SETTING = [
     "tune",
     "options",
 ]
-STATES = ("failed", "skipped", "missing")
 BOLD = (
     "Bold: ahead of every other label of its column at 95% (paired t-tests by seed, Holm-corrected within the families "
     f"of tests, at least {FEW} seeds). "
@@ -49,7 +49,7 @@ def accuracy(
     settings = {method: setting(section, method) for method in section.methods}
     shown = any(settings.values())
     origins = sources(section)
-    rows, notes = [], []
+    rows, planned = [], []
     for method in section.methods:
         of_method = [cells[method, target] for target in section.targets if (method, target) in cells]
         cost = costs.loc[method] if method in costs.index else None
@@ -60,8 +60,8 @@ def accuracy(
         for target in section.targets:
             cell = cells.get((method, target))
             row.append(Cell(_score(cell, metric), bold=(best or {}).get(target) == method, runs=quoted(*runs, target)))
-            notes += _why(cell)
         rows.append(row)
+        planned += of_method
     header = [
         "method",
         *(["source"] if origins else []),
@@ -73,9 +73,10 @@ def accuracy(
         "total",
         *_size_names(section),
     ]
+    notes = unfinished(section, planned)
     if metric != "top1" and notes:
         notes = [f"what is not finished, and why: see {section.title}: {LABELS['top1']}"]
-    notes = [*origin_notes(section), *_cautions(section), *_few(summary["n"]), *notes, *_partial(section, totals)]
+    notes = [*origin_notes(section), *_cautions(section), *_few(summary["n"]), *notes, *partial(section, totals)]
     caption = _caption(section, summary, totals, metric, tested=best is not None)
     title = f"{section.title}: {LABELS[metric]}"
     left = 1 + shown + bool(origins)
@@ -89,13 +90,6 @@ def _cautions(section: Section) -> list[str]:
         one_line(f"{caution.partition(':')[0]} ({listed(labels.tolist())}):{caution.partition(':')[2]}")
         for caution, labels in first.groupby("caution", sort=False)["method"]
     ]
-
-
-def _partial(section: Section, totals: DataFrame) -> list[str]:
-    """Costs of fewer sizes than others."""
-    sizes = len(section.targets)
-    served = zip(totals["method"], totals["targets"], strict=True) if len(totals) else []
-    return [one_line(f"{m}: stored and cost are of {n} of {sizes} sizes only") for m, n in served if n < sizes]
 
 
 def _few(seeds: Series) -> list[str]:
@@ -141,14 +135,6 @@ def _score(cell: dict[str, Any] | None, metric: str) -> str:
         return next((state for state in STATES if cell[state]), "missing")
     text = interval(cell[f"{metric}_mean"], cell[f"{metric}_low"], cell[f"{metric}_high"]) or UNKNOWN
     return text if cell["n"] == cell["planned"] else f"{text} ({cell['n']}/{int(cell['planned'])})"
-
-
-def _why(cell: dict[str, Any] | None) -> list[str]:
-    if cell is None or cell["n"] == cell["planned"]:
-        return []
-    states = ", ".join(f"{int(cell[state])} {state}" for state in STATES if cell[state])
-    reasons = f": {cell['reasons']}" if cell["reasons"] else ""
-    return [one_line(f"{cell['method']} at {cell['target']}: {states}{reasons}")]
 
 
 def _size_names(section: Section) -> list[str]:

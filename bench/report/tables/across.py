@@ -8,7 +8,7 @@ from bench.report.analysis.across import pairs
 from bench.report.analysis.sections import Section
 from bench.report.analysis.statistics import FEW
 from bench.report.format import interval, listed, one_line
-from bench.report.tables.model import Cell, Table, quoted
+from bench.report.tables.model import Cell, Rows, Table, quoted
 
 if TYPE_CHECKING:
     from bench.report.analysis.section_analysis import Analysis
@@ -96,5 +96,5 @@ def across(analysis: Analysis) -> Table:
     )
     through = analysis.across["through"].drop_duplicates().tolist() if len(rows) else []
     said = [one_line(f"through {labels}") for labels in through]
-    shown = MOST if len(rows) > MOST else 0
-    return Table(f"{section.title}: across devices", header, rows, caption, said, fixed=2, left=2, shown=shown)
+    groups = [Rows("", len(rows), MOST)] if len(rows) > MOST else []
+    return Table(f"{section.title}: across devices", header, rows, caption, said, fixed=2, left=2, groups=groups)

@@ -11,7 +11,7 @@ from bench.report.analysis.sections import Section
 from bench.report.analysis.statistics import FEW
 from bench.report.format import interval, one_line
 from bench.report.tables.accuracy import LABELS
-from bench.report.tables.model import Cell, Table, only, quoted
+from bench.report.tables.model import Cell, Rows, Table, only, quoted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -39,8 +39,8 @@ def differences(analysis: Analysis) -> Table:
         "paired t-test over seeds, Holm-corrected within the family. ahead, behind: p < 0.05; level: the mean lies "
         "within the family's margin (two one-sided t-tests, p < 0.05); open: neither is shown."
     )
-    shown = len(rows) - len(rest) if rest else 0
-    return Table(f"{section.title}: paired differences", header, rows, caption, notes, fixed=2, left=3, shown=shown)
+    groups = [Rows("", len(rows), len(rows) - len(rest))] if rest else []
+    return Table(f"{section.title}: paired differences", header, rows, caption, notes, fixed=2, left=3, groups=groups)
 
 
 def _rows(analysis: Analysis, family: Family) -> list[list[Cell]]:

@@ -20,6 +20,7 @@ SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "`": r"\textasciigrave{}",
     "'": "'{}",
     "±": r"\ensuremath{\pm}",
+    "·": r"\ensuremath{\cdot}",
     "×": r"\ensuremath{\times}",
     "∞": r"\ensuremath{\infty}",
     "→": r"\ensuremath{\to}",

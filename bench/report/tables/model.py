@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.report.format import one_line
 
+if TYPE_CHECKING:
+    from bench.report.analysis.leading import Group
+
 LONG = 120  # rows
+MEMBER = "· "  # how a row begins in text that stands below a heading
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,20 @@ def only(some: Sequence[str], every: Sequence[str]) -> list[Sequence[str]]:
     return [list(dict.fromkeys(some))] if set(some) != set(every) else []
 
 
+class Rows(NamedTuple):
+    """Rows that follow each other, the first `shown` of them before one asks for the rest. heading: "" where they stand
+    by themselves."""
+
+    heading: str
+    number: int
+    shown: int
+
+
 @dataclass(frozen=True)
 class Table:
     """Header and rows of equal length; its parts all have the first `fixed` columns. Text may come from suites.
 
-    shown: rows that are shown before one asks for the rest; 0: all.
+    groups: of all rows, in their order; none where all are shown, and by themselves.
     """
 
     title: str
@@ -50,7 +64,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
     fixed: int = 1
     left: int = 1  # leading columns of words, the rest are figures
-    shown: int = 0
+    groups: list[Rows] = field(default_factory=list)
 
     def kinds(self, row: list[Cell]) -> Iterator[tuple[Cell, str]]:
         """Yield each cell of a row with its kind on the page: words, best or none."""
@@ -59,19 +73,55 @@ class Table:
         for cell in row[self.left :]:
             yield cell, "best" if cell.bold else ""
 
-    def beginning_with(self, names: Sequence[str]) -> Table:
-        """Return this table with the rows of these names first, in their order, and the others after them on demand."""
-        places = {one_line(name): i for i, name in enumerate(names)}
-        rows = sorted(self.rows, key=lambda row: places.get(row[0].text, len(places)))
-        first = sum(row[0].text in places for row in rows)
-        return self if first == len(rows) else replace(self, rows=rows, shown=first)
+    @property
+    def headed(self) -> bool:
+        return any(group.heading for group in self.groups)
+
+    def marked(self) -> Iterator[tuple[list[Cell], str, bool]]:
+        """Yield each row with the heading that it stands below, and whether it is shown before one asks for it."""
+        rows = iter(self.rows)
+        for group in self.groups or [Rows("", len(self.rows), len(self.rows))]:
+            for i in range(group.number):
+                yield next(rows), group.heading, i < group.shown
+
+    def grouped(self, groups: Sequence[Group]) -> Table:
+        """Return this table with the rows of these labels together, in their order, and those of others in the end, on
+        demand; as it is where it has no more labels than come first."""
+        of_label: dict[str, list[list[Cell]]] = {}
+        for row in self.rows:
+            of_label.setdefault(row[0].text, []).append(row)
+        if not groups or len(of_label) <= sum(group.shown for group in groups):
+            return self
+        rows, parts = [], []
+        for group in groups:
+            each = [of_label.pop(one_line(label), []) for label in group.labels]
+            rows += [row for some in each for row in some]
+            parts.append(Rows(one_line(group.name), sum(map(len, each)), sum(map(len, each[: group.shown]))))
+        others = [row for some in of_label.values() for row in some]
+        parts.append(Rows("", len(others), 0))
+        return replace(self, rows=[*rows, *others], groups=[part for part in parts if part.number])
 
     def brief(self) -> Table:
-        """Return this table as it is printed: of a long one only the rows that are shown first."""
-        if not self.shown or len(self.rows) <= LONG:
-            return self
-        note = f"the first {self.shown} of {len(self.rows)} rows: the page and the CSV file have all"
-        return replace(self, rows=self.rows[: self.shown], notes=[*self.notes, note], shown=0)
+        """Return this table as it is printed: of a long one only the rows that are shown first, headings as rows."""
+        first = [row for row, _, shown in self.marked() if shown]
+        if len(first) == len(self.rows) or len(self.rows) <= LONG:
+            return self.plain()
+        which = f"{len(first)} of {len(self.rows)} rows"
+        which = f"{which}, of the labels that come first" if len(self.groups) > 1 else f"the first {which}"
+        groups = [Rows(group.heading, group.shown, group.shown) for group in self.groups if group.shown]
+        notes = [*self.notes, f"{which}: the page and the CSV file have all"]
+        return replace(self, rows=first, notes=notes, groups=groups).plain()
+
+    def plain(self) -> Table:
+        """Return this table with its headings as rows, and all rows shown."""
+        rows, left = [], iter(self.rows)
+        for group in self.groups:
+            some = [next(left) for _ in range(group.number)]
+            if group.heading:
+                rows.append([Cell(f"{group.heading}:"), *[Cell("")] * (len(self.header) - 1)])
+                some = [[replace(row[0], text=MEMBER + row[0].text), *row[1:]] for row in some]
+            rows += some
+        return replace(self, rows=rows, groups=[]) if self.groups else self
 
     def without(self, names: set[str]) -> Table:
         """Return this table less the columns with these heads."""

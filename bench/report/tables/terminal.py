@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bench.report.analysis.cautions import warnings_of
 from bench.report.analysis.comparisons import compare, winners
 from bench.report.analysis.cost import totals
+from bench.report.analysis.leading import groups, leading
 from bench.report.analysis.sections import Section, sections
 from bench.report.analysis.summary import summarise
 from bench.report.format import one_line
@@ -35,8 +36,9 @@ def print_table(runs: DataFrame, console: Console) -> None:
     """
     runs = conform_runs(runs)
     for section in sections(runs):
-        best = winners(section, compare(section))
-        _print(section, accuracy(section, summarise(section), totals(section), best), console)
+        best, summary = winners(section, compare(section)), summarise(section)
+        table = accuracy(section, summary, totals(section), best)
+        _print(section, table.grouped(groups(section, leading([section], summary), summary)), console)
     _warn(runs, console)
 
 
@@ -48,7 +50,7 @@ def print_tables(tables: Sequence[tuple[Section, Table]], runs: DataFrame, conso
 
 
 def _print(section: Section, table: Table, console: Console) -> None:
-    for part in table.without(LEFT_OUT).split(console.width - 1):
+    for part in table.plain().without(LEFT_OUT).split(console.width - 1):
         console.print(rich_table(part))
     console.print(_plain(CAPTION), style="dim")
     for method in section.methods:

