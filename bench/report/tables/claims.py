@@ -39,7 +39,7 @@ def differences(analysis: Analysis) -> Table:
         "paired t-test over seeds, Holm-corrected within the family. ahead, behind: p < 0.05; level: the mean lies "
         "within the family's margin (two one-sided t-tests, p < 0.05); open: neither is shown."
     )
-    groups = [Rows("", len(rows), len(rows) - len(rest))] if rest else []
+    groups = [] if few or not rest else [Rows("", len(rows), len(rows) - len(rest))]
     return Table(f"{section.title}: paired differences", header, rows, caption, notes, fixed=2, left=3, groups=groups)
 
 

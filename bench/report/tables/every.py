@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.report.analysis.leading import Group
 from bench.report.tables.accuracy import LABELS, accuracy
 from bench.report.tables.across import across, shift
 from bench.report.tables.claims import differences
@@ -14,8 +13,6 @@ from bench.report.tables.model import Table
 
 if TYPE_CHECKING:
     from bench.report.analysis.section_analysis import Analysis
-
-FLAT = {"break_even"}  # while its numbers are being mended
 
 
 def tables_of(analysis: Analysis) -> dict[str, Table]:
@@ -28,8 +25,7 @@ def tables_of(analysis: Analysis) -> dict[str, Table]:
     tables["storage"] = storage(section, totals)
     tables["break_even"] = break_even(section, analysis.break_even)
     tables["reach"] = reach(section, analysis.reach)
-    led = [Group("", analysis.leading, len(analysis.leading))] if analysis.groups else []
-    tables = {name: table.grouped(led if name in FLAT else analysis.groups) for name, table in tables.items()}
+    tables = {name: table.grouped(analysis.groups) for name, table in tables.items()}
     tables["early"] = early(analysis)
     joined = {"across": across(analysis), "shift": shift(analysis)}
     tables = {"top1": tables.pop("top1"), "differences": differences(analysis), **joined} | tables

@@ -213,6 +213,18 @@ def test_a_partly_filled_family_gives_no_verdict_and_says_so(make_frames, status
     assert {row[-1].text for row in table.rows} == {"family partly filled"}
 
 
+@pytest.mark.parametrize(("labels", "groups"), [(8, []), (12, [(66, 24)])])
+def test_a_long_family_alone_is_cut(make_frames, labels, groups):
+    """28 pairs of 8 labels are more than the 24 of a family that come first, but fit; 66 of 12 do not."""
+    names = [f"m{i}" for i in range(labels)]
+    runs, curves = make_frames(methods=names, depths=(2,), seeds=3)
+    runs["families"] = json.dumps({"main": {"among": names}})
+    from bench.report.analysis.section_analysis import analyse
+
+    table = differences(analyse(runs, curves)[0])
+    assert [(group.number, group.shown) for group in table.groups] == groups
+
+
 def test_what_a_method_cannot_do_does_not_keep_a_family_open(make_frames):
     runs, _ = make_frames(depths=(2, 4), seeds=6)
     wave = (runs["method"] == "wave") & (runs["depth"] == 4)
