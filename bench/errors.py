@@ -13,6 +13,11 @@ def printable(text: object, *, colours: bool = False) -> str:
     return "".join(part for pair in zip(shown, [*parts[1::2], ""], strict=True) for part in pair)
 
 
+def extra(name: str) -> str:
+    """The command that installs an extra of this package (see pyproject.toml)."""
+    return f"pip install 'learngene-bench[{name}]'"
+
+
 class BenchError(Exception):
     """Ends the command with its message and exit code."""
 

@@ -14,22 +14,23 @@ from bench.data.known import DEFAULTS
 from bench.doctor.finding import Finding
 from bench.doctor.scheduler import scheduler
 from bench.doctor.storage import storage
+from bench.errors import extra
 from bench.launch.devices import gpus
 from bench.processes import cores
 from bench.provenance import cpu_name, installed
 
 SHARED = Path("/dev/shm")
 ENOUGH_SHARED = 6e9  # bytes: eight processes with two batches each
-OPTIONAL = {"datasets": "Hugging Face data sets saved to disk (source: hfds)"}
+OPTIONAL = {"datasets": ("hf", "Hugging Face data sets saved to disk (source: hfds)")}
 
 
 def machine(results: Path) -> Iterator[Finding]:
     """Everything about the machine; `results` is where results would go."""
     yield Finding("python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
     yield Finding("packages", ", ".join(f"{name} {installed(name)}" for name in ("torch", "torchvision", "timm")))
-    for name, purpose in OPTIONAL.items():
+    for name, (its_extra, purpose) in OPTIONAL.items():
         if find_spec(name) is None:
-            yield Finding("packages", f"{name} is not installed; it is for {purpose}", "note", f"pip install {name}")
+            yield Finding("packages", f"{name} is not installed; it is for {purpose}", "note", extra(its_extra))
     yield from processor()
     yield from devices()
     yield from storage(results)

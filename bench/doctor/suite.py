@@ -17,6 +17,7 @@ from bench.doctor.images import one_of_each_class
 from bench.doctor.machine import has_compiler
 from bench.doctor.scheduler import partitions
 from bench.doctor.weights import weights
+from bench.errors import extra
 from bench.launch.devices import gpus
 from bench.plan import Plan, make_plan
 from bench.processes import cores
@@ -87,6 +88,7 @@ def suite(options: argparse.Namespace, prepared: str | None) -> Iterator[Finding
     done = sum(store.job(job).damage() is None and store.job(job).result() is not None for job in plan.jobs.values())
     yield Finding("jobs", f"{len(plan.cells)} runs, {len(plan.jobs)} jobs, of which {done} are done")
     yield from looked.findings
+    yield from (Finding("suite", warning, "note") for warning in plan.warnings)
     yield from packages(plan)
     yield from weights(plan)
     yield from disk(plan, store)
@@ -97,7 +99,7 @@ def packages(plan: Plan) -> Iterator[Finding]:
     jobs = [plan.description(id) for id in plan.jobs]
     sources = {job.data.source for job in jobs}
     if "hfds" in sources and find_spec("datasets") is None:
-        yield Finding("packages", "datasets is missing, which reads source: hfds", "missing", "pip install datasets")
+        yield Finding("packages", "datasets is missing, which reads source: hfds", "missing", extra("hf"))
     if any(job.training is not None and job.training.compile for job in jobs) and not has_compiler():
         what = "no C compiler, which train.compile needs: training goes on without, slower"
         yield Finding("packages", what, "note", "install gcc")

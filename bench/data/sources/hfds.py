@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data.parts import choose_parts
 from bench.data.settings import DataError, DataMissing, DataSettings
 from bench.data.survey import File, Survey, hash_labels
+from bench.errors import extra
 
 if TYPE_CHECKING:
     from bench.data.images import IndexedImages
@@ -86,7 +87,7 @@ def _parts(settings: DataSettings) -> dict[str, Any]:
     try:
         import datasets
     except ImportError:
-        raise DataError(f"{settings.name}: source hfds needs the package `datasets`: pip install datasets") from None
+        raise DataError(f"{settings.name}: source hfds needs the package `datasets`: {extra('hf')}") from None
     root = settings.path
     if not (root / "dataset_dict.json").is_file():
         raise DataMissing(

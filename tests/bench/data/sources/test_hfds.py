@@ -20,7 +20,7 @@ def settings(root, **fields):
 
 @pytest.mark.skipif(importlib.util.find_spec("datasets") is not None, reason="datasets is installed")
 def test_without_the_package_it_is_named(tmp_path):
-    with pytest.raises(DataError, match="pip install datasets"):
+    with pytest.raises(DataError, match=r"pip install 'learngene-bench\[hf\]'"):
         describe(settings(tmp_path))
 
 
