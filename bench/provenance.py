@@ -15,6 +15,8 @@ import bench
 from bench.files import sha256, write_bytes
 
 PACKAGES = ("bench", "methods")  # what results are made with
+CPUINFO = Path("/proc/cpuinfo")
+VECTORS = ("avx512f", "avx2", "avx")  # flags, the widest first
 SNAPSHOT = "snapshot.json"  # beside the packages in a code snapshot: the git state it was taken from
 
 
@@ -93,13 +95,17 @@ def _installed_from() -> str | None:
 
 @lru_cache
 def cpu_name() -> str:
+    """The processor's name, its family and model and its widest vectors: they decide how sums are rounded, and a
+    virtual machine's name ("AMD EPYC") tells none of them."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        first = CPUINFO.read_text().partition("\n\n")[0]
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        first = ""
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
+    name = told.get("model name") or platform.processor() or platform.machine()
+    kind = [f"{word} {told[key]}" for key, word in (("cpu family", "family"), ("model", "model")) if told.get(key)]
+    kind += [wide for wide in VECTORS if wide in told.get("flags", "").split()][:1]
+    return f"{name} ({', '.join(kind)})" if kind else name
 
 
 def provenance(device: Any, threads: int) -> dict[str, Any]:

@@ -87,3 +87,33 @@ def test_what_pip_installed_from(monkeypatch):
     for url, commit in ((PIP, PIP["vcs_info"]["commit_id"]), ({"dir_info": {}}, None), (None, None)):
         monkeypatch.setattr(provenance, "distribution", lambda name, url=url: Installed(url))
         assert provenance._installed_from() == commit
+
+
+PROCESSOR = """processor\t: {number}
+cpu family\t: {family}
+model\t\t: 1
+model name\t: AMD EPYC
+flags\t\t: fpu avx avx2{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("family", "more", "name"),
+    [
+        (25, "", "AMD EPYC (family 25, model 1, avx2)"),
+        (26, " avx512f avx512_bf16", "AMD EPYC (family 26, model 1, avx512f)"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(family, more, name, tmp_path, monkeypatch):
+    """Two generations that a virtual machine calls the same, and that round otherwise."""
+    info = tmp_path / "cpuinfo"
+    info.write_text("\n".join(PROCESSOR.format(number=i, family=family, more=more) for i in range(2)))
+    monkeypatch.setattr(provenance, "CPUINFO", info)
+    assert provenance.cpu_name.__wrapped__() == name
+
+
+def test_a_processor_without_such_a_file_has_the_platforms_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "CPUINFO", tmp_path / "none")
+    monkeypatch.setattr(provenance.platform, "processor", lambda: "")
+    monkeypatch.setattr(provenance.platform, "machine", lambda: "riscv64")
+    assert provenance.cpu_name.__wrapped__() == "riscv64"
