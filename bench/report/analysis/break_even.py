@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bench.report.analysis.cost import OWN, SEED, for_all_sizes, fullest_seeds, paid, paid_apart
+from bench.report.analysis.cost import OWN, for_all_sizes, fullest_seeds, paid, paid_apart, sizes_served
 from bench.report.analysis.reach import first_reaching, looks, scratch_labels, upper_median
 from bench.report.analysis.sections import Section, by_label, once
 
@@ -102,7 +102,7 @@ def verdict(sizes: Cheaper, low: Cheaper, high: Cheaper, *, is_bound: bool) -> s
     if math.isnan(sizes.start):
         return "cannot tell"
     if is_bound:
-        return _in_words(sizes, " at most", " at least").replace("from at most 1 size", "from 1 size")
+        return _in_words(sizes, is_bound=True)
     words, *ends = map(_in_words, (sizes, low, high))
     if ends[0] == ends[1]:
         return words
@@ -111,11 +111,13 @@ def verdict(sizes: Cheaper, low: Cheaper, high: Cheaper, *, is_bound: bool) -> s
     return f"{words} (bracket {' to '.join(end.removeprefix('from ').partition(' ')[0] for end in ends)})"
 
 
-def _in_words(sizes: Cheaper, most: str = "", least: str = "") -> str:
+def _in_words(sizes: Cheaper, *, is_bound: bool = False) -> str:
     first, last = max(1.0, _up(sizes.start)), _up(sizes.end) - 1
     if math.isinf(sizes.start) or last < first:
         return "never"
-    bound, n = (f"from{most}", first) if math.isinf(last) else (f"up to{least}", last)
+    n, bound = (first, "from") if math.isinf(last) else (last, "up to")
+    if is_bound and (bound, n) != ("from", 1):  # there is nothing sooner than the first size
+        bound += " at most" if bound == "from" else " at least"
     return f"{bound} {n:.0f} size{'' if n == 1 else 's'}"
 
 
@@ -187,7 +189,7 @@ def tuning_of(runs: DataFrame) -> tuple[DataFrame, DataFrame]:
     that of one size or some, of which each has its share."""
     columns = [f"tuning_{unit}" for unit in UNITS]
     fixed, _ = for_all_sizes(fullest_seeds(runs), "tuning", columns)
-    sizes, served = (runs.groupby(by)["target"].transform("nunique") for by in (SEED, [*SEED, "tuning"]))
+    sizes, served = sizes_served(runs, "tuning")
     share = runs[columns].astype(float).div(served, axis=0).where(served != sizes, 0.0)
     own = share.groupby([runs["target"], runs["method"]]).mean()
     return fixed.set_axis(list(UNITS), axis=1), own.set_axis(list(UNITS), axis=1)

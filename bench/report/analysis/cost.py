@@ -173,13 +173,19 @@ def for_all_sizes(runs: DataFrame, part: str, columns: list[str]) -> tuple[DataF
     runs: those of the fullest seeds with a row per ancestor (see `apart`), so that what all sizes share is told from
     what each has of its own.
     """
-    sizes, served = (runs.groupby(by)["target"].transform("nunique") for by in (SEED, [*SEED, part]))
+    sizes, served = sizes_served(runs, part)
     values, once = runs[columns].astype(float), ~runs.duplicated([*SEED, part])
     every, rest = (
         _mean_of_sums(values.where(chosen, 0.0).assign(**runs[SEED])[once], columns)
         for chosen in (served == sizes, served != sizes)
     )
     return every, rest
+
+
+def sizes_served(runs: DataFrame, part: str) -> tuple[Series, Series]:
+    """Return for each run how many sizes its label has with its seed, and how many of these its shared part serves."""
+    sizes, served = (runs.groupby(by)["target"].transform("nunique") for by in (SEED, [*SEED, part]))
+    return sizes, served
 
 
 def _distinct(runs: DataFrame, part: str) -> Series:
