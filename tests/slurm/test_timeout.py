@@ -29,7 +29,7 @@ class Slow(Initializer):
             with open(mark, "w") as file:
                 file.write(allocation)
         if open(mark).read() == allocation:
-            time.sleep(0.1)
+            time.sleep(0.2)
 
 class Stuck(Slow):
     """Never gets to a step."""
@@ -40,7 +40,8 @@ class Stuck(Slow):
 def test_what_saves_goes_on_and_what_does_not_is_given_up(
     slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two runs at once within a limit of a minute, of which Slurm may take any: it warns up to a minute before."""
+    """Two runs at once within a limit of two minutes, of which Slurm may take one: it warns up to a minute early. Of a
+    limit of one it would leave no time to start, for as often as it likes."""
     (tmp_path / "stuck.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("MARK", str(tmp_path / "mark"))
@@ -49,11 +50,11 @@ def test_what_saves_goes_on_and_what_does_not_is_given_up(
     text = text.replace("epochs: 2, batch_size: 64", "steps: 900, batch_size: 8, eval_every: 900")
     only = ("--only", "slow-L1-*", "--only", "stuck-L1-*")
     suite = launch.suite(tmp_path, text)
-    settings = ("--set", "slurm.run.time=1", "--set", "slurm.max_timeouts=1", "--set", "slurm.workers=2")
+    settings = ("--set", "slurm.run.time=2", "--set", "slurm.max_timeouts=1", "--set", "slurm.workers=2")
     assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", *only, *settings) == 1
     by_method = {row["method"]: row for row in tiny.rows(tmp_path / "r")}
     assert by_method["stuck"]["status"] == "failed"
-    assert "timed out 1 times (1 min) without a checkpoint" in by_method["stuck"]["reason"]
+    assert "timed out 1 times (2 min) without a checkpoint" in by_method["stuck"]["reason"]
     assert by_method["slow"]["status"] == "done"
     assert launch.happened(tmp_path / "r", "timeout") >= 1 and launch.happened(tmp_path / "r", "requeue") >= 1
     (log,) = (tmp_path / "r").glob("jobs/run/Slow-*/log.jsonl")
