@@ -33,7 +33,7 @@ ANEW = "compare what was edited with its rows, then `python -m tests.bench.repor
 TAG = re.compile(r"<!-- from: (.*?) -->", re.S)
 KEYS = {"method_a", "method_b", "family", "method", "unit", "ancestor", "target", "dataset"}
 COMPARATIVE = r"\b(ahead|behind|better|worse|level|fewer|more|less|cheaper|dearer|highest|lowest|best|most accurate)\b"
-NUMBER = r"[+-]?\d+(?:\.\d+)?(?: ± \d+(?:\.\d+)?)?"
+NUMBER = r"(?<![\w.])[+-]?\d+(?:\.\d+)?(?: ± \d+(?:\.\d+)?)?"  # none within a name, as net2net
 RESULT = r"±|\d ?%|<!-- from: |\b(top-1|points|ahead of|behind)\b"  # what only sections with results have
 
 PAGES = {  # page -> its sections whose sentences compare
