@@ -10,9 +10,8 @@ from tests.bench.tiny import bench, write
 
 
 @pytest.fixture(scope="session")
-def tiny_results(tmp_path_factory):
-    """A copy of this worker's own: some tests do harm to it."""
-    folder = tmp_path_factory.mktemp("tiny")
+def tiny_once(tmp_path_factory):
+    """The results, which no test may touch: one run for all workers."""
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-tiny"
     shared.mkdir(exist_ok=True)
@@ -21,5 +20,10 @@ def tiny_results(tmp_path_factory):
         if not (shared / "done").exists():
             assert bench("run", write(shared), "--launcher", "inline", "--results", shared / "results") == 0
             (shared / "done").touch()
-    shutil.copytree(shared / "results", folder / "results", symlinks=True)
-    return folder / "results"
+    return shared / "results"
+
+
+@pytest.fixture
+def tiny_results(tiny_once, tmp_path_factory):
+    """A copy of this test's own: some do harm to it, and which test comes next is chance."""
+    return shutil.copytree(tiny_once, tmp_path_factory.mktemp("tiny") / "results", symlinks=True)

@@ -77,10 +77,10 @@ def test_status_ends_with_the_size_of_its_jobs(tiny_results, tmp_path, capsys):
     assert text.splitlines()[-1] == last
 
 
-def test_status_of_what_runs(tiny_results, tmp_path, capsys):
+def test_status_of_what_runs(tiny_once, tmp_path, capsys):
     """By the lock that this process holds: where it is, and its loss, once that is known."""
     results = tmp_path / "r"
-    shutil.copytree(tiny_results, results)
+    shutil.copytree(tiny_once, results)
     (path,) = results.glob("jobs/run/random-L1-d16-digits-s0-*/result.json")
     path.unlink()
     lock = JobDir(path.parent).lock()

@@ -44,9 +44,9 @@ def test_the_numbers_are_those_of_the_results(tiny_results):
 
 
 @pytest.fixture
-def copied(tiny_results, tmp_path):
+def copied(tiny_once, tmp_path):
     results = tmp_path / "r"
-    shutil.copytree(tiny_results, results)
+    shutil.copytree(tiny_once, results)
     return write(tmp_path), results
 
 

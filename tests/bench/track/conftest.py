@@ -17,7 +17,7 @@ def recording(monkeypatch):
 
 
 @pytest.fixture
-def tiny(tiny_results, tmp_path):
+def tiny(tiny_once, tmp_path):
     """A suite of three jobs that is done, and its results."""
-    shutil.copytree(tiny_results, tmp_path / "r")
+    shutil.copytree(tiny_once, tmp_path / "r")
     return [write(tmp_path), "--only", "wave-L3-*-s0", "--results", tmp_path / "r"]
