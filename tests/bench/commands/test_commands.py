@@ -1,7 +1,6 @@
 """`plan`, `status` and `methods` as a user reads them."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -77,11 +76,9 @@ def test_status_ends_with_the_size_of_its_jobs(tiny_results, tmp_path, capsys):
     assert text.splitlines()[-1] == last
 
 
-def test_status_of_what_runs(tiny_once, tmp_path, capsys):
+def test_status_of_what_runs(tiny_results, tmp_path, capsys):
     """By the lock that this process holds: where it is, and its loss, once that is known."""
-    results = tmp_path / "r"
-    shutil.copytree(tiny_once, results)
-    (path,) = results.glob("jobs/run/random-L1-d16-digits-s0-*/result.json")
+    (path,) = tiny_results.glob("jobs/run/random-L1-d16-digits-s0-*/result.json")
     path.unlink()
     lock = JobDir(path.parent).lock()
     assert lock.acquire()
@@ -93,7 +90,7 @@ def test_status_of_what_runs(tiny_once, tmp_path, capsys):
         lock.write_note()
         (line,) = (
             line
-            for line in said(capsys, "status", write(tmp_path), "--results", results).splitlines()
+            for line in said(capsys, "status", write(tmp_path), "--results", tiny_results).splitlines()
             if line.startswith("running: ")
         )
         assert line.startswith(f"running: run {path.parent.name} on ") and line.endswith(f"), {ends}")

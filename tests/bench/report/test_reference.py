@@ -33,7 +33,7 @@ ANEW = "compare what was edited with its rows, then `python -m tests.bench.repor
 TAG = re.compile(r"<!-- from: (.*?) -->", re.S)
 KEYS = {"method_a", "method_b", "family", "method", "unit", "ancestor", "target", "dataset"}
 COMPARATIVE = r"\b(ahead|behind|better|worse|level|fewer|more|less|cheaper|dearer|highest|lowest|best|most accurate)\b"
-NUMBER = r"(?<![\w.])[+-]?\d+(?:\.\d+)?(?: ± \d+(?:\.\d+)?)?"  # none within a name, as net2net
+NUMBER = r"[+-]?\d+(?:\.\d+)?(?: ± \d+(?:\.\d+)?)?"
 RESULT = r"±|\d ?%|<!-- from: |\b(top-1|points|ahead of|behind)\b"  # what only sections with results have
 
 PAGES = {  # page -> its sections whose sentences compare
@@ -113,7 +113,7 @@ def problems(text, table=table):
     """What is wrong with the sentences of a page beside the committed tables."""
     wrong = []
     for said, tags in tagged(text):
-        claimed = []
+        claimed, unnamed = [], " ".join(said.split())
         for tag in tags:
             file, pairs = row_of(tag)
             rows = table(file)
@@ -121,6 +121,7 @@ def problems(text, table=table):
             rows = rows[rows["target"] == "all targets"] if over_all else rows
             for key in pairs.keys() & KEYS:
                 rows = rows[rows[key] == pairs[key]]
+                unnamed = unnamed.replace(pairs[key], "")  # a name may have a number in it, as net2net
             assert len(rows) == 1, tag
             for column in pairs.keys() - KEYS:
                 expected = value(rows.iloc[0], column)
@@ -131,9 +132,7 @@ def problems(text, table=table):
                     [] if expected in said or (verdict and re.search(expected, said)) else [f"not said: {expected}"]
                 )
         numbers = {number for text in claimed for number in re.findall(NUMBER, text)}
-        wrong += [
-            f"without a tag: {number}" for number in re.findall(NUMBER, " ".join(said.split())) if number not in numbers
-        ]
+        wrong += [f"without a tag: {number}" for number in re.findall(NUMBER, unnamed) if number not in numbers]
         wrong += [f"without a tag: {said}"] if not tags and re.search(COMPARATIVE, said) else []
     return wrong
 

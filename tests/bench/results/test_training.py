@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 
 import pytest
 
@@ -44,15 +43,13 @@ def test_the_numbers_are_those_of_the_results(tiny_results):
 
 
 @pytest.fixture
-def copied(tiny_once, tmp_path):
-    results = tmp_path / "r"
-    shutil.copytree(tiny_once, results)
-    return write(tmp_path), results
+def done(tiny_results, tmp_path):
+    return write(tmp_path), tiny_results
 
 
-def test_what_is_not_done_is_read_from_its_log(copied):
+def test_what_is_not_done_is_read_from_its_log(done):
     """And the same rows come of it; a fit that went on from a checkpoint says an epoch twice, and has it once."""
-    suite, results = copied
+    suite, results = done
     before = (results / "tiny" / "training.csv").read_bytes()
     for path in results.glob("jobs/*/*/result.json"):
         path.unlink()
@@ -64,8 +61,8 @@ def test_what_is_not_done_is_read_from_its_log(copied):
     assert (results / "tiny" / "training.csv").read_bytes() == before
 
 
-def test_results_of_before_have_no_rows_and_the_report_goes_through_its_files(copied, tmp_path):
-    suite, results = copied
+def test_results_of_before_have_no_rows_and_the_report_goes_through_its_files(done, tmp_path):
+    suite, results = done
     for path in results.glob("jobs/run/*/result.json"):
         folder = JobDir(path.parent)
         folder.write_described({name: value for name, value in folder.result().items() if name != "training"})
