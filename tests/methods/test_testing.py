@@ -9,6 +9,7 @@ import torch
 
 from methods.base import HEAD, Initializer, Learngene, fill
 from methods.testing import check_documented, check_initializer, check_light, check_size, sizes_around
+from methods.testing.trial import perturbed, same, state, wants_gradients
 from tests.methods.tinylab import SPEC, TinyLab
 
 ANCESTOR, TARGET = SPEC.replace(depth=6), SPEC.replace(depth=2)
@@ -311,3 +312,20 @@ def test_a_bad_refusal_is_caught(broken, message, monkeypatch):
         monkeypatch.setattr(Halved, "supports", lambda self, ancestor, target: "no")
     with pytest.raises(AssertionError, match=message):
         check_size(broken, ANCESTOR, sizes_around(ANCESTOR)["deeper"], TinyLab)
+
+
+def test_a_twin_is_equal_and_shares_nothing():
+    one, drawn = perturbed(SPEC, 3), torch.randn(2)
+    other = perturbed(SPEC, 3)
+    assert torch.randn(2).equal(drawn), "the generator is where a fresh draw leaves it"
+    assert same(state(one), state(other)) and list(one.state_dict()) == list(other.state_dict())
+    assert wants_gradients(one) == wants_gradients(other) and str(one) == str(other)
+    mine, others = ({t.data_ptr() for t in model.state_dict().values()} for model in (one, other))
+    assert not mine & others
+    one.blocks[0].register_forward_hook(lambda *_: pytest.fail("a hook of the other"))
+    one.head = torch.nn.Identity()
+    with torch.no_grad():
+        one.pos_embed.zero_()
+    other(torch.zeros(1, SPEC.in_chans, SPEC.img_size, SPEC.img_size)).sum().backward()
+    assert all(p.grad is None for p in one.parameters()) and other.head.weight.grad is not None
+    assert same(state(other), state(perturbed(SPEC, 3)))
