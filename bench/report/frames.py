@@ -203,8 +203,9 @@ def _conform(frame: DataFrame, schema: list[Column], required: list[str], source
     text = Column("", "text", "", "")
     known = {c.name: c for c in schema}
     columns = [*schema, *(Column(n, text.kind, "", "") for n in names if n not in known)]
-    data = {c.name: _column(frame, c, source) for c in columns}
-    return pd.DataFrame(data).reset_index(drop=True)
+    frame = frame.reset_index(drop=True)
+    # arrays: of series the indexes would be compared, one by one
+    return pd.DataFrame({c.name: _column(frame, c, source).array for c in columns}, index=frame.index)
 
 
 def _describe_missing(missing: list[str], names: list[str], required: list[str]) -> str:
@@ -222,7 +223,7 @@ def _column(frame: DataFrame, column: Column, source: str) -> Series:
     dtype = DTYPES[column.kind]
     if column.name not in frame.columns:
         return pd.Series([MISSING[column.kind]] * len(frame), dtype=dtype)
-    series = frame[column.name].reset_index(drop=True)
+    series = frame[column.name]
     if column.kind != "text" and series.dtype == dtype:
         return series
     objects = series.tolist()
@@ -231,7 +232,8 @@ def _column(frame: DataFrame, column: Column, source: str) -> Series:
         return series
     convert, missing = CONVERT[column.kind], MISSING[column.kind]
     values = list(dict.fromkeys(objects)) if strings else objects  # what many rows say is converted once
-    absent = [value == "" for value in values] if strings else (series.isna() | (series == "")).tolist()
+    known = [True] * len(values) if strings else series.notna().tolist()
+    absent = [not real or value == "" for value, real in zip(values, known, strict=True)]
     converted: list[Any] = []
     try:
         for value, none in zip(values, absent, strict=True):
