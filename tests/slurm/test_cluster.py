@@ -48,7 +48,7 @@ def test_an_array_may_be_as_long_as_the_limit_and_no_longer(slurm: Cluster, tmp_
 
 def test_a_high_job_preempts_a_low_one_which_is_signalled_and_requeued(slurm: Cluster, tmp_path: Path) -> None:
     step = (
-        'trap "echo signalled; scontrol requeue $SLURM_JOB_ID" USR2; echo begin $SLURM_RESTART_COUNT; sleep 60 & wait'
+        'trap "echo signalled; scontrol requeue $SLURM_JOB_ID" USR2; echo begin $SLURM_RESTART_COUNT; sleep 600 & wait'
     )
     log = tmp_path / "log"
     whole_node = ("--nodelist=n1", "--exclusive")

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "suites" / "study"
 PROTOCOL = (ROOT / "results" / "reference" / "protocol.md").read_text()
 NAMES = sorted(path.stem for path in STUDY.glob("*.yaml"))
-CORE = [name for name in NAMES if name not in ("t3_floors", "t3_total", "t3_atlas", "t1_atlas")]
+CORE = [name for name in NAMES if name not in ("t3_floors", "t3_total") and "_atlas" not in name]
+ATLAS = [name for name in NAMES if "_atlas" in name]
 SPLIT = [name for name in NAMES if name.startswith(("t3", "t4"))]
 METHODS = ["weight_selection", "sws", "mixture_growth", "wave"]
 LABELS = {"random", "random_moco", *METHODS, "permuted", "moments"}
@@ -31,8 +32,8 @@ PRICES = {
     for name, hours in zip(re.findall(r"t\d_\w+", names), (each or whole).split(" + "), strict=True)
 }
 TUNING = range(1100, 1105)
-GLYPHS = [name for name in NAMES if name.startswith(("t1", "t2")) or name == "t3_glyphs"]
-SHIFTED = ("t3_glyphs", "t4_mnist_up")
+GLYPHS = [name for name in NAMES if name.startswith(("t1", "t2")) or name.endswith("_glyphs")]
+SHIFTED = ("t3_glyphs", "t3_atlas_glyphs", "t4_mnist_up")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_each_is_as_the_protocol_says_of_all(name, plan_of):
     twenty = name in ("t3_digits_up", "t3_digits_down", "t3_glyphs", "t4_mnist_up", "t3_long")
     assert file.replicate == "all" and list(file.seeds) == list(range(20 if twenty else 10))
     assert file.tune is not None and list(file.tune.lr) == [1e-3, 3e-3, 9e-3] and file.tune.widen == 2
-    assert list(file.tune.tuning_seeds) == list(TUNING)[: 3 if name in GLYPHS or name == "t1_atlas" else 5]
+    assert list(file.tune.tuning_seeds) == list(TUNING)[: 3 if name in GLYPHS else 5]
     assert file.tune.targets == (["L4-d32", "L4-d96"] if name.startswith("t2") else ["L3-d64"])
     margin = 2 if name.startswith(("t1", "t2")) else 3
     families = (file.families or {}).values()
@@ -147,3 +148,33 @@ def test_the_floors_take_the_runs_of_the_core(plan_of):
         cells = [cell for cell in floors.cells if cell.method.label == label and not cell.skipped]
         runs = {cell.run for cell in cells if cell.spec.depth != 4}
         assert runs and runs <= core
+
+
+@pytest.mark.parametrize("name", ATLAS)
+def test_families_of_the_atlas_are_the_declared_ones(name, plan_of):
+    """All methods but the core's, in each suite the same; beside wave, and those without a source beside timm's draw,
+    where these two are."""
+    plan = plan_of(name)
+    labels = {method.label: method for method in plan.suite.methods}
+    others = set(labels) - LABELS
+    assert others == {method.label for method in plan_of("t1_atlas").suite.methods} - LABELS
+    without = {cell.method.label for cell in plan.cells if not knows_something(cell)}
+    families = plan.suite.file.families
+    found = {key: (family.against, set(family.labels), set(family.targets)) for key, family in families.items()}
+    wave = {"wave"} & set(labels)
+    expected = {"floor": ("random_moco", others | wave | {"moments"}), "scale": ("moments", others | wave)}
+    if wave:
+        expected |= {"core": ("wave", others), "timm": ("random", without - {"random"})}
+    assert found == {key: (against, those, set()) for key, (against, those) in expected.items()}
+    assert bool(wave) == (name in ("t3_atlas_down", "t3_atlas_glyphs"))
+
+
+@pytest.mark.parametrize(
+    ("name", "core"), [(name, name.replace("_atlas", "")) for name in ("t3_atlas_down", "t3_atlas_glyphs")]
+)
+def test_what_an_atlas_shares_with_its_core_is_the_same_work(name, core, plan_of):
+    runs = {cell.run for cell in plan_of(core.replace("_down", "_digits_down")).cells if cell.seed < 10}
+    plan = plan_of(name)
+    for label in ("random", "random_moco", "wave", "moments"):
+        mine = {cell.run for cell in plan.cells if cell.method.label == label and not cell.skipped}
+        assert mine and mine <= runs
