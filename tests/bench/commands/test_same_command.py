@@ -27,7 +27,10 @@ def events(results: Path, event: str) -> dict[str, int]:
 def test_three_processes_one_of_which_is_stopped(tmp_path, tiny_results):
     suite, results = tiny.write(tmp_path), tmp_path / "r"
     command = ("run", suite, "--results", results, *WORK)
-    processes = [tiny.process(*command) for _ in range(3)]
+    processes = [tiny.process(*command)]
+    while not any(events(results, "start").values()) and processes[0].poll() is None:  # before it can be stopped
+        time.sleep(0.05)
+    processes += [tiny.process(*command) for _ in range(2)]
     while not any(events(results, "done").values()) and processes[0].poll() is None:
         time.sleep(0.05)
     processes[0].send_signal(signal.SIGTERM)
