@@ -107,7 +107,7 @@ def verdict(sizes: Cheaper, low: Cheaper, high: Cheaper, *, is_bound: bool) -> s
     if ends[0] == ends[1]:
         return words
     if any(end.startswith("up") for end in ends):
-        return f"{words} (bracket {'; '.join(ends)})"
+        return f"{words} (bracket: {' or '.join('always' if end == 'from 1 size' else end for end in ends)})"
     return f"{words} (bracket {' to '.join(end.removeprefix('from ').partition(' ')[0] for end in ends)})"
 
 

@@ -114,7 +114,7 @@ def test_for_how_many_sizes_a_method_is_cheaper(fixed, per_size, scratch, bound,
         ((math.inf,), (3.8,), (math.inf,), "never (bracket 4 to never)"),
         ((0.5,), (0.2,), (1.5,), "from 1 size (bracket 1 to 2)"),
         ((4.2,), (4.1,), (5.0,), "from 5 sizes"),
-        ((0.0, 9.5), (0.0,), (0.0, 4.5), "up to 9 sizes (bracket from 1 size; up to 4 sizes)"),
+        ((0.0, 9.5), (0.0,), (0.0, 4.5), "up to 9 sizes (bracket: always or up to 4 sizes)"),
         ((0.0, 9.5), (0.0, 10.0), (0.0, 9.1), "up to 9 sizes"),
     ],
 )
