@@ -19,7 +19,7 @@ A suite file becomes a table in one direction. The folders, in the order of that
     commands/   one module for each command; doctor/ and probe/ look at the machine; api and notebook are for notebooks
     console/    where commands and workers begin: the project's own packages first, the working directory last
 
-Below all of them: errors, output, identity (hashes), randomness (seeds), files (atomic, with checksums), shapes
+Below all of them: errors, output, words, identity (hashes), randomness (seeds), files (atomic, with checksums), shapes
 (what a JSON file must hold), models (parameters and FLOPs in closed form), processes (forked ones), collector (of
 cycles), provenance. Which may import which is the list in pyproject.toml, which import-linter checks.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bench.data.settings import DataMissing, DataSettings
-from bench.data.survey import some
+from bench.words import few
 
 USUAL = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test",)}
 
@@ -27,6 +27,6 @@ def choose_parts(settings: DataSettings, found: Collection[str], expected: str) 
     if missing:
         raise DataMissing(
             f"{settings.name}: no {' and no '.join(missing)} part in {settings.path} (there: "
-            f"{some(sorted(found), 8) or 'nothing'}); {expected}. Other names: splits: {{train: NAME, test: NAME}}"
+            f"{few(sorted(found), 8) or 'nothing'}); {expected}. Other names: splits: {{train: NAME, test: NAME}}"
         )
     return {part: name for part, name in names.items() if name}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data.settings import DataError, DataSettings
 from bench.data.stratify import shares, stratified_fraction
-from bench.data.survey import Survey, some
+from bench.data.survey import Survey
+from bench.words import few
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +62,7 @@ def count(settings: DataSettings, survey: Survey) -> Selection:
             train = [n - k for n, k in zip(train, taken, strict=True)]
             if emptied := [name for name, n in zip(names, train, strict=True) if n < 1]:
                 raise DataError(
-                    f"{settings.name}: val_images: {settings.val_images} leave no training image of {some(emptied)}; "
+                    f"{settings.name}: val_images: {settings.val_images} leave no training image of {few(emptied, 3)}; "
                     "expected fewer"
                 )
     elif "val" not in sizes:
@@ -69,7 +70,7 @@ def count(settings: DataSettings, survey: Survey) -> Selection:
         if single:
             raise DataError(
                 f"{settings.name} has no validation part, and none can be cut from train: it has fewer than two images "
-                f"of {some(single)}"
+                f"of {few(single, 3)}"
             )
         taken = shares(train, settings.val_fraction)
         sizes["val"] = sum(taken)
@@ -79,7 +80,7 @@ def count(settings: DataSettings, survey: Survey) -> Selection:
         lacking = [f"{n} of {name!r}" for name, n in zip(names, train, strict=True) if n < settings.per_class]
         if lacking:
             asked = f"per_class: {settings.per_class} training images of each class"
-            raise DataError(f"{settings.name}: {asked}, but there are {some(lacking)}")
+            raise DataError(f"{settings.name}: {asked}, but there are {few(lacking, 3)}")
         identity["per_class"] = settings.per_class
         rest += sum(train) - settings.per_class * len(names)
         train = [settings.per_class] * len(names)
@@ -143,7 +144,7 @@ def _positions(settings: DataSettings, names: Sequence[str]) -> tuple[int, ...] 
         else:
             place = wish if 0 <= wish < len(names) else None
         if place is None:
-            valid = f"{len(names)} classes: {some(list(names), 10)}; positions 0 to {len(names) - 1}"
+            valid = f"{len(names)} classes: {few(list(names), 10)}; positions 0 to {len(names) - 1}"
             raise DataError(f"{settings.name}: classes: no class {wish!r} (there are {valid})")
         if place in found:
             raise DataError(f"{settings.name}: classes: {names[place]!r} is asked for twice")

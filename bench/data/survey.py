@@ -51,8 +51,3 @@ def hash_labels(labels: Any) -> str:
     import numpy as np
 
     return hashlib.sha256(np.ascontiguousarray(labels, dtype="<i8").tobytes()).hexdigest()
-
-
-def some(names: Sequence[str], n: int = 3) -> str:
-    """The first few names, for messages."""
-    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")

@@ -14,8 +14,8 @@ from typing import Any
 from bench.data import DataError, DataSettings
 from bench.data.decode import decode, open_image
 from bench.data.description import source_module
-from bench.data.survey import some
 from bench.doctor.finding import Finding
+from bench.words import few
 
 GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L")  # modes of PIL
 
@@ -104,6 +104,6 @@ def one_of_each_class(settings: DataSettings) -> Iterator[Finding]:
                 troubles.append(str(error))
     if troubles:
         what = f"{settings.name}: of an image of each class {len(troubles)} of {n} cannot be read: "
-        yield Finding("images", what + some(troubles), "missing", "repair or remove them")
+        yield Finding("images", what + few(troubles, 3), "missing", "repair or remove them")
     else:
         yield Finding("images", f"{settings.name}: an image of each of the {n} classes was opened")

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.errors import UsageError
 from bench.jobs.model import KINDS
 from bench.store import Store
+from bench.words import few
 
 COLUMNS = ("suite", "method", "target", "dataset", "seed")  # that a run can be chosen by
 MANY = 5
@@ -51,10 +52,9 @@ def select(store: Store, text: str | None, wishes: Mapping[str, str]) -> Selecte
     if not matches:
         raise UsageError(f"no job in {store.root} is {asked}; {_expected(store, rows if wishes else None)}")
     if len(matches) > 1:
-        listed = ", ".join(f"{kind} {id}" for kind, id in matches[:MANY])
-        more = f" and {len(matches) - MANY} more" if len(matches) > MANY else ""
+        found = few([f"{kind} {id}" for kind, id in matches], MANY)
         narrow = ", ".join(f"--{column}" for column in COLUMNS)
-        raise UsageError(f"{asked} is not one job but {len(matches)}: {listed}{more}; expected one, see {narrow}")
+        raise UsageError(f"{asked} is not one job but {len(matches)}: {found}; expected one, see {narrow}")
     kind, id = matches[0]
     return Selected(kind, id, by_run.get(id, []))
 

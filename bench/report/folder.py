@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bench.errors import UsageError
 from bench.files import is_abandoned, read_json, sha256, temporary, write_json
-from bench.report.format import few
 from bench.report.plots.canvas import FORMATS
 from bench.report.plots.every import PICTURES
+from bench.words import few
 
 MANIFEST = "report.json"  # the names of the report's files
 PAGE = "report.html"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 UNKNOWN = "?"
 PREFIXES = " kMGTPEZYRQ"
@@ -70,18 +70,6 @@ def counts(values: list[int]) -> str:
     """Return one number where all are equal, else their range: "2-3"."""
     low, high = min(values, default=0), max(values, default=0)
     return str(low) if low == high else f"{low}-{high}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Return words as a sentence lists them: "a, b and c"."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def few(words: Sequence[str], most: int, whole: Callable[[Sequence[str]], str] = ", ".join) -> str:
-    """Return the first words and how many there are besides: "a, b and 3 more"; all, as `whole` writes them, where no
-    more than one would be left out."""
-    left = len(words) - most
-    return whole(words) if left <= 1 else f"{', '.join(words[:most])} and {left} more"
 
 
 def one_line(text: str) -> str:

@@ -12,10 +12,10 @@ from bench.data.known import DEFAULTS
 from bench.data.parts import USUAL
 from bench.data.settings import Cut
 from bench.data.sources import folder
-from bench.data.survey import some
 from bench.doctor.images import Look, look
 from bench.errors import UsageError
 from bench.suite.values import RESERVED_NAMES
+from bench.words import few
 
 MOST = 5000  # images that are opened
 CUT = Cut(val=0.1, test=0.2)
@@ -40,7 +40,7 @@ def main(options: argparse.Namespace) -> int:
     found = look([file.path for file in chosen])
     if found.troubles:
         n = f"{len(found.troubles)} of {len(chosen)} images cannot be read"
-        raise UsageError(f"{n}: {some(found.troubles)}; repair or remove them")
+        raise UsageError(f"{n}: {few(found.troubles, 3)}; repair or remove them")
     trained_on = look([file.path for file in chosen if file.part == "train"])
     about = facts(found, survey.classes, [len(survey.found[1]["train"][c]) for c in survey.classes], len(files))
     text = suite_text(name, root, out, layout, survey.sizes, len(survey.classes), found, trained_on, about)
@@ -100,7 +100,7 @@ def facts(found: Look, classes: Sequence[str], counts: Sequence[int], n: int) ->
     kinds = ", ".join(f"{n:,} {mode}" for mode, n in found.modes.most_common())
     lines = [
         looked,
-        f"for training {min(counts)} to {max(counts)} of a class: {some(list(classes), 5)}",
+        f"for training {min(counts)} to {max(counts)} of a class: {few(list(classes), 5)}",
         f"{sizes}, {'grey' if found.grey else 'in colour'} (as stored: {kinds})",
     ]
     if found.animated:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from bench.data.parts import choose_parts
 from bench.data.settings import Cut, DataError, DataMissing, DataSettings
 from bench.data.stratify import shares
-from bench.data.survey import File, Survey, some
+from bench.data.survey import File, Survey
+from bench.words import few
 
 if TYPE_CHECKING:
     from bench.data.images import FileImages
@@ -41,11 +42,11 @@ def survey(settings: DataSettings) -> Survey:
     for part, images in listed.items():
         unknown = sorted(set(images) - set(classes))
         if unknown and part != "train" and not settings.class_map:
-            raise DataError(f"{settings.name}: {parts[part]} has classes that train has not: {some(unknown)}")
+            raise DataError(f"{settings.name}: {parts[part]} has classes that train has not: {few(unknown, 3)}")
         lacking = [c for c in classes if c not in images]
         if lacking and settings.num_classes:
             what = f"num_classes: {settings.num_classes} in every part"
-            raise DataError(f"{settings.name}: {parts[part]} has no images of {some(lacking)}; expected {what}")
+            raise DataError(f"{settings.name}: {parts[part]} has no images of {few(lacking, 3)}; expected {what}")
     sizes = {part: sum(len(images.get(c, ())) for c in classes) for part, images in listed.items()}
     per_class = {part: [len(images.get(c, ())) for c in classes] for part, images in listed.items()}
     return Survey(classes, sizes, per_class, found=(parts, listed))
@@ -112,7 +113,7 @@ def list_classes(folder: Path, layout: str = UNDIVIDED) -> Listed:
     listed = {c: list(_images(os.path.join(folder, c))) for c in classes}
     empty = sorted(c for c, files in listed.items() if not files)
     if empty or not listed:
-        what = f"no image in {some(empty)}" if empty else "no class folder"
+        what = f"no image in {few(empty, 3)}" if empty else "no class folder"
         raise DataMissing(f"{folder}: {what}; {layout} (images: {' '.join(EXTENSIONS)})")
     return listed
 
@@ -138,7 +139,7 @@ def _classes(settings: DataSettings, train: dict[str, list[str]]) -> Sequence[st
     classes = class_map(settings)
     missing = [c for c in classes if c not in train]
     if missing:
-        raise DataError(f"{settings.name}: class_map names classes that train has not: {some(missing)}")
+        raise DataError(f"{settings.name}: class_map names classes that train has not: {few(missing, 3)}")
     return classes
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bench.report.analysis.families import cannot
 from bench.report.analysis.statistics import ENOUGH, FEW
 from bench.report.analysis.tuning import edge
-from bench.report.format import few
+from bench.words import few
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

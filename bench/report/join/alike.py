@@ -13,6 +13,7 @@ import numpy as np
 
 from bench.report.analysis.sections import own_recipe
 from bench.report.join.part import Part
+from bench.words import few
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -100,8 +101,7 @@ def _untold(*tables: DataFrame) -> str:
 
 
 def _some(values: set[str]) -> str:
-    words = sorted(map(_short, values))
-    return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
+    return few(sorted(map(_short, values)), 3)
 
 
 def _short(value: object) -> str:

@@ -11,6 +11,7 @@ from bench.report.format import interval, one_line
 from bench.report.join.labels import CELL, NUMBERS
 from bench.report.join.part import kinds
 from bench.report.tables.model import Cell, Table
+from bench.words import few
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,7 +72,7 @@ def facts(old: DataFrame, new: DataFrame) -> list[str]:
 
 def _some(values: set[str]) -> str:
     shown = [value if len(value) <= LONG else f"{value[:LONG]}…" for value in sorted(values)]
-    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+    return few(shown, 3)
 
 
 def table(frame: DataFrame, notes: list[str]) -> Table:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.report.format import few, hours
+from bench.report.format import hours
+from bench.words import few
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,7 +25,6 @@ FACTS = {
     "workers_on_device": "workers on a device",
     "replicate": "replicate",
 }
-MOST = 6
 
 
 def overview(runs: DataFrame) -> str:
@@ -44,7 +44,7 @@ def provenance(runs: DataFrame, context: dict[str, Any]) -> list[tuple[str, str]
     for column, name in FACTS.items():
         values = [str(v) for v in done[column].dropna().unique() if v != ""]
         if values:
-            pairs.append((name, few(values, MOST)))
+            pairs.append((name, few(values)))
     if done["git_dirty"].notna().any():
         dirty = int(done["git_dirty"].fillna(False).sum())
         pairs.append(("uncommitted changes", f"in {dirty} of {len(done)} runs" if dirty else "none"))

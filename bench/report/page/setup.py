@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from bench.report.analysis.section_analysis import Analysis
 from bench.report.analysis.sections import own_recipe
 from bench.report.analysis.tuning import edge
-from bench.report.format import few, one_line, si
+from bench.report.format import one_line, si
+from bench.words import few
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
-
-MOST = 6
 
 
 def setup(analysis: Analysis) -> list[tuple[str, str]]:
@@ -26,15 +25,15 @@ def setup(analysis: Analysis) -> list[tuple[str, str]]:
     pairs = [
         ("data set", section.dataset),
         ("training images an epoch", _several(per_epoch.round())),
-        ("target sizes", few(targets, MOST)),
+        ("target sizes", few(targets)),
         ("epochs", _several(done["epochs"])),
         ("batch size", _several(_batches(analysis.curves[analysis.curves["run"].isin(runs["run"])]))),
         ("learning rate", _several(done["lr"])),
         ("tuned on the validation split", tuned_rates(done)),
-        ("recipes of their own", few(_recipes(done), MOST)),
+        ("recipes of their own", few(_recipes(done))),
         ("ancestor", _ancestor(done)),
         ("ancestor's test top-1 (%)", _several(done["ancestor_top1"].round(1))),
-        ("seeds", few([str(seed) for seed in section.seeds], MOST)),
+        ("seeds", few([str(seed) for seed in section.seeds])),
     ]
     return [(name, one_line(value)) for name, value in pairs if value]
 
@@ -71,4 +70,4 @@ def tuned_rates(done: DataFrame) -> str:
 
 def _several(values: Series) -> str:
     unique = sorted(values.dropna().astype(float).unique())
-    return few([f"{value:,.0f}" if value == int(value) else f"{value:.4g}" for value in unique], MOST)
+    return few([f"{value:,.0f}" if value == int(value) else f"{value:.4g}" for value in unique])

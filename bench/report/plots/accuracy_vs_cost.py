@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.report.format import listed, short, tick
+from bench.report.format import short, tick
 from bench.report.plots.canvas import Drawn, accuracies, line, pick, seeds, some_of, upper
+from bench.words import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

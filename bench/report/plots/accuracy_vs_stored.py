@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.report.analysis.means import over_targets
-from bench.report.format import listed, short, tick
+from bench.report.format import short, tick
 from bench.report.plots.canvas import Drawn, accuracies, line, pick, seeds, some_of, upper
+from bench.words import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

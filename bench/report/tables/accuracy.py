@@ -10,11 +10,12 @@ from bench.report.analysis.cautions import heads_left_behind
 from bench.report.analysis.cost import OWN, PARTS, SHARED
 from bench.report.analysis.sections import Section, once, own_recipe
 from bench.report.analysis.statistics import ENOUGH, FEW, intervals
-from bench.report.format import UNKNOWN, counts, interval, listed, one_line, si, si_sum
+from bench.report.format import UNKNOWN, counts, interval, one_line, si, si_sum
 from bench.report.tables.across import notes as origin_notes
 from bench.report.tables.across import sources
 from bench.report.tables.model import Cell, Table, quoted
 from bench.report.tables.notes import STATES, partial, unfinished
+from bench.words import listed
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from bench.report.analysis.across import pairs
 from bench.report.analysis.sections import Section
 from bench.report.analysis.statistics import FEW
-from bench.report.format import interval, listed, one_line
+from bench.report.format import interval, one_line
 from bench.report.tables.model import Cell, Rows, Table, quoted
+from bench.words import listed
 
 if TYPE_CHECKING:
     from bench.report.analysis.section_analysis import Analysis

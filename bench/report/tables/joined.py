@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.comparisons import AHEAD, BEHIND, OPEN
 from bench.report.analysis.statistics import ENOUGH
-from bench.report.format import few, listed
 from bench.report.tables.across import apart
+from bench.words import few, listed
 
 if TYPE_CHECKING:
     from bench.report.analysis.section_analysis import Analysis
 
 OWN = " (own)"  # how a source ends whose rows the user ran
-MOST = 6  # pairs in a sentence; the table has all
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def across_devices(analysis: Analysis) -> Iterator[Sentence]:
         shown = group[group["verdict"] != OPEN].to_dict("records")
         sides = {AHEAD: "is ahead of", BEHIND: "is behind"}
         words = [f"{r['method_a']} {sides[r['verdict']]} {r['method_b']} ({_signed(r, 'difference')})" for r in shown]
-        what = few(words, MOST) if words else "no difference is shown"
+        what = few(words) if words else "no difference is shown"
         rest = f"; {len(group) - len(shown)} of {len(group)} pairs are open" if len(shown) < len(group) else ""
         family = f"across devices, indirect; Holm over {len(group)} pairs"
         yield Sentence("across", f"{through}: {what}{rest}.", family)

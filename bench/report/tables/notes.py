@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.leading import MOST
 from bench.report.analysis.sections import Section
-from bench.report.format import listed, one_line
+from bench.report.format import one_line
+from bench.words import listed
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -15,15 +15,15 @@ from bench.report.analysis.leading import by_accuracy
 from bench.report.analysis.reach import reference
 from bench.report.analysis.sections import Section
 from bench.report.analysis.statistics import ENOUGH
-from bench.report.format import counts, few, listed, one_line, si
+from bench.report.format import counts, one_line, si
 from bench.report.tables.joined import Sentence, across_devices, joined
+from bench.words import few, listed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from bench.report.analysis.section_analysis import Analysis
 
-MOST = 6  # labels or pairs in a sentence; the tables have all
 POINTS = {"top1": "test top-1", "top1_init": "test top-1 at the start", "best_top1": "best test top-1"}
 
 
@@ -84,7 +84,7 @@ def _points(row: dict[str, Any]) -> str:
 
 
 def _few(words: list[str]) -> str:
-    return few(words, MOST, whole=listed)
+    return few(words, whole=listed)
 
 
 def _ranked(analysis: Analysis, labels: list[str]) -> list[str]:

@@ -41,7 +41,6 @@ def test_other_numbers():
     assert [format.si_sum(v) for v in ([1e9, 2e9], [1e9, math.nan], [math.nan], [0.0, math.nan])] == [
         "3.00 G", "1.00 G + ?", "?", "?"
     ]  # fmt: skip
-    assert [format.listed(list(words)) for words in ("", "a", "ab", "abcd")] == ["", "a", "a and b", "a, b, c and d"]
     assert format.counts([3, 3]) == "3"
     assert format.counts([1, 3]) == "1-3"
 
@@ -115,14 +114,6 @@ def test_wide_tables_are_split_and_keep_their_fixed_columns():
     assert [part.rows[0][-1].text for part in parts] == ["1.0 ± 0.1", "2.0"]
     assert parts[0].title == "A & B (part 1 of 2)"
     assert TABLE.split(room=100) == [TABLE]
-
-
-@pytest.mark.parametrize(
-    ("words", "text"),
-    [("", ""), ("a", "a"), ("ab", "a, b"), ("abc", "a, b, c"), ("abcd", "a, b and 2 more")],
-)
-def test_few_words_leave_none_out_alone(words, text):
-    assert format.few(list(words), 2) == text
 
 
 def test_groups_of_the_critical_difference():
