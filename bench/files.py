@@ -119,11 +119,19 @@ def write_json(path: Path, value: dict[str, Any]) -> Path:
     return path
 
 
+def _open_to_read(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except PermissionError:
+        how = "no permission to read it; who wrote it can share it: chmod -R g+rX, and umask 027 from then on"
+        raise PermissionError(errno.EACCES, how, str(path)) from None
+
+
 def read_file(path: Path) -> bytes | None:
     """Return what is in a file, or None where there is none. Raises ValueError for what is no plain file (a folder, a
     pipe that nobody writes to), PermissionError, or OSError where it cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = _open_to_read(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -180,7 +188,7 @@ def unwritable(folder: Path) -> str:
 def is_whole(path: Path) -> bool:
     """Whether a file has the end that `write_json` gives: cut ones have not. Tells it from the last bytes alone."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = _open_to_read(path)
     except PermissionError:
         raise
     except OSError:

@@ -100,6 +100,9 @@ def test_a_permission_is_called_a_permission(shared):
     ):
         said = as_user(SECOND, 0o002, work)
         assert "PermissionError" in said and str(folder) in said and "No such file" not in said
+    for work in (lambda: read_json(folder / "result.json"), lambda: JobDir(folder).done()):
+        said = as_user(SECOND, 0o002, work)
+        assert "who wrote it can share it: chmod -R g+rX" in said
 
 
 def test_what_is_executed_is_each_users_own(shared):
