@@ -21,6 +21,7 @@ FIXED = {
 COLOURS = ("#d55e00", "#882255", "#56b4e9", "#999933", "#332288", "#ca9161", "#117733", "#cc6677")
 MARKERS = ("P", "X", "<", ">", "p", "*", "d", "o", "s", "^", "v", "D")
 DASHES = ("--", ":", "-.")
+SALT = "5252"  # before a method's name: with it no colour has more than four of the methods that ship
 PART_LOOKS = {  # colour and hatch of the parts of a cost: no method's colours
     "ancestor": ("#c8c8c8", "////"),
     "learngene": ("#3b3b3b", ""),
@@ -60,9 +61,9 @@ def _choices(label: str, use: str) -> list[Look]:
     if label == use:
         every = [Look(colour, marker) for marker in MARKERS for colour in COLOURS]
     else:
-        colour = FIXED[use][0] if use in FIXED else COLOURS[_hash(use) % len(COLOURS)]
+        colour = FIXED[use][0] if use in FIXED else COLOURS[_hash(SALT + use) % len(COLOURS)]
         every = [Look(colour, marker, dash, hollow=True) for dash in DASHES for marker in MARKERS]
-    start = _hash(label) % len(every)
+    start = _hash(SALT + label if label == use else label) % len(every)
     return every[start:] + every[:start]
 
 

@@ -1,6 +1,7 @@
 """Numbers as text, looks of labels, tables as Markdown and LaTeX, published numbers."""
 
 import math
+from collections import Counter
 
 import pytest
 
@@ -13,6 +14,7 @@ from bench.report.style import FIXED, looks
 from bench.report.tables import latex, markdown
 from bench.report.tables.accuracy import setting
 from bench.report.tables.model import Cell, Table
+from methods import registry
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,11 @@ def test_looks_are_fixed_and_differ():
     assert len(set(many.values())) == len(uses)
     assert many["wave"] == plain_look
     assert {many[f"wave{i}"].colour for i in range(20)} == {plain_look.colour}  # variants keep their method's colour
+
+
+def test_the_methods_that_ship_share_no_colour_with_many():
+    many = looks({name: name for name in registry.names()})
+    assert max(Counter(look.colour for look in many.values()).values()) <= 4
 
 
 def test_a_label_looks_the_same_in_every_report():
