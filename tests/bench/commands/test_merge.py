@@ -258,7 +258,7 @@ def test_a_job_that_may_not_be_read_is_named_and_the_others_are_taken(results, t
     path = run_of(results).path / "result.json"
     assert tiny.bench("verify", results) == 1
     said = capsys.readouterr().out
-    assert f"{path}: Permission denied" in said and "3 done jobs" in said
+    assert f"{path}: no permission to read it" in said and "3 done jobs" in said
 
 
 def test_copies_follow_the_umask_and_no_link(tmp_path):

@@ -19,7 +19,7 @@ LAYERS = {
     "drawing": 6,
 }
 TOP = 7  # write.py and the face, bench.report itself
-OUTSIDE = {"bench.errors", "bench.files", "bench.processes", "bench.collector"}
+OUTSIDE = {"bench.errors", "bench.files", "bench.processes", "bench.collector", "bench.words"}
 
 
 def imported(path: Path) -> set[str]:
