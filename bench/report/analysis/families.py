@@ -58,10 +58,14 @@ class Family:
 
 def families_of(section: Section) -> list[Family]:
     """Return the families of a section: those that its suite declares, else the default ones that have any pair."""
-    declared = next((text for text in section.runs["families"] if text), "")
-    if declared:
-        return [_declared(name, entry) for name, entry in json.loads(declared).items()]
-    return [family for labels in section.blocks.items() for family in _default(section, *labels) if family.pairs]
+    defaults = (_default(section, *labels) for labels in section.blocks.items())
+    return declared(section) or [family for families in defaults for family in families if family.pairs]
+
+
+def declared(section: Section) -> list[Family]:
+    """Return the families that the suite of a section declares."""
+    text = next((text for text in section.runs["families"] if text), "{}")
+    return [_declared(name, entry) for name, entry in json.loads(text).items()]
 
 
 def _default(section: Section, block: str, labels: list[str]) -> list[Family]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.report.analysis.families import declared
 from bench.report.analysis.reach import reference
 from bench.report.analysis.sections import Section
 
@@ -38,7 +39,7 @@ def by_accuracy(summary: DataFrame) -> list[str]:
 
 def leading(sections: Sequence[Section], summary: DataFrame) -> list[str]:
     """Return the labels of a suite that come first: all in its order, or of more than MOST the most accurate, then
-    random initialisation and the controls.
+    random initialisation, the controls and what else declared families compare with.
 
     summary: the rows of all sections of the suite.
     """
@@ -47,7 +48,8 @@ def leading(sections: Sequence[Section], summary: DataFrame) -> list[str]:
         return labels
     controls = list(dict.fromkeys(label for section in sections for label in section.controls))[:MOST_CONTROLS]
     references = [label for section in sections if (label := reference(section)) is not None]
-    last = list(dict.fromkeys([*references, *controls]))
+    against = [label for section in sections for family in declared(section) for label in family.references]
+    last = [label for label in dict.fromkeys([*references, *controls, *against]) if label in labels][:MOST]
     every_control = {label for section in sections for label in section.controls}
     best = [label for label in by_accuracy(summary) if label not in every_control | set(last)]
     return [*best[: MOST - len(last)], *last]

@@ -1,6 +1,7 @@
 """reach.csv: what it costs to reach the accuracy that random initialisation reaches at its end, and multiples of it.
 
-Goals are paired by seed: a run has to reach what random reached with the same seed.
+Which label of random initialisation is `reference`'s. Goals are paired by seed: a run has to reach what that label
+reached with the same seed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report.analysis.cost import SHARED, paid
+from bench.report.analysis.families import declared
 from bench.report.analysis.sections import Section
 
 if TYPE_CHECKING:
@@ -34,8 +36,15 @@ def scratch_labels(section: Section) -> list[str]:
 
 
 def reference(section: Section) -> str | None:
-    """Return the label whose accuracy sets the goal: `random` itself, else the first label of random initialisation."""
+    """Return the label of random initialisation whose accuracy sets the goal: the most accurate of those that declared
+    families compare with, so that nothing is measured by the weaker start; without any `random` itself, else the first.
+    """
     labels = scratch_labels(section)
+    floors = [label for label in labels if any(label in family.references for family in declared(section))]
+    if floors:
+        done = section.done[section.done["method"].isin(floors)]
+        means = done.groupby(["method", "target"])["top1"].mean().groupby("method").mean().reindex(floors)
+        return means.idxmax() if means.notna().any() else floors[0]
     return "random" if "random" in labels else next(iter(labels), None)
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.report.analysis.cost import PARTS
-from bench.report.analysis.reach import scratch_labels
+from bench.report.analysis.reach import reference, scratch_labels
 from bench.report.analysis.sections import Section
 from bench.report.format import UNKNOWN, hours, number, one_line, si, si_sum
 from bench.report.tables.model import Cell, Table, only, quoted
+from bench.words import listed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -152,7 +153,7 @@ def break_even(section: Section, frame: DataFrame) -> Table:
 
 
 def reach(section: Section, frame: DataFrame) -> Table:
-    """Return the table of the cost to reach random's accuracy: a column per size."""
+    """Return the table of the cost to reach a random start's accuracy: a column per size."""
     header = ["method", "times", *section.targets]
     rows = []
     for (factor, method), group in frame.groupby(["factor", "method"], sort=False) if len(frame) else []:
@@ -160,17 +161,17 @@ def reach(section: Section, frame: DataFrame) -> Table:
         costs = [_reached(section, method, t, cells) for t in section.targets]
         rows.append((factor, section.methods.index(method), [*_row(section, method, f"{factor:g}"), *costs]))
     rows.sort(key=lambda row: row[:2])
+    who = listed([label for block in section.by_block() if (label := reference(block))]) or "random"
     caption = (
-        "Training that it takes to reach the accuracy that random initialisation reaches at its end, and multiples "
-        "of it (times): epochs, FLOPs, device time, and how many times fewer FLOPs than random takes. Upper medians "
-        "over seeds, to where the line between two evaluations reaches what random reached with the same seed; in "
-        "brackets how many runs "
+        f"Training that it takes to reach the accuracy that {who} (random initialisation) reaches at its end, and "
+        f"multiples of it (times): epochs, FLOPs, device time, and how many times fewer FLOPs than {who} takes. Upper "
+        f"medians over seeds, to where the line between two evaluations reaches what {who} reached with the same seed; "
+        "in brackets how many runs "
         "reach it, where not all do; empty where a multiple is above 100%. Initialisation and preparation are not in "
         "it: see reach.csv."
     )
-    return Table(
-        f"{section.title}: cost to reach random's accuracy", header, [row[2] for row in rows], caption, fixed=2
-    )
+    title = f"{section.title}: cost to reach {who}'s accuracy"
+    return Table(title, header, [row[2] for row in rows], caption, fixed=2)
 
 
 def _reached(section: Section, method: str, target: str, cells: dict[str, dict]) -> Cell:

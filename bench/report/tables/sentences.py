@@ -192,7 +192,8 @@ def _pays(analysis: Analysis) -> Iterator[Sentence]:
     if words:
         where = "from which on, or up to which," if any("up to" in word for word in words) else "from which on"
         text = f"Sizes {where} the FLOPs are fewer than of training each from scratch to the same accuracy: "
-        yield Sentence("pays", f"{text}{'; '.join(words)}. Counted along learning curves, not tested.")
+        rates = " and with all runs that chose the rates" if analysis.totals["flops_tuning"].gt(0).any() else ""
+        yield Sentence("pays", f"{text}{'; '.join(words)}. Counted along learning curves{rates}, not tested.")
 
 
 def _storage(analysis: Analysis, families: list[Family]) -> Iterator[Sentence]:

@@ -1,5 +1,7 @@
 """Of many labels: which come first, and how they stand together in tables."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,9 +23,10 @@ LABELS |= {
 }
 
 
-def section_of(labels):
+def section_of(labels, families=""):
     """One size and seed; a label of no accuracy has no finished run."""
     runs, _ = make(methods=labels, depths=(2,), seeds=1)
+    runs["families"] = families
     runs["method_use"], runs["top1"], runs["control"] = ([labels[m][i] for m in runs["method"]] for i in range(3))
     runs.loc[runs["top1"].isna(), "status"] = "skipped"
     (section,) = sections(runs)
@@ -77,6 +80,19 @@ def test_labels_without_results_stand_last():
     section, summary = section_of({label: (use, np.nan, control) for label, (use, _, control) in LABELS.items()})
     found = groups(section, leading([section], summary), summary)
     assert sorted(label for group in found for label in group.labels) == sorted(LABELS)
+
+
+def test_what_declared_families_are_against_is_never_left_out():
+    """A picture without the start that methods are tested against would show them beside a weaker one."""
+    against = ["random_moco", "merge_0", "untrained"]
+    families = {f"to_{label}": {"against": label, "labels": ["tleg", "sws_0"]} for label in against}
+    labels = LABELS | {"random_moco": ("random", 6.0, "")}
+    section, summary = section_of(labels, json.dumps(families))
+    first = leading([section], summary)
+    assert first[-4:] == ["random_moco", "untrained", "strangers", "merge_0"]
+    assert len(first) == MOST and "random" not in first
+    section, summary = section_of(labels)
+    assert not {"random_moco", "merge_0"} & set(leading([section], summary))
 
 
 def test_groups_are_of_a_section_and_places_of_the_suite():

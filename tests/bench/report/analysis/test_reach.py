@@ -1,12 +1,13 @@
 """What it costs to reach what random initialisation reaches."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 from bench.report.analysis.break_even import break_even
-from bench.report.analysis.reach import reach
+from bench.report.analysis.reach import reach, reference
 from tests.bench.report.report_frames import analysed
 
 
@@ -63,3 +64,34 @@ def test_with_a_teacher_is_not_from_scratch(make_frames):
     assert len(reach(*analysed(runs, curves)[:2]))
     for column, value in (("needs", "images+labels+teacher"), ("ancestor", "what its runs distil from")):
         assert len(reach(*analysed(runs.assign(**{column: value}), curves)[:2])) == 0
+
+
+@pytest.mark.parametrize(
+    "against, better, expected",
+    [
+        ([], "moco", "random"),  # no family is declared: its name decides
+        (["moco"], "random", "moco"),
+        (["random"], "moco", "random"),
+        (["random", "moco"], "random", "random"),
+        (["random", "moco"], "moco", "moco"),
+        (["wave"], "moco", "random"),
+    ],
+)
+def test_the_goal_is_the_best_random_start_that_a_declared_family_is_against(make_frames, against, better, expected):
+    runs, curves = make_frames(methods=("random", "moco", "wave", "sws"), depths=(2, 4))
+    runs["method_use"] = runs["method"].replace("moco", "random")
+    runs.loc[runs["method"].isin(["random", "moco"]), "top1"] = 40.0
+    runs.loc[(runs["method"] == better) & (runs["depth"] == 4), "top1"] = 50.0
+    families = {f"to_{label}": {"against": label, "labels": ["sws"]} for label in against}
+    section, own, _ = analysed(runs.assign(families=json.dumps(families) if families else ""), curves)
+    assert reference(section) == expected
+    goals = reach(section, own).query("factor == 1").drop_duplicates("target")["goal"].tolist()
+    assert goals == [40.0, 50.0 if better == expected else 40.0]
+
+
+def test_without_any_result_of_a_declared_start_the_first_sets_the_goal(make_frames):
+    runs, curves = make_frames(methods=("random", "moco", "sws"), depths=(2,))
+    runs["method_use"] = runs["method"].replace("moco", "random")
+    runs["families"] = json.dumps({f"to_{label}": {"against": label, "labels": ["sws"]} for label in ("moco", "random")})
+    runs.loc[runs["method"] != "sws", ["status", "top1"]] = "failed", np.nan
+    assert reference(analysed(runs, curves)[0]) == "random"
