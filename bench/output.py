@@ -20,15 +20,21 @@ def show_everything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def at_intervals(words: Callable[[int], str]) -> Callable[[int], None]:
-    """Return a function of how much is done, which prints the words for it to standard error every few seconds."""
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def at_intervals(
+    words: Callable[[int], str], say: Callable[[str], object] = _to_stderr, seconds: float = LINE_EVERY
+) -> Callable[[int], None]:
+    """Return a function of how much is done, which says the words for it every few seconds."""
     last = time.monotonic()
 
     def line(done: int) -> None:
         nonlocal last
-        if time.monotonic() - last > LINE_EVERY:
+        if time.monotonic() - last > seconds:
             last = time.monotonic()
-            print(words(done), file=sys.stderr, flush=True)
+            say(words(done))
 
     return line
 

@@ -1,6 +1,7 @@
 """Words that messages and reports share."""
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Sequence
 
 MOST = 6  # in a sentence; tables have all
 
@@ -15,3 +16,9 @@ def few(words: Sequence[str], most: int = MOST, whole: Callable[[Sequence[str]],
     more than one would be left out."""
     left = len(words) - most
     return whole(words) if left <= 1 else f"{', '.join(words[:most])} and {left} more"
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """Return `; did you mean ...?` with the nearest of what is valid; empty where nothing is near."""
+    near = difflib.get_close_matches(name, list(valid), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

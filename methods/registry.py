@@ -112,8 +112,7 @@ def canonical_name(name: str) -> str:
         return brought.target
     if name not in METHODS:
         valid = [*METHODS, *entries()]
-        near = difflib.get_close_matches(name, valid, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = _did_you_mean(name, valid)
         raise KeyError(f"unknown method {name!r}{hint} (methods: {', '.join(valid)}, or module:Class)")
     return name
 
@@ -144,7 +143,11 @@ def get(name: str, **options: Any) -> Initializer:
     valid = [f.name for f in fields(cls) if f.init]
     for option in options:
         if option not in valid:
-            near = difflib.get_close_matches(option, valid, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = _did_you_mean(option, valid)
             raise TypeError(f"{name} has no option {option!r}{hint} (options: {', '.join(valid)})")
     return cls(**options)
+
+
+def _did_you_mean(name: str, valid: list[str]) -> str:
+    near = difflib.get_close_matches(name, valid, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

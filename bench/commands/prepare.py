@@ -6,7 +6,6 @@ import math
 import os
 import shlex
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any
 from bench.commands.common import prepared_folder
 from bench.data import DataSettings, describe
 from bench.errors import BenchError, UsageError
+from bench.output import at_intervals
 from bench.plan import make_plan
 from bench.processes import cores
 from bench.store import JobDir
@@ -122,13 +122,12 @@ def _progress(name: str, total: int) -> Iterator[Any]:
             task = bar.add_task(name, total=total)
             yield lambda images: bar.advance(task, images)
         return
-    done, last = 0, time.monotonic()
+    done = 0
+    line = at_intervals(lambda done: f"{name}: {done:,} of {total:,} images", partial(print, flush=True), LINE_EVERY)
 
     def advance(images: int) -> None:
-        nonlocal done, last
+        nonlocal done
         done += images
-        if time.monotonic() - last > LINE_EVERY:
-            last = time.monotonic()
-            print(f"{name}: {done:,} of {total:,} images", flush=True)
+        line(done)
 
     yield advance

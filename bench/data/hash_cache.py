@@ -6,18 +6,12 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
-from pathlib import Path
 
-from bench.files import write_bytes
+from bench.files import cache_folder, write_bytes
 
 KEY, VALUE, END = 16, 32, 32  # bytes: of a key, of a SHA-256, of the checksum at the end
 RECORD = KEY + VALUE
 STALE = 4  # times as many records as files: what is not used any more is left out
-
-
-def cache_folder() -> Path:
-    """`~/.cache/learngene-bench`, or below XDG_CACHE_HOME."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "learngene-bench"
 
 
 def key(path: str, status: os.stat_result, block: int = -1) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from bench.data.known import DEFAULTS, IMAGENET_MEAN, IMAGENET_STD, STREAMED, TORCH_SETS
 from bench.files import is_whole
+from bench.words import did_you_mean
 
 INFO = "_info.json"  # of a prepared data set: written last
 RUNS_AT_ONCE = "BENCH_RUNS_AT_ONCE"  # variable: runs that share the cores of this machine, as their launcher says
@@ -120,8 +120,7 @@ class DataSettings(Frozen):
             return given
         known = str(given.get("base") or given.get("name"))
         if known not in DEFAULTS and (given.get("base") or "source" not in given):
-            near = difflib.get_close_matches(known, DEFAULTS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(known, DEFAULTS)
             raise ValueError(f"unknown data set {known!r}{hint} (known: {', '.join(DEFAULTS)}; others need `source`)")
         if given.get("source") in STREAMED:
             raise ValueError(

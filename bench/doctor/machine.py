@@ -18,6 +18,7 @@ from bench.errors import extra
 from bench.launch.devices import gpus
 from bench.processes import cores
 from bench.provenance import cpu_name, installed
+from bench.words import few
 
 SHARED = Path("/dev/shm")
 ENOUGH_SHARED = 6e9  # bytes: eight processes with two batches each
@@ -119,8 +120,7 @@ def roots() -> Iterator[Finding]:
             yield Finding("data", f"{name}={value} is not a folder", "note")
         else:
             inside = sorted(entry.name for entry in Path(value).iterdir() if not entry.name.startswith("."))
-            shown = ", ".join(inside[:8]) + (" ..." if len(inside) > 8 else "")
-            yield Finding("data", f"{name}={value}: {shown or 'empty'}")
+            yield Finding("data", f"{name}={value}: {few(inside, 8) or 'empty'}")
 
 
 def gigabytes(n: float) -> str:

@@ -1,7 +1,6 @@
 """What Slurm offers, in two questions to it."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 
 from bench.doctor.finding import Finding
@@ -14,7 +13,7 @@ def scheduler() -> Iterator[Finding]:
     if not shutil.which("sinfo"):
         yield Finding("Slurm", "not on this machine (no sinfo): launchers local and inline", "note")
         return
-    version, rows = _ask("sinfo", "--version"), _ask("sinfo", "-h", "-o", FORMAT)
+    version, rows = squeue.ask("sinfo", "--version"), squeue.ask("sinfo", "-h", "-o", FORMAT)
     if rows is None:
         yield Finding("Slurm", f"{version or 'sinfo'} is installed, but no controller answers", "note")
         return
@@ -29,12 +28,4 @@ def scheduler() -> Iterator[Finding]:
 
 def partitions() -> list[str]:
     """Their names; none where Slurm does not answer."""
-    return [name.rstrip("*") for name in (_ask("sinfo", "-h", "-o", "%P") or "").split()]
-
-
-def _ask(*command: str) -> str | None:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return [name.rstrip("*") for name in (squeue.ask("sinfo", "-h", "-o", "%P") or "").split()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from bench.jobs.parts.artifacts import ArtifactDamaged, load_model
 from bench.jobs.parts.context import Context
 from bench.jobs.run import RunJob
 from bench.jobs.start import StartJob
+from bench.output import at_intervals
 from bench.provenance import provenance
 from bench.randomness import seed_all
 from bench.store import Store
@@ -281,10 +281,8 @@ class Watched:
 
     def batches(self, order: Any, **options: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """See `Split.batches`."""
-        clock, seen = time.monotonic(), 0
+        progress, seen = at_intervals(lambda seen: f"{seen:,} of {self.n:,} images", self.say), 0
         for images, labels in self.split.batches(order, **options):
             yield images, labels
             seen += len(labels)
-            if time.monotonic() - clock > 2:
-                clock = time.monotonic()
-                self.say(f"{seen:,} of {self.n:,} images")
+            progress(seen)

@@ -17,6 +17,7 @@ from bench.errors import UsageError
 from bench.files import read_file, write_bytes
 from bench.report.columns import CONTRACT, CURVES, RUNS, STATUSES, TRAINING, Column
 from bench.report.format import short
+from bench.words import few
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -210,7 +211,7 @@ def _conform(frame: DataFrame, schema: list[Column], required: list[str], source
 
 def _describe_missing(missing: list[str], names: list[str], required: list[str]) -> str:
     if 2 * len(missing) > len(required):
-        shown = ", ".join(short(name, 40) for name in names[:8]) + (", ..." if len(names) > 8 else "")
+        shown = few([short(name, 40) for name in names], 8)
         return f"not one of this project's results: expected columns such as {', '.join(required[:5])}, found {shown}"
     near = {name: difflib.get_close_matches(name, names, n=1, cutoff=0.8) for name in missing}
     hints = [f"{name} (found {match[0]!r})" if match else name for name, match in near.items()]

@@ -18,11 +18,9 @@ from bench.store.result_shapes import FAILED, RESULTS
 
 SETTINGS, LOG, RESULT, FAILURE = "settings.json", "log.jsonl", "result.json", "failure.json"
 CHECKPOINT, OUTPUT = "checkpoint.pt", "output.txt"
+NAMES = "|".join(map(re.escape, (SETTINGS, LOG, RESULT, FAILURE, CHECKPOINT, OUTPUT)))
 # what `set_aside` moves: these files, artifacts, and what was being written of them
-OWN = re.compile(
-    r"\.?(settings\.json|log\.jsonl|result\.json|failure\.json|checkpoint\.pt|output\.txt|\w+\.safetensors)"
-    r"(\.\d+)?(\.[0-9a-f]{8}\.tmp)?(\.damaged-[0-9a-f-]+)?"
-)
+OWN = re.compile(rf"\.?({NAMES}|\w+\.safetensors)(\.\d+)?(\.[0-9a-f]{{8}}\.tmp)?(\.damaged-[0-9a-f-]+)?")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Where an ancestor's weights come from, as part of its identity."""
 
-import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from bench.files import sha256
 from bench.suite.entries import AncestorEntry
 from methods.vit import VitSpec
 
@@ -31,9 +31,8 @@ def source_settings(entry: AncestorEntry) -> tuple[dict[str, Any], dict[str, Any
 
 @lru_cache
 def content_hash(path: Path, mtime: int) -> str:
-    """sha256 of a file, computed once per version of it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of a file, computed once per version of it."""
+    return sha256(path)
 
 
 def own_facts(path: str | Path) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.suite.timm_models import TimmModel
+from bench.words import few
 from methods.vit import VitSpec, mlp_ratio_of
 
 Shapes = dict[str, tuple[int, ...]]
@@ -82,7 +83,7 @@ def vit(path: str, heads: int | None = None) -> TimmModel:
     """
     tensors = shapes(path)
     if not is_vit(tensors):
-        there = ", ".join(list(tensors)[:3])
+        there = few(list(tensors), 3)
         raise ValueError(f"{path} is no ViT as timm has it: expected tensors such as {', '.join(CORE)}; found {there}")
     (width, channels, patch, _), rows = tensors[CORE[0]], tensors[CORE[1]][1]
     blocks = {name.split(".")[1] for name in tensors if name.startswith("blocks.")}
@@ -124,6 +125,6 @@ def _check_names(path: str, tensors: Shapes, expected: set[str]) -> None:
     more = sorted(tensors.keys() - expected - {"head.weight", "head.bias"})
     less = sorted(expected - tensors.keys())
     if more:
-        raise ValueError(f"the weights in {path} hold what a plain ViT has not: {', '.join(more[:5])}")
+        raise ValueError(f"the weights in {path} hold what a plain ViT has not: {few(more, 5)}")
     if less:
-        raise ValueError(f"the weights in {path} lack what a plain ViT has: {', '.join(less[:5])}")
+        raise ValueError(f"the weights in {path} lack what a plain ViT has: {few(less, 5)}")

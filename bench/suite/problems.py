@@ -1,6 +1,5 @@
 """From what is wrong to a message that names file, line and key."""
 
-import difflib
 import re
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.errors import SuiteError
 from bench.suite.yaml_lines import KeyPath
+from bench.words import did_you_mean
 
 # pydantic's words for types, in those of a YAML file
 EXPECTED = {
@@ -153,8 +153,7 @@ def collect(*parts: Callable[[], Any]) -> list[Any]:
 def nearest(name: str, valid: Iterable[str]) -> str:
     """`; did you mean ...?` and the list of what is valid."""
     valid = list(valid)
-    near = difflib.get_close_matches(str(name), valid, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(str(name), valid)
     return f"{hint} (valid: {', '.join(valid)})" if valid else hint
 
 

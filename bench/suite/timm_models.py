@@ -3,7 +3,6 @@
 `python -m bench.suite.timm_models` makes the table anew, in a minute; the tests hold it against the installed timm.
 """
 
-import difflib
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.identity import spec_settings
+from bench.words import did_you_mean
 from methods.vit import VitSpec, build_vit, spec_of
 
 TABLE = Path(__file__).with_suffix(".json")
@@ -57,8 +57,7 @@ def _entry(architecture: str) -> dict[str, Any]:
 
         if timm.is_model(architecture):
             return describe(architecture)
-    near = difflib.get_close_matches(architecture, table["models"], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "; timm.list_models() lists them"
+    hint = did_you_mean(architecture, table["models"]) or "; timm.list_models() lists them"
     raise ValueError(f"timm has no model {architecture!r}{hint}")
 
 

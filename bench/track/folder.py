@@ -8,6 +8,7 @@ from pathlib import Path
 from bench import files
 from bench.errors import UsageError
 from bench.store.lock import Lock, is_lock
+from bench.words import few
 
 MARK = "track.json"  # says which tracker a folder is of
 SHAPE = {"tracker": str}
@@ -33,7 +34,7 @@ def check(out: Path, tracker: str, results: Path, *, force: bool) -> None:
     others = sorted(name for name in os.listdir(out) if not is_lock(name) and not name.startswith(f".{MARK}."))
     if mark is None and others and not force:
         raise UsageError(
-            f"{out} holds what bench track did not write: {', '.join(others[:3])}; expected a new folder, "
+            f"{out} holds what bench track did not write: {few(others, 3)}; expected a new folder, "
             "or --force to write beside that"
         )
 

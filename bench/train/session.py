@@ -62,6 +62,15 @@ class Session:
     def log(self, event: str, **values: Any) -> None:
         self.folder.append_log(event, **values)
 
+    def timed(self, name: str, work: Callable[[], Any]) -> Any:
+        """Run a method's function and return what it gives; the seconds and joules that no fit or meter of it accounts
+        for are charged under its name. FLOPs are not: a pass of images that is on no meter is counted."""
+        with self.clock.stage(name) as stage, self.forwards.watched(name):
+            value = work()
+        cost = self.costs[name] = Cost()
+        stage.charge(cost)
+        return value
+
     def finish_fit(self, name: str, state: dict[str, Any]) -> None:
         """Remember a finished fit, and its weights as they are now: another fit may go on with the module. It is
         written when a checkpoint is due; until then the last one leads up to it."""

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.bench.tiny import bench, write
+from tests.bench.tiny import ONE_RUN, bench, write
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +27,12 @@ def tiny_once(tmp_path_factory):
 def tiny_results(tiny_once, tmp_path_factory):
     """A copy of this test's own: some do harm to it, and which test comes next is chance."""
     return shutil.copytree(tiny_once, tmp_path_factory.mktemp("tiny") / "results", symlinks=True)
+
+
+@pytest.fixture
+def one_run(tmp_path):
+    """A suite that was run, with results in `r`, and the folder of its only run."""
+    suite = write(tmp_path, ONE_RUN)
+    assert bench("run", suite, "--launcher", "inline", "--results", tmp_path / "r") == 0
+    (folder,) = (tmp_path / "r" / "jobs" / "run").iterdir()
+    return suite, folder

@@ -18,6 +18,7 @@ from bench.store import JobDir
 from bench.train.lab import JobLab
 from bench.train.session import Session
 from methods.vit import VitSpec, build_vit
+from tests.bench.train.fits import weights
 
 SPEC = VitSpec(embed_dim=16, depth=2, num_heads=2, patch_size=4, img_size=8, in_chans=1, num_classes=10)
 RECIPE = {"epochs": 2, "batch_size": 50, "lr": 3e-3}
@@ -38,10 +39,6 @@ def part(split):
 def model(spec=SPEC):
     torch.manual_seed(0)
     return build_vit(spec)
-
-
-def weights(module):
-    return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
 def test_it_trains_as_a_job_does_bit_for_bit_and_charges_the_same(digits, tmp_path):

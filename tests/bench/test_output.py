@@ -12,16 +12,8 @@ import pytest
 from bench.errors import printable
 from bench.report import ReportError, read_runs
 from bench.store import JobDir
-from tests.bench.tiny import bench, rows, write
+from tests.bench.tiny import ONE_RUN, bench, rows, write
 
-SUITE = """
-name: tiny
-dataset: digits
-targets: [{embed_dim: 16, num_heads: 2, depth: 1}]
-methods: {random: {}}
-train: {epochs: 0}
-seeds: 1
-"""
 ESCAPE = "\x1b]0;owned\x07\x1b[2J"
 
 
@@ -32,16 +24,8 @@ def test_control_characters_are_shown():
     assert printable(f"a\tb\n{ESCAPE}\r\u009b1m é") == "a\tb\n\\x1b]0;owned\\x07\\x1b[2J\\r\\x9b1m é"
 
 
-@pytest.fixture
-def ran(tmp_path):
-    suite = write(tmp_path, SUITE)
-    assert bench("run", suite, "--launcher", "inline", "--results", tmp_path / "r") == 0
-    (folder,) = (tmp_path / "r" / "jobs" / "run").iterdir()
-    return suite, folder
-
-
-def test_no_command_sends_what_a_file_says(ran, tmp_path, capsys):
-    suite, folder = ran
+def test_no_command_sends_what_a_file_says(one_run, tmp_path, capsys):
+    suite, folder = one_run
     (folder / "result.json").unlink()
     JobDir(folder).fail(f"boom {ESCAPE}", kind="error", traceback=f"Traceback {ESCAPE}")
     (folder / "output.txt").write_text(ESCAPE)
@@ -55,7 +39,7 @@ def test_no_command_sends_what_a_file_says(ran, tmp_path, capsys):
     assert bench("status", suite, "--results", tmp_path / "r") == 0
     said = capsys.readouterr().out
     assert "running: run" in said and "\x1b" not in said
-    assert bench("plan", write(tmp_path, SUITE + f'"{"x"}\\e[2J": 1\n')) == 2
+    assert bench("plan", write(tmp_path, ONE_RUN + f'"{"x"}\\e[2J": 1\n')) == 2
     assert "\x1b" not in capsys.readouterr().err
 
 
@@ -97,7 +81,7 @@ OUTS = ("full", "closed", "a pipe that ends")
 
 
 def test_a_sweep_goes_on_when_nobody_listens(tmp_path):
-    words = [sys.executable, "-c", SWEEPS.replace("OUTS", repr(OUTS)), write(tmp_path, SUITE), tmp_path]
+    words = [sys.executable, "-c", SWEEPS.replace("OUTS", repr(OUTS)), write(tmp_path, ONE_RUN), tmp_path]
     root = Path(__file__).parents[2]
     done = subprocess.run(words, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -107,7 +91,7 @@ def test_a_sweep_goes_on_when_nobody_listens(tmp_path):
 
 
 def test_a_terminal_that_knows_ascii_alone(tmp_path):
-    suite = write(tmp_path, SUITE.replace("random: {}", "'ümlaut': {}"))
+    suite = write(tmp_path, ONE_RUN.replace("random: {}", "'ümlaut': {}"))
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     words = [sys.executable, "-m", "bench", "plan", suite, "--results", tmp_path / "r"]
     done = subprocess.run(words, env=environment, capture_output=True)
@@ -124,7 +108,7 @@ def test_a_terminal_that_knows_ascii_alone(tmp_path):
         ("run", " a", "an identity, without blanks, found ' a'"),
     ],
 )
-def test_a_table_of_runs_that_says_what_cannot_be(column, value, says, ran, tmp_path):
+def test_a_table_of_runs_that_says_what_cannot_be(column, value, says, one_run, tmp_path):
     path = tmp_path / "r" / "tiny" / "runs.csv"
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     table.loc[0, column] = value
@@ -134,11 +118,11 @@ def test_a_table_of_runs_that_says_what_cannot_be(column, value, says, ran, tmp_
 
 
 def test_a_name_too_long_for_a_folder(tmp_path, capsys):
-    assert bench("plan", write(tmp_path, SUITE.replace("name: tiny", f"name: {'x' * 230}"))) == 2
+    assert bench("plan", write(tmp_path, ONE_RUN.replace("name: tiny", f"name: {'x' * 230}"))) == 2
     assert "name: expected at most 100 characters" in capsys.readouterr().err
 
 
 def test_a_class_name_too_long_for_a_table(tmp_path, capsys):
     use = f"there:{'X' * 230}"
-    assert bench("plan", write(tmp_path, SUITE.replace("random: {}", f"random: {{}}, mine: {{use: '{use}'}}"))) == 2
+    assert bench("plan", write(tmp_path, ONE_RUN.replace("random: {}", f"random: {{}}, mine: {{use: '{use}'}}"))) == 2
     assert "methods.mine.use: expected at most 200 characters" in capsys.readouterr().err

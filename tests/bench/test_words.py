@@ -1,6 +1,6 @@
 import pytest
 
-from bench.words import few, listed
+from bench.words import did_you_mean, few, listed
 
 
 def test_words_are_listed_as_in_a_sentence():
@@ -13,3 +13,8 @@ def test_words_are_listed_as_in_a_sentence():
 )
 def test_few_words_leave_none_out_alone(words, text):
     assert few(list(words), 2) == text
+
+
+def test_the_nearest_name_is_proposed_where_one_is_near():
+    assert did_you_mean("dept", {"depth": 1, "width": 2}) == "; did you mean 'depth'?"
+    assert did_you_mean("zzz", ["depth"]) == did_you_mean("depth", []) == ""

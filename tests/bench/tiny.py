@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench.cli import main
 from tests.bench.warm import Command
 
@@ -28,6 +30,16 @@ seeds: 2
 checkpoint: {seconds: 0.2}
 """
 
+# a run that trains nothing
+ONE_RUN = """
+name: tiny
+dataset: digits
+targets: [{embed_dim: 16, num_heads: 2, depth: 1}]
+methods: {random: {}}
+train: {epochs: 0}
+seeds: 1
+"""
+
 # the program as a user starts it, except that reports draw few pictures
 FRESH = (sys.executable, str(Path(__file__).with_name("few.py")))
 
@@ -44,6 +56,14 @@ def write(folder: Path, text: str = SUITE) -> Path:
 def bench(*arguments: object) -> int:
     """Run a command in this process; returns its exit code."""
     return main([str(a) for a in arguments])
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:
+    """Run a command in this process, which ends with this exit code; returns what it prints."""
+    capsys.readouterr()
+    assert bench(*arguments) == code
+    out, err = capsys.readouterr()
+    return out + err
 
 
 def process(*arguments: object) -> Command:

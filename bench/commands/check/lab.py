@@ -1,19 +1,18 @@
 """Five steps of a method through the real Lab, on scikit-learn's digits: what it needs, costs and stores."""
 
 import copy
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from bench.api import Lab
 from bench.data import DataSettings, load
+from bench.jobs import run
 from bench.jobs.learngene import NO_FIT, NO_TARGETS, as_taken
 from bench.jobs.parts.watch import watched
 from bench.randomness import seed_all
 from bench.recipes.recipe import Recipe
 from bench.suite.outside import top_level
-from bench.train.cost import Cost
 from methods import Initializer, Learngene
 from methods.testing import sizes_around
 from methods.vit import VitSpec, build_vit
@@ -57,7 +56,7 @@ class Rehearsal:
         seen = lab.session.seen
         ancestors = [watched(copy.deepcopy(model), lambda: seen.add("ancestor")) for model in self.ancestors]
         taken = as_taken(self.initializer, ancestors)
-        learngene = timed(lab, "condense", lambda: self.initializer.condense(taken, lab))
+        learngene = lab.session.timed("condense", lambda: self.initializer.condense(taken, lab))
         assert isinstance(learngene, Learngene), f"condense returned {type(learngene).__name__}; expected a Learngene"
         return learngene, lab
 
@@ -65,18 +64,9 @@ class Rehearsal:
         seed_all(0, "target")
         target = build_vit(self.target)
         lab = self.lab(self.ancestors[0] if self.ancestors else None)
-        lab.no_fit = "" if self.initializer.trains_start else "initialize called lab.fit; say trains_start = True"
-        timed(lab, "initialize", lambda: self.initializer.initialize(target, learngene, lab))
+        lab.no_fit = "" if self.initializer.trains_start else run.NO_FIT
+        lab.session.timed("initialize", lambda: self.initializer.initialize(target, learngene, lab))
         return target.requires_grad_(True), lab
-
-
-def timed(lab: Lab, name: str, work: Callable[[], Any]) -> Any:
-    """What a function of the method gives; the seconds that no fit or meter accounts for are charged, too."""
-    with lab.session.clock.stage(name) as stage, lab.session.forwards.watched(name):
-        value = work()
-    cost = lab.session.costs[name] = Cost()
-    stage.charge(cost)
-    return value
 
 
 def in_the_lab(initializer: Initializer, record: "Record") -> None:

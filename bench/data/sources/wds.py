@@ -16,12 +16,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.data.hash_cache import cache_folder
 from bench.data.parts import choose_parts
 from bench.data.settings import DataError, DataMissing, DataSettings
 from bench.data.sources.folder import EXTENSIONS, class_map
 from bench.data.survey import File, Survey, hash_labels
-from bench.files import write_bytes
+from bench.files import cache_folder, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,6 @@ from bench.jobs.parts.artifacts import ArtifactDamaged, load_model
 from bench.randomness import derive_seed, seed_all
 from bench.recipes.recipe import Recipe
 from bench.store import Store
-from bench.train.cost import Cost
 from bench.train.lab import JobLab
 from bench.train.session import Session
 from methods import Learngene
@@ -105,13 +104,9 @@ class Context:
         return build_vit(spec).to(self.session.device)
 
     def timed(self, name: str, work: Callable[[], Any]) -> Any:
-        """Run a method's function; the seconds and joules that no fit or meter of it accounts for are charged under
-        its name. FLOPs are not: a pass of images that is on no meter is warned of."""
+        """Run a method's function as `Session.timed` does; passes of images that are on no meter are warned of."""
         session = self.session
-        with session.clock.stage(name) as stage, session.forwards.watched(name):
-            value = work()
-        cost = session.costs[name] = Cost()
-        stage.charge(cost)
+        value = session.timed(name, work)
         if session.forwards.unmetered:
             passes = f"{session.forwards.unmetered} forward passes of {name} were in no `with lab.meter(name):`"
             session.log("warning", message=f"{passes}; their FLOPs are not counted")

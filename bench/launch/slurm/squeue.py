@@ -39,7 +39,7 @@ def job_name(suite: str) -> str:
 
 def squeue(suite: str) -> dict[str, Element] | None:
     """All elements of a suite that Slurm still knows, also ended ones; None where it does not answer."""
-    out = _ask("squeue", "-h", "-r", "-t", "all", "-n", job_name(suite), "-o", FIELDS)
+    out = ask("squeue", "-h", "-r", "-t", "all", "-n", job_name(suite), "-o", FIELDS)
     if out is None:
         return None
     rows = [line.split("|") for line in out.splitlines() if line.count("|") >= 3]
@@ -49,7 +49,7 @@ def squeue(suite: str) -> dict[str, Element] | None:
 def sacct(ids: Iterable[str]) -> dict[str, Element]:
     """What accounting says of elements that squeue has forgotten; nothing where there is no accounting."""
     masters = sorted({id.partition("_")[0] for id in ids})
-    out = _ask("sacct", "-X", "-n", "-P", "-j", ",".join(masters), "-o", "JobID,State") if masters else None
+    out = ask("sacct", "-X", "-n", "-P", "-j", ",".join(masters), "-o", "JobID,State") if masters else None
     rows = [line.split("|") for line in (out or "").splitlines() if "|" in line]
     return {id: Element(id, row[1].split()[0]) for row in rows if row[1] for id in _single(row[0])}
 
@@ -73,13 +73,14 @@ def scancel(elements: list[str], state: str | None = None) -> None:
 
 def max_array_size() -> int:
     """Elements that an array may have on this cluster."""
-    found = re.search(r"MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config") or "")
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", ask("scontrol", "show", "config") or "")
     return max(1, int(found[1])) if found else 1000
 
 
-def _ask(*command: str) -> str | None:
+def ask(*command: str) -> str | None:
+    """Return what a command of Slurm's prints, or None where there is none, it fails or takes more than a minute."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
+    return done.stdout.strip() if done.returncode == 0 else None

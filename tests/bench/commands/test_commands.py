@@ -13,14 +13,7 @@ from bench.commands.methods import serves
 from bench.commands.plan import duration
 from bench.store import JobDir
 from bench.suite.yaml_lines import dump, parse
-from tests.bench.tiny import SUITE, bench, write
-
-
-def said(capsys, *arguments, code=0):
-    capsys.readouterr()
-    assert bench(*arguments) == code
-    out, err = capsys.readouterr()
-    return out + err
+from tests.bench.tiny import SUITE, bench, said, write
 
 
 def table(text, first):

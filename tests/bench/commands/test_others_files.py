@@ -9,14 +9,6 @@ from bench.store import JobDir
 from tests.bench.jpegs import write_images
 from tests.bench.tiny import bench, process, rows, write
 
-SUITE = """
-name: tiny
-dataset: digits
-targets: [{embed_dim: 16, num_heads: 2, depth: 1}]
-methods: {random: {}}
-train: {epochs: 0}
-seeds: 1
-"""
 PHOTOS = """
 name: tiny
 dataset: {name: NAME, source: folder, root: ROOT, img_size: 16, workers: 0}
@@ -27,15 +19,6 @@ methods: {random: {}}
 
 def content(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture
-def ran(tmp_path):
-    """A suite that was run, and the folder of its only run."""
-    suite = write(tmp_path, SUITE)
-    assert bench("run", suite, "--launcher", "inline", "--results", tmp_path / "r") == 0
-    (folder,) = (tmp_path / "r" / "jobs" / "run").iterdir()
-    return suite, folder
 
 
 def runs(capsys, launcher, *arguments):
@@ -49,8 +32,8 @@ def runs(capsys, launcher, *arguments):
 
 
 @pytest.mark.parametrize("launcher", ["inline", "local"])
-def test_a_job_folder_that_is_a_link_leads_to_a_strangers_files(ran, launcher, tmp_path, capsys):
-    suite, folder = ran
+def test_a_job_folder_that_is_a_link_leads_to_a_strangers_files(one_run, launcher, tmp_path, capsys):
+    suite, folder = one_run
     stranger = tmp_path / "stranger"
     shutil.rmtree(folder)
     stranger.mkdir()
@@ -66,8 +49,8 @@ def test_a_job_folder_that_is_a_link_leads_to_a_strangers_files(ran, launcher, t
 
 
 @pytest.mark.parametrize(("launcher", "name"), [("inline", "log.jsonl"), ("local", "output.txt")])
-def test_a_log_that_is_a_link_is_not_appended_to(ran, launcher, name, tmp_path, capsys):
-    suite, folder = ran
+def test_a_log_that_is_a_link_is_not_appended_to(one_run, launcher, name, tmp_path, capsys):
+    suite, folder = one_run
     stranger = tmp_path / "stranger.txt"
     stranger.write_text("mine")
     for path in folder.iterdir():
@@ -77,8 +60,8 @@ def test_a_log_that_is_a_link_is_not_appended_to(ran, launcher, name, tmp_path, 
     assert code == 1 and stranger.read_text() == "mine" and "Traceback" not in said
 
 
-def test_a_damaged_job_takes_only_its_own_files_aside(ran, tmp_path, capsys):
-    suite, folder = ran
+def test_a_damaged_job_takes_only_its_own_files_aside(one_run, tmp_path, capsys):
+    suite, folder = one_run
     (folder / "notes.txt").write_text("mine")
     (folder / ".hidden").write_text("mine")
     (folder / "sub").mkdir()

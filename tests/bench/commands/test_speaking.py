@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+from functools import partial
 
 import pytest
 
-from tests.bench.tiny import SUITE, bench, rows, write
+from tests.bench import tiny
+from tests.bench.tiny import SUITE, rows, write
 
 ONE = ("--only", "random-L1-*-s0")
 SHORT = SUITE.replace("train: {epochs: 2, batch_size: 64}", "train: {epochs: 0}")
@@ -15,14 +17,7 @@ SHORT = SUITE.replace("train: {epochs: 2, batch_size: 64}", "train: {epochs: 0}"
 @pytest.fixture
 def said(capsys):
     """A function that runs a command and returns what it says."""
-
-    def say(*arguments, code=0):
-        capsys.readouterr()
-        assert bench(*arguments) == code
-        out, err = capsys.readouterr()
-        return out + err
-
-    return say
+    return partial(tiny.said, capsys)
 
 
 def test_weights_that_were_not_kept(tmp_path, said):

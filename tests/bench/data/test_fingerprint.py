@@ -28,10 +28,7 @@ USUAL = settings().suppress_health_check
 FEW = settings(max_examples=15, suppress_health_check=[*USUAL, HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "learngene-bench"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture

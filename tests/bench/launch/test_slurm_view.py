@@ -151,7 +151,7 @@ def test_a_failure_counts_at_once_unless_it_is_about_to_be_tried_again(cluster: 
 
 def test_elements_that_accounting_shows_together(monkeypatch: pytest.MonkeyPatch) -> None:
     said = "7_1|RUNNING\n7_[0,2-4%2]|CANCELLED by 0\n9|COMPLETED\n"
-    monkeypatch.setattr(squeue, "_ask", lambda *command: said)
+    monkeypatch.setattr(squeue, "ask", lambda *command: said)
     found = {id: element.state for id, element in squeue.sacct(["7_0", "9"]).items()}
     ended = dict.fromkeys(("7_0", "7_2", "7_3", "7_4"), "CANCELLED")
     assert found == {"7_1": "RUNNING", "9": "COMPLETED", **ended}

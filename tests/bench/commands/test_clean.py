@@ -20,7 +20,7 @@ from bench.store import JobDir, Store
 from bench.suite import load
 from bench.suite.slurm import Slurm
 from tests.bench.export.killed import killed_everywhere
-from tests.bench.tiny import bench
+from tests.bench.tiny import bench, said
 
 pytestmark = pytest.mark.usefixtures("few_pictures")
 
@@ -62,13 +62,6 @@ def results(done, tmp_path):
 
 def weights(results):
     return {path.relative_to(results): path.read_bytes() for path in results.glob("jobs/*/*/*.safetensors")}
-
-
-def said(capsys, *arguments, code=0):
-    capsys.readouterr()
-    assert bench(*arguments) == code
-    out, err = capsys.readouterr()
-    return out + err
 
 
 def result_of(path):
