@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.identity import spec_settings
+from bench.models import spec_settings
 from methods.vit import VitSpec, build_vit, spec_of
 
 TABLE = Path(__file__).with_suffix(".json")
