@@ -16,12 +16,13 @@ A suite file becomes a table in one direction. The folders, in the order of that
     export/     models out: folders that timm loads, of what jobs left and of starts made on the spot
     track/      results and logs, replayed into TensorBoard and the like: one module for each tool
     room/       what a results folder holds that nobody misses
-    commands/   one module for each command; doctor/ and probe/ look at the machine; api and notebook are for notebooks
+    commands/   one module for each command; cli.py has their options; doctor/ and probe/ look at the machine; api.py
+                and notebook.py are for notebooks
     console/    where commands and workers begin: the project's own packages first, the working directory last
 
 Below all of them: errors, output, words, identity (hashes), randomness (seeds), files (atomic, with checksums), shapes
-(what a JSON file must hold), models (parameters and FLOPs in closed form), processes (forked ones), collector (of
-cycles), provenance. Which may import which is the list in pyproject.toml, which import-linter checks.
+(what a JSON file must hold), models (their sizes, parameters and FLOPs in closed form), processes (forked ones),
+collector (of cycles), provenance. Which may import which is the list in pyproject.toml, which import-linter checks.
 
 Read first: `jobs/run.py` (what a run does), then `train/fit.py` (the loop); `methods/base.py` for what a method is.
 """

@@ -2,14 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import fields
-from functools import cached_property, lru_cache
+from functools import cached_property
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NoReturn
 
-from methods.vit import VitSpec
-
-SPEC_DEFAULTS = tuple((f.name, f.default) for f in fields(VitSpec))
 ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -60,19 +56,3 @@ class Same:
 
 def digest(value: Any, length: int = 12) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
-
-
-def spec_settings(spec: VitSpec) -> Fixed:
-    """The fields of a spec that differ from their defaults."""
-    return _spec_settings(Same(spec))
-
-
-@lru_cache  # the runs of a plan have few sizes
-def _spec_settings(same: Same) -> Fixed:
-    spec = same.value
-    return Fixed({name: value for name, default in SPEC_DEFAULTS if (value := getattr(spec, name)) != default})
-
-
-def size_name(spec: VitSpec) -> str:
-    """Depth and width: `L6-d64`."""
-    return f"L{spec.depth}-d{spec.embed_dim}"

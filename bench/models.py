@@ -1,10 +1,13 @@
-"""Parameters, MACs and FLOPs of a VisionTransformer in closed form, held against torch's counter by the tests.
+"""Sizes of a VisionTransformer: their names and settings, and parameters, MACs and FLOPs in closed form, held against
+torch's counter by the tests.
 
 1 MAC = 2 FLOPs. Only matrix products and convolutions count, as in torch's FlopCounterMode and fvcore.
 """
 
+from dataclasses import fields
 from functools import lru_cache
 
+from bench.identity import Fixed, Same
 from methods.vit import VitSpec
 
 # Sizes by name, as in DeiT (Touvron et al., 2021); class token and pooling stay this project's defaults.
@@ -13,6 +16,23 @@ PRESETS: dict[str, dict[str, int]] = {
     "deit_small": {"embed_dim": 384, "depth": 12, "num_heads": 6, "patch_size": 16},
     "deit_base": {"embed_dim": 768, "depth": 12, "num_heads": 12, "patch_size": 16},
 }
+SPEC_DEFAULTS = tuple((f.name, f.default) for f in fields(VitSpec))
+
+
+def spec_settings(spec: VitSpec) -> Fixed:
+    """The fields of a spec that differ from their defaults."""
+    return _spec_settings(Same(spec))
+
+
+@lru_cache  # the runs of a plan have few sizes
+def _spec_settings(same: Same) -> Fixed:
+    spec = same.value
+    return Fixed({name: value for name, default in SPEC_DEFAULTS if (value := getattr(spec, name)) != default})
+
+
+def size_name(spec: VitSpec) -> str:
+    """Depth and width: `L6-d64`."""
+    return f"L{spec.depth}-d{spec.embed_dim}"
 
 
 def block_params(spec: VitSpec) -> int:

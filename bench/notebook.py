@@ -60,7 +60,8 @@ def run(
     Raises BenchError with the message of each job that failed, and KeyboardInterrupt where it was interrupted: what is
     done stays done, and the same call goes on.
     """
-    from bench.launch.launchers import Request, launch  # late: as above
+    from bench.launch.launchers import launch  # late: as above
+    from bench.launch.request import Request  # late: as above
 
     made, store = _planned(suite, settings, only, results, fetch=True)
     store.require_writable(made.suite.name)

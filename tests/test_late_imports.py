@@ -5,6 +5,7 @@ itself. Where the module of the function imports it anyway, the import belongs t
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,7 @@ SLOW = frozenset(
     ]
 )
 Import = ast.Import | ast.ImportFrom
+TO_TOOLS = re.compile(r"noqa(: [A-Z\d, ]+)?|type: ignore(\[[a-z, -]+\])?|fmt: \w+")
 
 
 def modules(root: Path) -> dict[str, Path]:
@@ -107,11 +109,16 @@ class Code:
 
 def explained(lines: list[str], at: int) -> bool:
     """Whether an import has a comment, or the block of imports that it stands in begins with one."""
-    if "#" in lines[at]:
+    if says(lines[at]):
         return True
     while at and (not lines[at].strip() or lines[at].lstrip().startswith(("import ", "from "))):
         at -= 1
-    return lines[at].lstrip().startswith("#")
+    return lines[at].lstrip().startswith("#") and says(lines[at])
+
+
+def says(line: str) -> bool:
+    """Whether a line has a comment with words, beside those to tools."""
+    return re.search(r"\w", TO_TOOLS.sub("", line.partition("#")[2])) is not None
 
 
 def test_imports_inside_functions_have_a_reason():
@@ -126,6 +133,9 @@ def test_imports_inside_functions_have_a_reason():
         ("", "import json", False),
         ("", "import json  # a circle otherwise", True),
         ("", "# a circle otherwise\n    import json", True),
+        ("", "import json  # noqa: F401", False),
+        ("", "import json  # type: ignore[import]  # noqa: E402, F401", False),
+        ("", "import json  # noqa: F401  a circle otherwise", True),
         ("import torch\n", "from bench.slow import x", False),
     ],
 )

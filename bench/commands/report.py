@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import methods
 from bench.commands.common import console, frames, last_plan, nothing_there, of_last_run
 from bench.errors import UsageError, printable
 from bench.plan import Plan
@@ -59,7 +60,8 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError("report: several suites need --out DIR")
     _writable(out)
     force = options.force or out == report.own
-    described_by = {"title": report.title, "context": report.context, "training": report.training}
+    context = report.context | {"methods": documentation(report.runs) | report.context.get("methods", {})}
+    described_by = {"title": report.title, "context": context, "training": report.training}
     written = write_report(report.runs, report.curves, out, **described_by, console=console(), force=force)
     print(f"{len(written)} files in {out}")
     return 0
@@ -165,6 +167,13 @@ def _setup(plans: list[Plan]) -> dict[str, str]:
         resolved = {key: plan.suite.resolved[key] for key in keys if key in plan.suite.resolved}
         parts[f"{plan.suite.name}: recipe, ancestor and targets as the suite has them"] = yaml_lines.dump(resolved)
     return parts
+
+
+def documentation(runs: "DataFrame") -> dict[str, str]:
+    """Return what the methods of this project that rows name say of themselves, by method. Methods from outside are not
+    imported: a file of results is no reason to run code that it names."""
+    named = {*runs["method_use"], *runs["method"]}
+    return {name: inspect.getdoc(methods.method_class(name)) or "" for name in methods.names() if name in named}
 
 
 def _writable(out: Path) -> None:

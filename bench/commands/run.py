@@ -7,8 +7,9 @@ import time
 from bench import provenance
 from bench.commands.common import console, frames, keep_suite, plan_of, require_device
 from bench.errors import UsageError, printable
-from bench.launch.launchers import LAUNCHERS, Request, launch
+from bench.launch.launchers import LAUNCHERS, launch
 from bench.launch.progress import Progress
+from bench.launch.request import Request
 from bench.launch.schedule import Schedule
 from bench.output import lasting_output
 from bench.plan import Plan

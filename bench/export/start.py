@@ -20,8 +20,9 @@ from bench.jobs.ancestor import AncestorJob
 from bench.jobs.learngene import LearngeneJob
 from bench.jobs.parts.context import Context
 from bench.jobs.run import RunJob
-from bench.launch.launchers import Request, launch
+from bench.launch.launchers import launch
 from bench.launch.progress import Progress
+from bench.launch.request import Request
 from bench.launch.schedule import Schedule
 from bench.plan import Plan
 from bench.plan.jobs import method_input

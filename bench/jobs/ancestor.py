@@ -6,10 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.identity import spec_settings
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import WeightsInput, read_recipe, read_spec, recipe_settings
 from bench.jobs.model import ANCESTOR_FILE
+from bench.models import spec_settings
 from bench.recipes.recipe import Recipe
 from bench.suite.timm_models import lookup
 from methods.vit import VitSpec, build_vit

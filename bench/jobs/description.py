@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from bench import ENGINE, models
-from bench.identity import digest, size_name
+from bench.identity import digest
 from bench.jobs.inputs import Computing, DataInput
 from bench.jobs.model import Job
+from bench.models import size_name
 from bench.recipes.recipe import Recipe
 from methods.vit import VitSpec
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.identity import canonical, spec_settings
+from bench.identity import canonical
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import MethodInput, averaging_settings, read_recipe, read_spec, recipe_settings
 from bench.jobs.model import LEARNGENE_FILE
+from bench.models import spec_settings
 from bench.recipes.recipe import Recipe
 from bench.suite.ready_learngene import identity
 from methods import Initializer, Learngene

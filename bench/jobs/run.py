@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench import models
-from bench.identity import spec_settings
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import MethodInput, read_recipe, read_spec, recipe_settings
 from bench.jobs.model import START_FILE, WEIGHTS_FILE
+from bench.models import spec_settings
 from bench.recipes.recipe import Recipe
 from bench.train.cost import total
 from methods.vit import VitSpec

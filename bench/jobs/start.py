@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.identity import spec_settings
 from bench.jobs.description import JobDescription, Result
 from bench.jobs.inputs import MethodInput, averaging_settings, read_recipe, read_spec, recipe_settings
 from bench.jobs.model import START_FILE
+from bench.models import spec_settings
 from bench.recipes.recipe import Recipe
 from methods.vit import VitSpec
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.jobs.model import Job
 from bench.launch import one_job, ranks
 from bench.launch.devices import device_sets
-from bench.launch.launchers import Request
+from bench.launch.request import Request
 from bench.worker.outcome import Outcome, Stop
 
 LOOK = 0.2  # seconds between looks at jobs that another process holds

@@ -18,11 +18,11 @@ from bench.errors import BenchError
 from bench.jobs.model import Job
 from bench.launch import ranks
 from bench.launch.devices import device_sets, visible
-from bench.launch.launchers import Request
 from bench.launch.messages import receive, send
 from bench.launch.nodes import Nodes
 from bench.launch.processes import module_command
 from bench.launch.progress import Display
+from bench.launch.request import Request
 from bench.launch.schedule import Schedule
 from bench.processes import cores
 from bench.worker.outcome import Outcome

@@ -86,7 +86,7 @@ class Ranks:
     running: dict[Connection, Rank] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        import bench.jobs.parts.initialised  # noqa: F401  once for all that are forked
+        import bench.jobs.parts.initialised  # noqa: F401  torch, once for all that are forked
 
         self.scratch = tempfile.TemporaryDirectory(prefix="bench-ranks-", ignore_cleanup_errors=True)
         self.kills = memory_kills()

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from bench.data.manifest import manifest_name
-from bench.identity import Fixed, Same, digest, size_name
+from bench.identity import Fixed, Same, digest
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
 from bench.jobs.inputs import Computing, DataInput, MethodInput, WeightsInput, recipe_settings
@@ -12,6 +12,7 @@ from bench.jobs.learngene import LearngeneJob
 from bench.jobs.model import Job
 from bench.jobs.run import RunJob
 from bench.jobs.start import StartJob
+from bench.models import size_name
 from bench.plan.model import Family
 from bench.recipes.recipe import Recipe, merge
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite, ready_learngene

@@ -1,6 +1,6 @@
 """Readable names of sizes."""
 
-from bench.identity import size_name
+from bench.models import size_name
 from methods.vit import VitSpec
 
 # what tells apart two sizes of equal depth and width, with the letter that stands for it

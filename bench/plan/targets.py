@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bench.identity import canonical, size_name
+from bench.identity import canonical
+from bench.models import size_name
 from bench.plan.names import target_names
 from bench.plan.recipe_checks import Position, RecipeChecks
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite, TargetEntry

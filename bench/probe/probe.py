@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from bench.data.dataset import Dataset
-from bench.identity import digest, spec_settings
+from bench.identity import digest
 from bench.jobs import Job
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.description import JobDescription
 from bench.jobs.inputs import recipe_settings
+from bench.models import spec_settings
 from bench.plan import Plan
 from bench.probe.random_data import random_data
 from bench.probe.rehearsal import Rehearsal

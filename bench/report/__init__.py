@@ -62,7 +62,8 @@ def write_report(
     raised, unless `force` says that it may be replaced, too.
 
     training: None where nothing is known of it. context: what else the page shall show about where the results come
-    from, {name: text}; `context["methods"]`, if given, is {method: docstring} for methods from outside the project.
+    from, {name: text}; `context["methods"]`, if given, is {method: docstring}; a method without one is said to be from
+    outside the project.
     console: where to print as `print_table` does.
     Raises ReportError for frames that are no results of this project. A half-finished suite is reported as it is.
     """

@@ -45,7 +45,7 @@ def _stage(stage: str) -> list[Column]:
 CONTRACT: list[Column] = [
     *_columns("""
     suite               | text  |        | name of the suite
-    run                 | text  |        | readable id of the run
+    run                 | text  |        | identity of the run
     method              | text  |        | label of the method in the suite
     options             | text  |        | options of the method, JSON
     dataset             | text  |        | data set that the run trains and is tested on
@@ -142,7 +142,7 @@ EXTRA: list[Column] = _columns("""
 
 RUNS: list[Column] = CONTRACT + EXTRA
 CURVES: list[Column] = _columns("""
-    run      | text  |        | readable id of the run
+    run      | text  |        | identity of the run
     epoch    | float | epochs | epochs trained so far, from 0
     step     | int   | steps  | optimiser steps so far, from 0
     images   | int   | images | training images seen so far

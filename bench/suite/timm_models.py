@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.identity import spec_settings
+from bench.models import spec_settings
 from bench.words import did_you_mean
 from methods.vit import VitSpec, build_vit, spec_of
 

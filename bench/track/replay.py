@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bench.track.record import Key, Point, Record
-from bench.track.trackers import Kept, Tracker
+from bench.track.trackers.tracker import Kept, Tracker
 
 CLOSE = 1e-6  # relative difference of equal numbers: some trackers keep 32 bits
 

@@ -20,6 +20,7 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4  # of malloc.h
 
 def preload() -> None:
     """Import what jobs use, so that processes forked from this one need not."""
+    # not above: they are slow to import, and who only asks for `slurm_job` does without
     import bench.jobs.parts.fairness
     import bench.jobs.parts.initialised
     import bench.jobs.parts.watch

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.identity import ENCODER, Fixed, canonical, digest, size_name, spec_settings
+from bench.identity import ENCODER, Fixed, canonical, digest
 from bench.jobs.model import KINDS
+from bench.models import size_name, spec_settings
 from methods.vit import VitSpec
 from tests.bench.plans import ALL, Planner, changed, ids, of
 from tests.bench.tiny import SUITE

@@ -1,7 +1,7 @@
 """Launch by Slurm: submit what is not submitted, and follow it."""
 
 from bench.errors import BenchError
-from bench.launch.launchers import Request
+from bench.launch.request import Request
 from bench.launch.slurm import squeue
 from bench.launch.slurm.submission.groups import make_arrays, section
 from bench.launch.slurm.submission.record import Submission

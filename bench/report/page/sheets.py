@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,12 @@ from bench.report.format import counts, interval, number, one_line
 from bench.report.style import Look
 from bench.report.tables.accuracy import setting
 from bench.report.tables.model import Cell, Table, only, quoted
-from methods import method_class, names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 SUMMARY = {"top1": "top-1", "best_top1": "best top-1", "top1_init": "top-1 at start", "top5": "top-5", "loss": "loss"}
+UNTOLD = "From outside the project: see its own documentation."
 
 
 def summary_table(analysis: Analysis) -> Table:
@@ -106,7 +105,7 @@ def published_table(analyses: list[Analysis]) -> Table:
 
 def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return one entry per label: colour, facts, options, and the method's docstring at the first of its labels; folded
-    where there are many."""
+    where there are many. docs: {method: docstring}."""
     entries: dict[str, dict[str, Any]] = {}
     told: dict[str, str] = {}  # method -> the label whose entry has its docstring
     for analysis in analyses:
@@ -114,9 +113,7 @@ def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[s
             if label in entries:
                 continue
             use = analysis.section.use[label]
-            doc = (
-                f"The same method as {one_line(told[use])}, above." if use in told else docs.get(use) or docstring(use)
-            )
+            doc = f"The same method as {one_line(told[use])}, above." if use in told else docs.get(use) or UNTOLD
             told.setdefault(use, label)
             entries[label] = _method(analysis, label, looks[label]) | {
                 "folded": bool(analysis.groups),
@@ -161,14 +158,3 @@ def _options(text: str) -> str:
     except ValueError:
         return text
     return json.dumps(options, indent=1) if options else ""
-
-
-def docstring(use: str) -> str:
-    """Return what a method of this project says of itself. Methods from outside are not imported: a file of results is
-    no reason to run code that it names."""
-    if use not in names():
-        return "From outside the project: see its own documentation."
-    try:
-        return inspect.cleandoc(method_class(use).__doc__ or "It says nothing.")
-    except ImportError as error:
-        return f"Cannot be imported here: {error}"

@@ -43,7 +43,7 @@ PICTURES = {
 
 def load() -> None:
     """Import what pictures are drawn with."""
-    import matplotlib.pyplot  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401  slow, and whoever only asks which pictures there are does without
 
     for name in PICTURES:
         import_module(f"bench.report.plots.{name}")

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from bench import files
 from bench.track.record import Point, Record, State
-from bench.track.trackers import Kept
+from bench.track.trackers.tracker import Kept
 
 DATABASE = "mlflow.db"
 KEY, BEGAN = "bench.job", "bench.began"  # tags of a run

@@ -16,7 +16,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from bench import files
 from bench.errors import BenchError
 from bench.track.record import Point, Record
-from bench.track.trackers import Kept
+from bench.track.trackers.tracker import Kept
 
 FRAME = 16  # bytes of a record beside its data: length, its checksum, that of the data
 

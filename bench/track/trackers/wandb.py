@@ -16,7 +16,7 @@ import wandb
 from bench import files
 from bench.errors import BenchError
 from bench.track.record import Key, Point, Record
-from bench.track.trackers import Kept
+from bench.track.trackers.tracker import Kept
 
 SIDE = "bench.json"  # what a job's folder has of it, since the file of wandb is not for reading
 SHAPE = {"key": str, "began": float, "points": [[object]]}

@@ -8,8 +8,9 @@ import shutil
 import pytest
 
 from bench.commands import clean
-from bench.launch.launchers import Request, launch
+from bench.launch.launchers import launch
 from bench.launch.progress import Progress
+from bench.launch.request import Request
 from bench.launch.schedule import Schedule
 from bench.launch.slurm.submission.groups import make_arrays
 from bench.launch.slurm.submission.record import Submission

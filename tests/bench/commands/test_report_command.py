@@ -1,7 +1,13 @@
 """`bench report` says what it describes where this is not plainly what the command line has."""
 
 import html
+import inspect
 
+import pandas
+
+from bench.commands.report import documentation
+from methods.random import Random
+from methods.wave import Wave
 from tests.bench import tiny
 
 SUITE = """
@@ -22,7 +28,8 @@ def test_the_last_runs_settings_are_said(tmp_path, capsys):
     assert tiny.bench("report", suite, "--results", results) == 0
     words = "this describes its last run, which had --set seeds=1 --only 'random*'"
     assert f"note: tiny: {words}" in capsys.readouterr().out
-    assert words in html.unescape((results / "tiny" / "report.html").read_text())
+    page = html.unescape((results / "tiny" / "report.html").read_text())
+    assert words in page and inspect.getdoc(Random).partition("\n")[0] in page
     # with --set the suite as given is meant, so that there is nothing to say
     assert tiny.bench("report", suite, "--results", results, "--set", "seeds=1", "--out", tmp_path / "given") == 0
     assert "last run" not in capsys.readouterr().out
@@ -38,3 +45,11 @@ def test_a_run_of_another_file_of_the_same_name_is_said(tmp_path, capsys):
     assert f"the last run of this name was of another file, {other}" in capsys.readouterr().out
     assert tiny.bench("report", suite, other, "--results", results, "--out", tmp_path / "both") == 2
     assert "expected suites of different names, found several named tiny" in capsys.readouterr().err
+
+
+def test_a_file_of_results_has_no_code_imported(tmp_path, monkeypatch):
+    """What methods of the project say of themselves is there, by the name of the method or else of the label."""
+    (tmp_path / "harmful.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    runs = pandas.DataFrame({"method": ["mine", "ours", "wave"], "method_use": ["harmful:Method", "random", ""]})
+    assert documentation(runs) == {"random": inspect.getdoc(Random), "wave": inspect.getdoc(Wave)}

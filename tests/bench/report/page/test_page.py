@@ -7,6 +7,7 @@ import pytest
 
 from bench.report import write_report
 from bench.report.tables.model import only, quoted
+from methods.random import Random
 from tests.bench.pictures import all_pictures
 from tests.bench.report import browser
 
@@ -34,7 +35,10 @@ def folder(tmp_path_factory):
     again = runs["method"] == "weight_selection"
     runs.loc[again, "method_use"] = "random"
     folder = tmp_path_factory.mktemp("report")
-    context = {"command": "bench report <x>", "methods": {"elsewhere:Growth": "Says <i>this</i>."}}
+    context = {
+        "command": "bench report <x>",
+        "methods": {"elsewhere:Growth": "Says <i>this</i>.", "random": Random.__doc__},
+    }
     with all_pictures():
         write_report(runs, curves, folder, title="A title & more", context=context)
     return folder
