@@ -92,6 +92,8 @@ def test_the_goal_is_the_best_random_start_that_a_declared_family_is_against(mak
 def test_without_any_result_of_a_declared_start_the_first_sets_the_goal(make_frames):
     runs, curves = make_frames(methods=("random", "moco", "sws"), depths=(2,))
     runs["method_use"] = runs["method"].replace("moco", "random")
-    runs["families"] = json.dumps({f"to_{label}": {"against": label, "labels": ["sws"]} for label in ("moco", "random")})
+    runs["families"] = json.dumps(
+        {f"to_{label}": {"against": label, "labels": ["sws"]} for label in ("moco", "random")}
+    )
     runs.loc[runs["method"] != "sws", ["status", "top1"]] = "failed", np.nan
     assert reference(analysed(runs, curves)[0]) == "random"
