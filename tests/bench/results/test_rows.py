@@ -27,5 +27,5 @@ def test_rows_have_the_columns_of_the_schema(tiny_once, tmp_path, table):
     make, schema = TABLES[table]
     plan = make_plan(load(write(tmp_path), [], look_at=describe), [])
     made = make(plan, Store(tiny_once))
-    assert made and different(made, schema) == set()
+    assert made and different(made, schema) == set(), "of bench/results or of bench/report/columns.py"
     assert different(make(plan, Store(tmp_path / "nothing")), schema) == set()
