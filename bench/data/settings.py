@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -212,7 +213,8 @@ class DataSettings(Frozen):
         """These settings, for the prepared data set in `folder`. Raises DataMissing where it is not."""
         prepared = self.model_copy(update={"root": f"{folder}/{self.name}"})
         if not prepared.is_prepared:
-            raise DataMissing(f"{self.name} is not prepared in {prepared.path}: python -m bench prepare SUITE")
+            how = f"python -m bench prepare SUITE --out {shlex.quote(str(prepared.path.parent))}"
+            raise DataMissing(f"{self.name} is not prepared in {prepared.path}: {how}")
         return prepared
 
 

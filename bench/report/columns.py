@@ -103,7 +103,7 @@ EXTRA: list[Column] = _columns("""
     tune                    | text  |        | what was tuned on the validation split, JSON, empty for nothing
     best_epoch              | float | epochs | best epoch by validation top-1
     val_top1                | float | %      | validation top-1 at the end
-    eval                    | text  |        | what top1 is measured on when not the plain test split and weights
+    eval                    | text  |        | of tables from elsewhere: what top1 is measured on; runs leave it empty
     precision               | text  |        | arithmetic of training: fp32, bf16 or fp16
     fingerprint             | text  |        | what its identity sees of images: content, sample, counts; or vouched
     data                    | text  |        | hash of what its identity sees of the data set
@@ -135,12 +135,16 @@ EXTRA: list[Column] = _columns("""
     git_dirty               | bool  |        | whether the code differed from its commit
     error                   | text  |        | last line of a failure
     log                     | text  |        | path of the run's log
+""")
+
+# what joining adds to the columns of `results.rows`
+JOINED: list[Column] = _columns("""
     source                  | text  |        | of joined results: where the row is from; (own): the user ran it
     setting                 | int   |        | of results joined across engine, data or recipe: which of these it has
     block                   | text  |        | of joined results: kind of device; only within a block do seeds pair
 """)
 
-RUNS: list[Column] = CONTRACT + EXTRA
+RUNS: list[Column] = CONTRACT + EXTRA + JOINED
 CURVES: list[Column] = _columns("""
     run      | text  |        | identity of the run
     epoch    | float | epochs | epochs trained so far, from 0

@@ -21,7 +21,14 @@ FIXED = {
 COLOURS = ("#d55e00", "#882255", "#56b4e9", "#999933", "#332288", "#ca9161", "#117733", "#cc6677")
 MARKERS = ("P", "X", "<", ">", "p", "*", "d", "o", "s", "^", "v", "D")
 DASHES = ("--", ":", "-.")
-SALT = "5252"  # before a method's name: with it no colour has more than four of the methods that ship
+SALT = "5252"  # before a method's name: with it no colour has more than four of the methods below
+# They take their looks before all others: a later method changes none of theirs, and needs no other SALT.
+SETTLED = {
+    *FIXED,
+    "depth_map", "heur_lg", "auto_lg", "hypercloning", "lemon", "bert2bert", "net2net", "pruning", "subcloning",
+    "pca", "tleg", "fine", "lets", "ligo", "front", "bot", "merge", "supernet", "cluster_learngene", "mimetic",
+    "impulse", "conditioned", "dct_attention", "lsuv", "scrambled",
+}  # fmt: skip
 PART_LOOKS = {  # colour and hatch of the parts of a cost: no method's colours
     "ancestor": ("#c8c8c8", "////"),
     "learngene": ("#3b3b3b", ""),
@@ -43,9 +50,10 @@ class Look:
 
 def looks(uses: Mapping[str, str]) -> dict[str, Look]:
     """Return label -> look, for labels and the methods behind them. The same label looks the same in every report, but
-    where two labels of one report would look alike: then the alphabetically later one takes the next free look."""
+    where two labels of one report would look alike: then the later one takes the next free look. First come the settled
+    methods, then their variants, then other methods and theirs, each by the alphabet."""
     chosen: dict[str, Look] = {}
-    for label in sorted(uses, key=lambda label: (label != uses[label], label)):  # methods before their variants
+    for label in sorted(uses, key=lambda label: (uses[label] not in SETTLED, label != uses[label], label)):
         choices = _choices(label, uses[label])
         taken = [look for look in chosen.values() if look.colour == choices[0].colour or label == uses[label]]
         shapes = {look.marker for look in taken}

@@ -36,7 +36,7 @@ FROM_RESULT += ("val_top1", "threads", "device_name", "host", "python", "engine"
 
 
 def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
-    """A row per run of the suite, in the suite's order; the columns are those of `report.columns`."""
+    """A row per run of the suite, in the suite's order; its columns are CONTRACT and EXTRA of `report.columns`."""
     reader, conditions = Reader(plan, store), Conditions()
     return [row(cell, reader) | conditions.of(cell) for cell in plan.cells]
 
@@ -99,7 +99,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         **stage("learngene", [cell.learngene] if cell.learngene else [], reader),
         **stage("tuning", cell.trials, reader),
         **part("init", init, start if cell.start else run),
-        **part("train", train, run),
+        **{f"train_{what}": train.get(what) for what in ("images", "flops", "seconds")},
         "unmetered": unmetered(gene, start, run) if run else None,
         "energy_joules": train.get("energy_joules"),
         "tuning": " ".join(cell.trials),

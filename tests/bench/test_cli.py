@@ -1,6 +1,7 @@
 """The command line as a user meets it: exit codes, messages, and what is not imported."""
 
 import os
+import pkgutil
 import subprocess
 import sys
 
@@ -8,8 +9,12 @@ import pytest
 
 import bench as bench_package
 import methods
+from bench import commands
+from bench.cli import EPILOG, GROUPS
 from bench.errors import printable
 from tests.bench.tiny import bench, fresh_process, write
+
+COMMANDS = [name for names in GROUPS.values() for name in names]
 
 
 def python(code: str, *arguments: object) -> subprocess.CompletedProcess:
@@ -51,6 +56,11 @@ def test_help_groups_the_commands(capsys):
     assert out.index("\n  plan      what would run") < out.index("\n  run       run what is not") < out.index("look:")
 
 
+def test_every_module_of_commands_is_a_command_in_a_group():
+    modules = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+    assert sorted(COMMANDS) == sorted(modules - {"common"}), "expected each in GROUPS of bench.cli, once"
+
+
 LIGHT = """
 import sys
 from bench.cli import main
@@ -61,6 +71,21 @@ except SystemExit as error:
 heavy = {"torch", "timm", "pandas", "sklearn", "scipy", "matplotlib", "torchvision"} & set(sys.modules)
 print(heavy or "light", code)
 """
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_imported_and_explained_without_heavy_imports(command):
+    done = python(f"import bench.commands.{command}\n{LIGHT}", command, "--help")
+    assert done.stdout.splitlines()[-1] == "light 0", "expected heavy imports within the functions that need them"
+    assert EPILOG in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_option_that_a_command_does_not_have(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        bench(command, "--no-such-option")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: ")
 
 
 @pytest.mark.parametrize(

@@ -85,12 +85,16 @@ def in_blocks(blocks):
 @pytest.mark.parametrize("name", methods.names())
 def test_the_contract(name, size):
     """A size that a method serves passes all checks; one that it does not serve is refused with a reason."""
+    assert name in SERVES, (
+        f"expected {name} in SERVES with the sizes that it serves; also in FRESH where it leaves tensors as timm makes "
+        "them, and in OPTIONS where its defaults do not fit so small a model"
+    )
     origins = check_size(methods.get(name, **OPTIONS.get(name, {})), ANCESTOR, SIZES[size], TinyLab)
-    assert (origins is not None) == (size in SERVES[name])
+    assert (origins is not None) == (size in SERVES[name]), "correct SERVES, or what `supports` of the method says"
     if origins is not None:
         assert set(origins) == set(build_vit(SIZES[size]).state_dict())
         fresh = FRESH[name](SIZES[size].depth) & set(origins) if name in FRESH else set()
-        assert {n for n, origin in origins.items() if origin == "fresh"} == fresh
+        assert {n for n, origin in origins.items() if origin == "fresh"} == fresh, "correct FRESH, or the method"
 
 
 @pytest.mark.parametrize(

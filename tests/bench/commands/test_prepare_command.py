@@ -167,7 +167,9 @@ def test_errors_say_what_to_do(photos, prepared, tmp_path, capsys):
         assert bench("prepare", file, *words) == code
         assert message in capsys.readouterr().err
     assert bench("plan", file, "--set", f"prepared={tmp_path / 'none'}") == 2
-    assert "photos is not prepared in" in capsys.readouterr().err
+    out = tmp_path / "none"
+    how = f"photos is not prepared in {out / 'photos'}: python -m bench prepare SUITE --out {out}\n"
+    assert capsys.readouterr().err.endswith(how)
     digits = write(
         tmp_path, SUITE.replace(SUITE.splitlines()[2], "dataset: digits").replace("patch_size: 8", "patch_size: 2")
     )

@@ -10,7 +10,7 @@ from bench.report.analysis.published import matching, plain, published
 from bench.report.analysis.sections import sections
 from bench.report.analysis.statistics import Ranking
 from bench.report.plots.critical_difference import groups
-from bench.report.style import FIXED, looks
+from bench.report.style import FIXED, SETTLED, looks
 from bench.report.tables import latex, markdown
 from bench.report.tables.accuracy import setting
 from bench.report.tables.model import Cell, Table
@@ -71,8 +71,16 @@ def test_looks_are_fixed_and_differ():
 
 
 def test_the_methods_that_ship_share_no_colour_with_many():
-    many = looks({name: name for name in registry.names()})
+    many = looks({name: name for name in SETTLED})
     assert max(Counter(look.colour for look in many.values()).values()) <= 4
+    assert set(registry.names()) >= SETTLED
+
+
+@pytest.mark.parametrize("new", ["aardvark", "zebra", "pack:Own"])
+def test_a_new_method_changes_no_look_of_those_that_ship(new):
+    shipped = {name + variant: name for name in SETTLED for variant in ("", "_fresh")}
+    beside = looks({new: new, f"{new}_fresh": new} | shipped)
+    assert {label: beside[label] for label in shipped} == looks(shipped)
 
 
 def test_a_label_looks_the_same_in_every_report():
