@@ -73,7 +73,9 @@ def export(
     exported = DESCRIPTIONS[selected.kind].exported
     if not exported:
         others = " or ".join(kind for kind in KINDS if DESCRIPTIONS[kind].exported)
-        raise UsageError(f"{selected.kind} {selected.id}: nothing of it can be exported; expected the id of a {others}")
+        raise UsageError(
+            f"{selected.kind} {selected.id}: nothing of it can be exported; expected a job of kind {others}"
+        )
     what = what or exported[0]
     if what not in exported:
         raise UsageError(f"--what {what}: {selected.kind} {selected.id} has none; expected {' or '.join(exported)}")

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from bench import cli
-from bench.export.of_job import MODELS
+from bench.errors import UsageError
+from bench.export.of_job import MODELS, export
+from bench.export.selection import Selected
 from bench.jobs import KINDS
 from bench.jobs.kinds import DESCRIPTIONS
 from bench.room.leftovers import DEAR
+from bench.store import Store
 from bench.store.result_shapes import COMMON, RESULTS
 from bench.suite.slurm import Slurm
 
@@ -47,6 +50,14 @@ def test_what_is_exported_of_it_can_be(kind):
     assert not unknown, f"bench/cli.py: add {unknown} to the choices of export --what"
     unknown = {*exported} - {"learngene", *MODELS}
     assert not unknown, f"bench/export/of_job.py: add {unknown} to MODELS"
+
+
+def test_a_kind_of_which_nothing_is_exported_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(DESCRIPTIONS["start"], "exported", ())
+    with pytest.raises(
+        UsageError, match="start x: nothing of it .*; expected a job of kind ancestor or learngene or run"
+    ):
+        export(Store(tmp_path / "r"), Selected("start", "x"), None, tmp_path / "out", force=False, use=None, say=print)
 
 
 @pytest.mark.parametrize("kind", KINDS)
