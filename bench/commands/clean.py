@@ -23,7 +23,7 @@ def main(options: argparse.Namespace) -> int:
     for kind in chosen:
         going = [leftover for leftover in found if leftover.kind == kind and not leftover.kept]
         staying = Counter(leftover.kept for leftover in found if leftover.kind == kind and leftover.kept)
-        what, cost = WHAT[kind] if kind in WHAT else (DEAR[kind][0], cost_of(going))
+        what, cost = WHAT[kind] if kind in WHAT else (DEAR[kind], cost_of(going))
         print(f"{kind:<12}{len(going):>7}  {amount(sum(g.bytes for g in going)):>9}  {what}; to have it again: {cost}")
         for reason, n in staying.most_common(MANY):
             print(printable(f"{'':<12}{n:>7}  {'':>9}  stay: {reason}"))

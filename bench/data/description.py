@@ -15,17 +15,6 @@ from bench.data.selection import count
 from bench.data.settings import DataError, DataMissing, DataSettings
 from bench.data.survey import Survey, short_hash
 
-# source -> module with `survey(settings) -> Survey`, `files(settings, survey) -> list[File]` and
-# `open_part(settings, survey, part) -> Images`
-SOURCES = {
-    "builtin": "bench.data.sources.builtin",
-    "folder": "bench.data.sources.folder",
-    "torch": "bench.data.sources.torch",
-    "hfds": "bench.data.sources.hfds",
-    "wds": "bench.data.sources.wds",
-}
-PREPARED = "bench.data.sources.prepared"  # whatever the source was
-
 
 @dataclass(frozen=True)
 class Description:
@@ -62,7 +51,9 @@ class Description:
 
 
 def source_module(settings: DataSettings) -> ModuleType:
-    return import_module(PREPARED if settings.is_prepared else SOURCES[settings.source])
+    """The module with `survey(settings) -> Survey`, `files(settings, survey) -> list[File]` and
+    `open_part(settings, survey, part) -> Images`. Prepared data has its own, whatever its source was."""
+    return import_module(f"bench.data.sources.{'prepared' if settings.is_prepared else settings.source}")
 
 
 def describe(settings: DataSettings, *, hashed: bool = True, fetch: bool = False) -> Description:

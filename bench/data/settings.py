@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -17,17 +17,19 @@ from bench.words import did_you_mean
 INFO = "_info.json"  # of a prepared data set: written last
 RUNS_AT_ONCE = "BENCH_RUNS_AT_ONCE"  # variable: runs that share the cores of this machine, as their launcher says
 Part = Literal["train", "val", "test"]
-Source = Literal["builtin", "folder", "torch", "hfds", "wds"]
 Probability = Annotated[float, Field(ge=0, le=1)]
-FIELDS_OF_SOURCE = {
-    "splits": ("folder", "hfds", "wds"),
-    "split": ("folder",),
-    "class_map": ("folder", "wds"),
-    "image_column": ("hfds",),
-    "label_column": ("hfds",),
-    "download": ("torch",),
-    "fingerprint": ("folder", "torch", "hfds", "wds"),
+# `source:`, a module of `bench/data/sources` -> what it takes of the settings that some sources do not take
+SOURCES = {
+    "builtin": (),
+    "folder": ("splits", "split", "class_map", "fingerprint"),
+    "torch": ("download", "fingerprint"),
+    "hfds": ("splits", "image_column", "label_column", "fingerprint"),
+    "wds": ("splits", "class_map", "fingerprint"),
 }
+if TYPE_CHECKING:
+    Source = str
+else:
+    Source = Literal[tuple(SOURCES)]
 Channels = Annotated[tuple[float, ...], Field(strict=False)]  # YAML and JSON have lists
 Range = Annotated[tuple[float, float], Field(strict=False)]
 
@@ -156,9 +158,9 @@ class DataSettings(Frozen):
                 raise ValueError(f"{self.known} has one channel and is held in memory")
         if self.rest == "test" and self.per_class is None and self.val_images is None:
             raise ValueError("rest: test is for what per_class or val_images leave over; found neither")
-        changed = self.model_dump(exclude_defaults=True)
-        for name, sources in FIELDS_OF_SOURCE.items():
-            if name in changed and self.source not in sources:
+        for name in self.model_dump(exclude_defaults=True):
+            sources = [source for source, taken in SOURCES.items() if name in taken]
+            if sources and self.source not in sources:
                 raise ValueError(f"{name} is for source {' and '.join(sources)}, not for {self.source}")
         self._check_parts()
         return self

@@ -21,7 +21,8 @@ from bench.export.line import Done, Line, line
 from bench.export.selection import Selected, tables
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.inputs import MethodInput
-from bench.jobs.model import ANCESTOR_FILE, LEARNGENE_FILE, START_FILE, WEIGHTS_FILE
+from bench.jobs.kinds import DESCRIPTIONS
+from bench.jobs.model import ANCESTOR_FILE, KINDS, LEARNGENE_FILE, START_FILE, WEIGHTS_FILE
 from bench.jobs.parts.artifacts import ArtifactDamaged, load_model
 from bench.jobs.parts.context import Context
 from bench.jobs.run import RunJob
@@ -38,8 +39,6 @@ from bench.worker.process import deterministic
 from methods import Learngene
 from methods.vit import spec_of
 
-OF = {"run": ("end", "start", "learngene", "ancestor"), "start": ("start", "learngene", "ancestor")}
-OF |= {"learngene": ("learngene", "ancestor"), "ancestor": ("ancestor",)}  # what can be exported of which kind of job
 LEEWAY = 0.5  # points of top-1 by which another kind of device may round otherwise
 Say = Callable[[str], object]
 
@@ -66,22 +65,27 @@ def export(
 ) -> str:
     """Write the folder `out`; returns the lines to paste. Nothing is written unless all that it says was seen to hold.
 
-    what: one of `OF`; default: the end of a run, of other jobs themselves. use: the method from outside whose code may
-    be run. say: takes what is being done. Raises UsageError, or BenchError for what does not hold.
+    what: one of `exported` of its kind; default: the end of a run, of other jobs themselves. use: the method from
+    outside whose code may be run. say: takes what is being done. Raises UsageError, or BenchError for what does not
+    hold.
     """
     folder.check(out, store.root, force=force)
-    what = what or OF[selected.kind][0]
-    if what not in OF[selected.kind]:
+    exported = DESCRIPTIONS[selected.kind].exported
+    if not exported:
+        others = " or ".join(kind for kind in KINDS if DESCRIPTIONS[kind].exported)
         raise UsageError(
-            f"--what {what}: {selected.kind} {selected.id} has none; expected {' or '.join(OF[selected.kind])}"
+            f"{selected.kind} {selected.id}: nothing of it can be exported; expected a job of kind {others}"
         )
+    what = what or exported[0]
+    if what not in exported:
+        raise UsageError(f"--what {what}: {selected.kind} {selected.id} has none; expected {' or '.join(exported)}")
     history = line(store, selected.kind, selected.id)
     try:
         if what == "learngene":
             return _learngene(store, history, out)
         if what == "ancestor":
             history = Line(ancestors=(_only_ancestor(history),))
-        source = {"ancestor": _ancestor, "start": _start, "end": _end}[what](store, history, use, say)
+        source = MODELS[what](store, history, use, say)
         return _model(what, source, history, selected, store, out, say)
     except (ArtifactDamaged, ValueError, FileNotFoundError) as error:
         raise BenchError(f"{what} of {selected.kind} {selected.id}: {error}") from None
@@ -166,6 +170,9 @@ def _start(store: Store, history: Line, use: str | None, say: Say) -> Source:
         say(f"computing the start again, by {step.job.method.use}")
     model, _ = step.job.starting_weights(context)
     return Source(model.eval(), step, context, scores, precision)
+
+
+MODELS = {"ancestor": _ancestor, "start": _start, "end": _end}  # what is exported, beside learngenes -> its source
 
 
 def require_code(method: MethodInput, use: str | None) -> None:

@@ -26,6 +26,7 @@ class AncestorJob(JobDescription):
     start: the ancestor whose weights its training begins with."""
 
     kind = "ancestor"
+    exported = ("ancestor",)
 
     model: VitSpec
     recipe: Recipe | None = None

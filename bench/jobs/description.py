@@ -25,6 +25,8 @@ class JobDescription(ABC):
     """
 
     kind: ClassVar[str]
+    exported: ClassVar[tuple[str, ...]] = ()  # what `bench export --what` makes of a done job, the default first
+    cleaned_as: ClassVar[str] = "weights"  # the `bench clean --what` that its artifacts go with
 
     name: str
     data: DataInput

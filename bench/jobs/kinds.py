@@ -1,4 +1,4 @@
-"""The kinds of job by name."""
+"""The kinds of job by name: kind `k` is described by the class `KJob` of the module `bench/jobs/k.py`."""
 
 from importlib import import_module
 
@@ -11,7 +11,7 @@ DESCRIPTIONS: dict[str, type[JobDescription]] = {
 
 
 def description_of(job: Job) -> JobDescription:
-    """A job with typed attributes: an AncestorJob, a LearngeneJob, a StartJob or a RunJob."""
+    """A job with typed attributes: an AncestorJob, a LearngeneJob, or what else its kind is described by."""
     return DESCRIPTIONS[job.kind].read(job)
 
 

@@ -36,6 +36,8 @@ class LearngeneJob(JobDescription):
     """
 
     kind = "learngene"
+    exported = ("learngene", "ancestor")
+    cleaned_as = "learngenes"
 
     method: MethodInput
     family: Any  # what of the targets the learngene depends on

@@ -4,8 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, get_args
 
-# In the order of the flow. Kind `k` is described by the class `KJob` of the module `bench/jobs/k.py`.
-KINDS = ("ancestor", "learngene", "start", "run")
+from bench.store.result_shapes import KINDS as KINDS
 
 # The artifacts of jobs: files of weights that others take. A run keeps its own as it is told to.
 ANCESTOR_FILE = WEIGHTS_FILE = "weights.safetensors"

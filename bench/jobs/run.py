@@ -38,6 +38,7 @@ class RunJob(JobDescription):
     """
 
     kind = "run"
+    exported = ("end", "start", "learngene", "ancestor")
 
     target: VitSpec
     recipe: Recipe

@@ -25,6 +25,7 @@ class StartJob(JobDescription):
     """The starting weights of `target`. recipe: of what the method trains to initialise; steps: how many it says."""
 
     kind = "start"
+    exported = ("start", "learngene", "ancestor")
 
     method: MethodInput
     learngene: str

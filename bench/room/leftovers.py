@@ -14,11 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.jobs.kinds import DESCRIPTIONS
 from bench.jobs.model import KINDS
 from bench.launch.slurm.submission.record import Submission
 from bench.room.needed import needed
 from bench.store import JobDir, Store
 from bench.store.job_dir import CHECKPOINT, OWN
+from bench.words import listed
 
 # kind -> what it is, and what it costs to have it again
 WHAT = {
@@ -27,9 +29,12 @@ WHAT = {
     "code": ("copies of the code that no unfinished submission to Slurm names", "nothing: the next one makes its own"),
     "cache": ("what torch.compile left", "the next run compiles again: seconds to minutes for each size"),
 }
-DEAR = {  # only where they are asked for: kind -> what it is, and the kinds of job that have it
-    "weights": ("models of done ancestors, starts and runs", ("ancestor", "start", "run")),
-    "learngenes": ("learngenes of done jobs", ("learngene",)),
+HAVE = {  # kind -> the kinds of job that have it
+    kind: [of_job for of_job in KINDS if DESCRIPTIONS[of_job].cleaned_as == kind] for kind in ("weights", "learngenes")
+}
+DEAR = {  # only where they are asked for: kind -> what it is
+    "weights": f"models of done {listed([f'{kind}s' for kind in HAVE['weights']])}",
+    "learngenes": "learngenes of done jobs",
 }
 # names that this project gives; all others, and folders that hold such, are somebody's own
 DAMAGED = re.compile(r".+\.damaged-\d{8}-\d{6}-[0-9a-f]+")
@@ -56,7 +61,7 @@ def artifacts(store: Store, what: Collection[str]) -> Iterator[Leftover]:
     """The files of done jobs, of the kinds of `DEAR` that are asked for."""
     need = needed(store)
     for kind in what:
-        for kind_of_job in DEAR[kind][1]:
+        for kind_of_job in HAVE[kind]:
             for id in sorted(store.ids(kind_of_job)):
                 job = store.job_dir(kind_of_job, id)
                 try:

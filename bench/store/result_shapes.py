@@ -1,4 +1,4 @@
-"""What results and failures say, by the kind of job: shapes for `bench.shapes.mismatch`."""
+"""The kinds of job, and what results and failures say: shapes for `bench.shapes.mismatch`."""
 
 from typing import Any
 
@@ -27,6 +27,7 @@ COMMON = {
 SCORES = dict.fromkeys(("top1", "top5", "loss", "val_top1"), float)
 MEASURED = ("images", "flops", "seconds", "top1", "val_top1", "loss")
 POINT = {"epoch": float, "step": int, **{f"{name}?": (float, type(None)) for name in MEASURED}}
+# Kind of job -> what its result says, in the order of the flow: a job comes after the kinds that it needs.
 RESULTS: dict[str, dict[str, Any]] = {
     "ancestor": COMMON | SCORES | {"params": int, "classes": (str, type(None)), "spec?": dict, "timm_model?": str},
     "learngene": COMMON | {"stored_params": int, "stored_params_head?": int, "stored_bytes": int},
@@ -46,4 +47,5 @@ RESULTS: dict[str, dict[str, Any]] = {
         "evals": [POINT],
     },
 }
+KINDS = tuple(RESULTS)
 FAILED = {"error": str, "kind?": str, "time?": float, "traceback?": str}

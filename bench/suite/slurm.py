@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
+from bench.store.result_shapes import KINDS
+
 # Further options of sbatch that a suite may set, by their long names.
 _OPTIONS = """
 acctg-freq batch bb bbf begin cluster-constraint clusters container contiguous core-spec cores-per-socket cpu-freq
@@ -74,15 +76,12 @@ class _Wishes(BaseModel):
 
 _extra: dict[str, Any] = {name.replace("-", "_"): (str | int | float | bool | None, None) for name in OPTIONS}
 Wishes: Any = create_model("Wishes", __base__=_Wishes, __doc__=_Wishes.__doc__, **_extra)
+_of_kinds: dict[str, Any] = dict.fromkeys(KINDS, (Wishes | None, None))
+_Section: Any = create_model("_Section", __base__=Wishes, **_of_kinds)
 
 
-class Slurm(Wishes):
+class Slurm(_Section):
     """The section: wishes for all kinds of jobs, and others per kind."""
-
-    ancestor: Wishes | None = None
-    learngene: Wishes | None = None
-    start: Wishes | None = None
-    run: Wishes | None = None
 
     def of(self, kind: str) -> Any:
         """The Wishes of a kind of jobs. `runs_per_job` of all is for runs and their starts, for others only if said."""
@@ -108,9 +107,6 @@ class Slurm(Wishes):
                 what = f"gpus_per_run: {each} and workers: {wishes.workers or 1}"
                 return f"{what} take gpus: {share * (wishes.workers or 1)}, found {wishes.gpus}"
         return None
-
-
-KINDS = ("ancestor", "learngene", "start", "run")
 
 
 def extras(wishes: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Names, defaults, environment variables and what is refused."""
 
+import importlib
 import subprocess
 import sys
 
@@ -8,6 +9,16 @@ from pydantic import ValidationError
 
 from bench.data import AugmentSettings, DataMissing, DataSettings
 from bench.data.known import DEFAULTS
+from bench.data.settings import SOURCES
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_has_a_module_and_takes_settings_that_there_are(source):
+    module = importlib.import_module(f"bench.data.sources.{source}")
+    for function in ("survey", "files", "open_part"):
+        assert callable(getattr(module, function, None)), f"bench/data/sources/{source}.py: there is no `{function}`"
+    unknown = {*SOURCES[source]} - {*DataSettings.model_fields}
+    assert not unknown, f"bench/data/settings.py: {source} of SOURCES takes {unknown}: add that to DataSettings"
 
 
 @pytest.mark.parametrize("name", DEFAULTS)

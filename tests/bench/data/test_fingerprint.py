@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.data import DataError, DataSettings, describe
 from bench.data import fingerprint as module
+from bench.data import settings as settings_of_data
 from bench.data.fingerprint import FileChanged, fingerprint, sampled
 from bench.data.hash_cache import HashCache
 from bench.data.manifest import changes, manifest
@@ -85,6 +86,11 @@ def write(kind, root, listed):
         }
         datasets.DatasetDict(parts).save_to_disk(str(root))
     return DataSettings.model_validate(given)
+
+
+@pytest.mark.parametrize("source", sorted(settings_of_data.SOURCES.keys() - {"builtin"}))
+def test_every_source_of_files_is_tried(source):
+    assert source in SOURCES, f"let `write` of this file write a data set of source {source}, and add that to SOURCES"
 
 
 def of(data):
