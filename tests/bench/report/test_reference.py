@@ -162,6 +162,27 @@ def mixed_heads(text):
     return wrong
 
 
+ANSWERS = {ROOT / "README.md": "## The answer so far\n", REFERENCE / "README.md": "## What a reader may take home\n"}
+
+
+def unnamed_families(text):
+    """(point, family) pairs: families of the study's tests that a point's tags are of and that it does not name."""
+    missing = []
+    for point in text.split("\n* ")[1:]:
+        said, head = TAG.sub("", point), " ".join(point.split())[:60]
+        of_tags = [row_of(tag) for tag in TAG.findall(point)]
+        used = {pairs["family"] for file, pairs in of_tags if file.startswith("t") and "family" in pairs}
+        missing += [(head, family) for family in sorted(used) if f"`{family}`" not in said]
+    return missing
+
+
+@pytest.mark.parametrize("page", ANSWERS, ids=name_of)
+def test_each_point_of_the_answer_names_the_families_of_its_tests(page):
+    body = page.read_text().partition(ANSWERS[page])[2].partition("\n## ")[0]
+    assert unnamed_families(body) == []
+    assert unnamed_families(body.replace("`methods`", "methods"))
+
+
 @pytest.fixture(scope="module")
 def readme():
     return (REFERENCE / "README.md").read_text()
