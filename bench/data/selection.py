@@ -147,7 +147,8 @@ def _positions(settings: DataSettings, names: Sequence[str]) -> tuple[int, ...] 
             valid = f"{len(names)} classes: {few(list(names), 10)}; positions 0 to {len(names) - 1}"
             raise DataError(f"{settings.name}: classes: no class {wish!r} (there are {valid})")
         if place in found:
-            raise DataError(f"{settings.name}: classes: {names[place]!r} is asked for twice")
+            of = f"expected each of its {len(names)} classes once, by name or position"
+            raise DataError(f"{settings.name}: classes: {names[place]!r} is asked for twice; {of}")
         found.append(place)
     if len(found) < 2:
         raise DataError(f"{settings.name}: classes: expected at least 2 of {len(names)} classes, found {len(found)}")

@@ -57,6 +57,13 @@ def test_the_protocol_lists_the_suites_that_are_there():
     assert sorted(set(re.findall(r"`(t\d_\w+)`", PROTOCOL))) == NAMES
 
 
+def test_what_is_committed_of_results_is_small():
+    """What every clone takes: tables and pictures of the study and of the suites before it, no pages and no weights."""
+    files = [path for path in (ROOT / "results/reference").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 30_000_000
+    assert not [path for path in files if path.suffix in (".safetensors", ".pt", ".log")]
+
+
 def test_the_prices_of_stages_are_those_of_their_suites():
     assert PRICES.keys() == set(NAMES)
     for _, each, whole in PRICED:
