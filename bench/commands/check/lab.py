@@ -18,7 +18,7 @@ from methods.testing import sizes_around
 from methods.vit import VitSpec, build_vit
 
 if TYPE_CHECKING:
-    from bench.commands.check import Record
+    from bench.commands.check.record import Record
 
 STEPS = 5
 ANCESTOR = VitSpec(embed_dim=32, depth=6, num_heads=2, patch_size=4, img_size=8, in_chans=1, num_classes=10)

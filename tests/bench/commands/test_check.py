@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from bench.commands import check
+from bench.commands.check import contract
 from tests.bench.tiny import bench
 
 SOUND = """
@@ -106,9 +106,9 @@ def test_training_without_saying_so_is_refused_as_in_a_job(checked):
 
 
 def test_a_method_of_the_project_with_an_ancestor_and_a_teacher(monkeypatch, capsys):
-    sizes = {"deeper": check.ANCESTOR.replace(depth=9)}  # the contract itself is tested elsewhere
-    monkeypatch.setattr(check, "sizes_around", lambda ancestor: sizes)
-    monkeypatch.setattr(check, "PROMISES", {})
+    sizes = {"deeper": contract.ANCESTOR.replace(depth=9)}  # the contract itself is tested elsewhere
+    monkeypatch.setattr(contract, "sizes_around", lambda ancestor: sizes)
+    monkeypatch.setattr(contract, "PROMISES", {})
     assert bench("check", "sws", "--option", "stages=2") == 0
     lines = capsys.readouterr().out.splitlines()
     assert any("learngene: 160 images" in line and "needs ancestor, images, teacher" in line for line in lines)

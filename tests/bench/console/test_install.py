@@ -14,7 +14,7 @@ from shutil import copytree, ignore_patterns
 import pytest
 
 import bench as bench_package
-from bench.commands import check
+from bench.commands.check import contract
 from bench.plan import make_plan
 from bench.report.plots import every
 from bench.suite import load
@@ -153,7 +153,7 @@ def test_the_way_of_the_page(environment, monkeypatch, capsys):
     monkeypatch.chdir(environment.packages)
     monkeypatch.setattr(sys, "path", [*sys.path, str(environment.site)])
     monkeypatch.setattr(every, "PICTURES", {})  # that they are drawn is tested elsewhere, as are more sizes
-    monkeypatch.setattr(check, "sizes_around", lambda ancestor: {"shallower": ancestor.replace(depth=2)})
+    monkeypatch.setattr(contract, "sizes_around", lambda ancestor: {"shallower": ancestor.replace(depth=2)})
     short = ["--launcher", "inline"]
     for label in ("random", "halved", "quartered"):
         short += ["--only", f"{label}-L2-*-s0"]

