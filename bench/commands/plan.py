@@ -15,6 +15,7 @@ from bench.results.cleaned import made_again
 from bench.results.rows import Reader
 
 MANY = 30  # sizes, or reasons, beyond which a list is cut
+PACE = 30e9  # FLOPs a second of one core of a server of 2021 on models of width 64, as results/reference/protocol.md
 
 
 @collector_at_rest()
@@ -111,6 +112,9 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
         print(f"not counted: {optional} runs that widen the grid of learning rates, trained where its edge is the best")
     if left and seconds:
         print(f"about {duration(left * seconds / spent)} on one worker, at the speed of the jobs that are done")
+    elif left and plan.suite.file.device != "cuda":
+        pace = f"about {duration(left / PACE)} of one core at {PACE / 1e9:.0f} GFLOP a second"
+        print(f"in all {left:.1e} FLOPs: {pace}, evaluation left out; --probe times this machine")
     if len(done) == len(plan.jobs):
         print("all done: bench run would train nothing")
 

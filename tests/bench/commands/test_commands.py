@@ -1,6 +1,7 @@
 """`plan`, `status` and `methods` as a user reads them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ def test_plan_of_nothing_done(tmp_path, capsys):
     assert table(text, "weight_selection")[1:5] == ["4", "0", "2", "2"]
     assert table(text, "run")[1:4] == ["18", "0", "18"] and table(text, "start")[1:4] == ["4", "0", "4"]
     assert "skipped: weight_selection L3-d16 (2 runs): cannot grow depth: ancestor 2, target 3" in text
+    (of_all,) = re.findall(r"^in all (\S+) FLOPs: about (\S+) s of one core at 30 GFLOP a second", text, re.M)
+    assert of_all == ("7.0e+09", "0") and "--probe" in text
     assert not (tmp_path / "r").exists()
 
 
@@ -43,7 +46,7 @@ def test_plan_of_what_is_done(tiny_results, tmp_path, capsys):
     assert table(text, "run")[1:4] == ["18", "18", "0"] and "all done: bench run would train nothing" in text
     text = said(capsys, "plan", write(tmp_path), "--results", tiny_results, "--set", "train.epochs=4", "--all")
     assert table(text, "run")[1:4] == ["18", "0", "18"] and table(text, "learngene")[1:4] == ["5", "5", "0"]
-    assert " on one worker, at the speed of the jobs that are done" in text
+    assert " on one worker, at the speed of the jobs that are done" in text and "of one core" not in text
     assert sum(line.startswith("to do  run ") for line in text.splitlines()) == 18
     assert sum(line.startswith("done   ") for line in text.splitlines()) == 10
 
