@@ -6,9 +6,10 @@ A suite file becomes a table in one direction. The folders, in the order of that
     recipes/    how models are trained
     data/       images: settings, fingerprints, sources, preparing, what is done on the device
     plan/       from a suite to its jobs
-    jobs/       what a job is: one module for each kind, with its identity, its estimate and its work
+    jobs/       what a job is: one module for each kind, with its identity, its estimate and its work; in parts/ what
+                kinds share, as the start of a run
     store/      the results directory: job folders and their file names, logs, locks
-    launch/     inline, local, slurm: jobs to workers, in the right order
+    launch/     inline, local, slurm: jobs to workers, in the right order; SIGTERM and Slurm's warning are heard here
     worker/     one job in its process: its lock, its work, its result or failure, the wish to stop
     train/      fit.py is the one training loop, which saves and stops when preempted; FLOPs; the Lab that methods see
     results/    states of jobs, rows of runs.csv
