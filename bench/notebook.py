@@ -15,7 +15,7 @@ from bench.launch.progress import Progress
 from bench.launch.schedule import Schedule
 from bench.plan import Plan, make_plan
 from bench.report.columns import CURVES, RUNS, TRAINING
-from bench.report.frames import conform_curves, conform_runs, conform_training
+from bench.report.conform import conform_curves, conform_runs, conform_training
 from bench.results import kept
 from bench.results.rows import curves, rows
 from bench.results.states import Reader

@@ -15,7 +15,7 @@ from bench.commands.common import console, frames, last_plan, nothing_there, of_
 from bench.errors import UsageError, printable
 from bench.plan import Plan
 from bench.report import read_curves, read_runs, read_training, write_report
-from bench.report.frames import conform_curves
+from bench.report.conform import conform_curves
 from bench.report.join.joined import join
 from bench.report.join.part import Part
 from bench.store import Store

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-import methods
 from bench import files, models
 from bench.data import DataSettings
 from bench.data.dataset import Split
@@ -19,45 +17,21 @@ from bench.errors import BenchError, UsageError
 from bench.export import card, folder, timm_folder
 from bench.export.line import Done, Line, line
 from bench.export.selection import Selected, tables
+from bench.export.sources import MODELS, Say, Source, require_file
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.inputs import MethodInput
 from bench.jobs.kinds import DESCRIPTIONS
-from bench.jobs.model import ANCESTOR_FILE, KINDS, LEARNGENE_FILE, START_FILE, WEIGHTS_FILE
-from bench.jobs.parts.artifacts import ArtifactDamaged, load_model
+from bench.jobs.model import KINDS, LEARNGENE_FILE
+from bench.jobs.parts.artifacts import ArtifactDamaged
 from bench.jobs.parts.context import Context
-from bench.jobs.run import RunJob
-from bench.jobs.start import StartJob
 from bench.output import at_intervals
 from bench.provenance import provenance
-from bench.randomness import seed_all
 from bench.store import Store
-from bench.store.nowhere import Nowhere
-from bench.suite.outside import code_of
 from bench.train.evaluate import evaluate
-from bench.train.session import Session
-from bench.worker.process import deterministic
 from methods import Learngene
 from methods.vit import spec_of
 
 LEEWAY = 0.5  # points of top-1 by which another kind of device may round otherwise
-Say = Callable[[str], object]
-
-
-@dataclass
-class Source:
-    """A model, and what it is held against. scores: `top1` and `loss` of its row, where it has one."""
-
-    model: nn.Module
-    step: Done  # the job whose images and numbers these are
-    context: Context
-    scores: dict[str, float] | None
-    precision: str = "fp32"
-
-    @property
-    def split(self) -> tuple[str, Split]:
-        """Which images it was evaluated on: of a tuning run those of validation."""
-        part = getattr(self.step.job, "part", None) or "test"
-        return part, getattr(self.context.data, part)
 
 
 def export(
@@ -96,7 +70,7 @@ def _learngene(store: Store, history: Line, out: Path) -> str:
     if step is None:
         raise UsageError("its learngene is not there any more, or is damaged; bench run makes it again")
     result = step.result
-    _require_file(step, LEARNGENE_FILE)
+    require_file(step, LEARNGENE_FILE)
     with folder.written(out, {"what": "learngene", "jobs": card.sources(history)}) as place:
         shutil.copyfile(store.job_dir("learngene", step.id).path / LEARNGENE_FILE, place / LEARNGENE_FILE)
         if files.sha256(place / LEARNGENE_FILE) != result["artifacts"][LEARNGENE_FILE]["sha256"]:
@@ -112,15 +86,6 @@ def _learngene(store: Store, history: Line, out: Path) -> str:
     return usage
 
 
-def _require_file(step: Done, name: str) -> None:
-    """Raise BenchError where `bench clean` has removed a file of a job."""
-    if name in step.result.get("cleaned", {}):
-        raise BenchError(
-            f"{step.job.kind} {step.id}: bench clean removed its {name}; bench run makes it again for a job that needs "
-            "it, and in any case where the folder of this job is removed"
-        )
-
-
 def _usage_of_learngene(method: MethodInput | None, out: Path) -> str:
     name = method.use if method else "NAME"
     return f"python -m bench init START --method {name} --learngene {out.absolute() / LEARNGENE_FILE} --to depth=6"
@@ -131,75 +96,6 @@ def _only_ancestor(history: Line) -> Done:
         named = ", ".join(ancestor.id for ancestor in history.ancestors) or "none that is still there"
         raise UsageError(f"--what ancestor: its ancestors are {named}; expected one: name it in place of the run")
     return history.ancestors[0]
-
-
-def _ancestor(store: Store, history: Line, use: str | None, say: Say) -> Source:
-    (step,) = history.ancestors
-    _require_file(step, ANCESTOR_FILE)
-    context = _context(store, step)
-    return Source(context.ancestor(step.id), step, context, step.result)
-
-
-def _end(store: Store, history: Line, use: str | None, say: Say) -> Source:
-    step = history.run
-    assert step is not None and isinstance(step.job, RunJob)
-    _require_file(step, WEIGHTS_FILE)
-    if WEIGHTS_FILE not in step.result["artifacts"]:
-        way = f"keep_weights: end in the suite, remove {store.job_dir('run', step.id).path} and run it again"
-        raise UsageError(f"run {step.id} kept no weights; expected {way}; its start can be had without: --what start")
-    context = _context(store, step)
-    model = load_model(store.job_dir("run", step.id).path / WEIGHTS_FILE, {"spec": vars(step.job.target)})
-    return Source(model, step, context, step.result, step.job.recipe.precision)
-
-
-def _start(store: Store, history: Line, use: str | None, say: Say) -> Source:
-    """The start that the run, or the job of the start, kept; else computed again, from the learngene, by the seed."""
-    step = history.run or history.start
-    assert step is not None and isinstance(step.job, RunJob | StartJob)
-    context = _context(store, step)
-    scores = next(iter(step.result["evals"]), None) if history.run is not None else None
-    precision = step.job.recipe.precision if isinstance(step.job, RunJob) else "fp32"
-    if START_FILE in step.result["artifacts"]:
-        model = load_model(store.job_dir(step.job.kind, step.id).path / START_FILE, {"spec": vars(step.job.target)})
-        return Source(model, step, context, scores, precision)
-    if isinstance(step.job, StartJob):
-        _require_file(step, START_FILE)
-    assert isinstance(step.job, RunJob)
-    if step.job.method is not None:
-        require_code(step.job.method, use)
-        say(f"computing the start again, by {step.job.method.use}")
-    model, _ = step.job.starting_weights(context)
-    return Source(model.eval(), step, context, scores, precision)
-
-
-MODELS = {"ancestor": _ancestor, "start": _start, "end": _end}  # what is exported, beside learngenes -> its source
-
-
-def require_code(method: MethodInput, use: str | None) -> None:
-    """Raise UsageError for a method from outside that is not named by `use`, BenchError where its code has changed."""
-    if method.source is None:
-        return
-    if use != method.use:
-        raise UsageError(
-            f"the start is made by {method.use}, code from outside; expected --use {method.use}, which imports that "
-            "module from this folder or PYTHONPATH"
-        )
-    try:
-        cls = methods.method_class(method.use)
-    except (Exception, SystemExit) as error:  # whatever a module from outside does on import
-        raise UsageError(f"--use {use}: it cannot be imported ({type(error).__name__}: {error})") from None
-    module = method.use.partition(":")[0] if ":" in method.use else cls.__module__
-    if code_of(cls, module).hash != method.source:
-        raise BenchError(f"--use {use}: its code is not that which the run was made with")
-
-
-def _context(store: Store, step: Done) -> Context:
-    """What the work of a job is given, as its worker gave it."""
-    gpu = step.result.get("device") == "cuda" and torch.cuda.is_available()
-    deterministic(step.job.computing.threads)
-    seed_all(step.job.seed, step.job.kind)
-    session = Session(Nowhere(), torch.device("cuda" if gpu else "cpu"), checkpoint_seconds=float("inf"))
-    return Context(step.job, store, session)
 
 
 def _model(what: str, source: Source, history: Line, selected: Selected, store: Store, out: Path, say: Say) -> str:

@@ -14,7 +14,8 @@ from bench.data import AugmentSettings
 from bench.data.dataset import Dataset
 from bench.errors import BenchError, UsageError
 from bench.export import card, folder, timm_folder
-from bench.export.of_job import Say, size_rows
+from bench.export.of_job import size_rows
+from bench.export.sources import Say
 from bench.export.wish import ROOT, Wish, needs_data, plan_of, shown_suite
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.learngene import LearngeneJob

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from bench.collector import collector_at_rest
 from bench.report.analysis.section_analysis import Analysis, analyse, by_suite
 from bench.report.columns import TRAINING
+from bench.report.conform import conform_curves, conform_runs, conform_training
 from bench.report.drawing import begun, slug
 from bench.report.folder import PAGE, publish, staged
-from bench.report.frames import conform_curves, conform_runs, conform_training, empty, write_csv, write_text
+from bench.report.frames import empty, write_csv, write_text
 from bench.report.page.html import page
 from bench.report.style import looks
 from bench.report.tables import latex, markdown

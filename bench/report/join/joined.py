@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from bench.report.columns import CURVES, RUNS, TRAINING
-from bench.report.frames import conform_curves, conform_runs, conform_training
+from bench.report.conform import conform_curves, conform_runs, conform_training
 from bench.report.join.alike import differences, sizes
 from bench.report.join.labels import Entry, unite
 from bench.report.join.part import Part, by_suite

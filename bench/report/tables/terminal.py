@@ -11,8 +11,8 @@ from bench.report.analysis.cost import totals
 from bench.report.analysis.leading import groups, leading
 from bench.report.analysis.sections import Section, sections
 from bench.report.analysis.summary import summarise
+from bench.report.conform import conform_runs
 from bench.report.format import one_line
-from bench.report.frames import conform_runs
 from bench.report.tables.accuracy import accuracy, setting
 from bench.report.tables.model import Table
 

@@ -6,8 +6,9 @@ import pytest
 
 from bench import cli
 from bench.errors import UsageError
-from bench.export.of_job import MODELS, export
+from bench.export.of_job import export
 from bench.export.selection import Selected
+from bench.export.sources import MODELS
 from bench.jobs import KINDS
 from bench.jobs.kinds import DESCRIPTIONS
 from bench.room.leftovers import DEAR
@@ -49,7 +50,7 @@ def test_what_is_exported_of_it_can_be(kind):
     unknown = {*exported} - {*choices("export", "what")}
     assert not unknown, f"bench/cli.py: add {unknown} to the choices of export --what"
     unknown = {*exported} - {"learngene", *MODELS}
-    assert not unknown, f"bench/export/of_job.py: add {unknown} to MODELS"
+    assert not unknown, f"bench/export/sources.py: add {unknown} to MODELS"
 
 
 def test_a_kind_of_which_nothing_is_exported_is_refused(monkeypatch, tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.report.analysis.cost import totals
 from bench.report.analysis.sections import sections
-from bench.report.frames import conform_curves, conform_runs, conform_training
+from bench.report.conform import conform_curves, conform_runs, conform_training
 
 LEVELS = {"random": 50.0, "weight_selection": 70.0, "sws": 92.0, "mixture_growth": 75.0, "wave": 93.0}
 STORED = {"random": 0, "weight_selection": 390_000, "sws": 200_000, "mixture_growth": 160_000, "wave": 40_000}

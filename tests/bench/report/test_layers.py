@@ -10,15 +10,16 @@ LAYERS = {
     "columns": 0,
     "format": 0,
     "style": 0,
-    "frames": 1,
-    "analysis": 2,
-    "tables": 3,
-    "join": 4,
-    "plots": 5,
-    "page": 5,
-    "drawing": 6,
+    "conform": 1,
+    "frames": 2,
+    "analysis": 3,
+    "tables": 4,
+    "join": 5,
+    "plots": 6,
+    "page": 6,
+    "drawing": 7,
 }
-TOP = 7  # write.py and the face, bench.report itself
+TOP = 8  # write.py and the face, bench.report itself
 OUTSIDE = {"bench.errors", "bench.files", "bench.processes", "bench.collector", "bench.words"}
 
 

@@ -11,7 +11,7 @@ from bench.report.analysis.break_even import Cheaper, break_even, cheaper, least
 from bench.report.analysis.comparisons import compare
 from bench.report.analysis.cost import paid
 from bench.report.analysis.frontier import frontier
-from bench.report.frames import conform_runs
+from bench.report.conform import conform_runs
 from tests.bench.report.report_frames import analysed, tuned
 
 

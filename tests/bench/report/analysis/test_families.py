@@ -18,7 +18,7 @@ from bench.report.analysis import statistics
 from bench.report.analysis.comparisons import ALL, compare
 from bench.report.analysis.families import families_of, missing
 from bench.report.analysis.sections import sections
-from bench.report.frames import conform_runs
+from bench.report.conform import conform_runs
 from bench.report.tables.claims import differences
 from tests.bench.report.report_frames import make
 

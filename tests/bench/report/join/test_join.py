@@ -10,7 +10,8 @@ from bench.report import write_report
 from bench.report.analysis.section_analysis import analyse
 from bench.report.analysis.statistics import welch
 from bench.report.columns import TRAINING
-from bench.report.frames import conform_runs, conform_training, empty, read_runs, write_runs
+from bench.report.conform import conform_runs, conform_training
+from bench.report.frames import empty, read_runs, write_runs
 from bench.report.join.joined import join
 from bench.report.join.part import Part
 from bench.report.tables.every import tables_of
