@@ -7,9 +7,9 @@ that it can be made again from them alone:
     curves, training = read_curves(path.with_name("curves.csv")), read_training(path.with_name("training.csv"))
     write_report(read_runs(path), curves, out, title="...", training=training)
 
-Layers, each of which imports only those before it: columns, format, style; conform, then frames; analysis; tables; plots
-and page; write. Importing this package is light, for a fast start: pandas, scipy, matplotlib and seaborn are imported by
-what needs them.
+Layers, each of which imports only those before it: columns, format, style; conform, then frames; analysis; tables;
+plots and page; write. Importing this package is light, for a fast start: pandas, scipy, matplotlib and seaborn are
+imported by what needs them.
 """
 
 from __future__ import annotations
