@@ -36,7 +36,9 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
             wanted.update(job.needs)
     ordered = sorted((job for job in all_jobs.values() if job.id in wanted), key=lambda job: KINDS.index(job.kind))
     jobs = {job.id: job for job in ordered}
-    return Plan(suite, jobs, cells, list(builder.checks.warnings), builder.jobs.described)
+    chosen = set(map(id, cells))
+    left_out = [cell for cell in builder.cells if id(cell) not in chosen and not cell.skipped] if only else []
+    return Plan(suite, jobs, cells, list(builder.checks.warnings), builder.jobs.described, left_out)
 
 
 def _matches(cell: RunCell, pattern: str) -> bool:

@@ -65,6 +65,7 @@ class Plan:
     warnings: list[str] = field(default_factory=list)  # of what will be done, but hardly as its author thinks
     # what the jobs were made from, as far as it is at hand
     planned: dict[str, JobDescription] = field(default_factory=dict, repr=False, compare=False)
+    left_out: list[RunCell] = field(default_factory=list, repr=False, compare=False)  # of the suite, by `--only`
     _descriptions: dict[str, JobDescription] = field(default_factory=dict, init=False, repr=False, compare=False)
     _training_flops: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 

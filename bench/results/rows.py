@@ -17,7 +17,6 @@ from bench.shapes import mismatch
 from bench.store import Store, log
 from bench.store.job_dir import LOG
 from bench.store.result_shapes import POINT
-from bench.suite import Suite
 from bench.train.cost import Cost
 
 # columns that a run's result says as they are
@@ -37,8 +36,8 @@ FROM_RESULT += ("val_top1", "threads", "device_name", "host", "python", "engine"
 
 def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
     """A row per run of the suite, in the suite's order; its columns are CONTRACT and EXTRA of `report.columns`."""
-    reader, conditions = Reader(plan, store), Conditions()
-    return [row(cell, reader) | conditions.of(cell) for cell in plan.cells]
+    reader, conditions, families = Reader(plan, store), Conditions(), {"families": declared_families(plan)}
+    return [row(cell, reader) | conditions.of(cell) | families for cell in plan.cells]
 
 
 class Conditions:
@@ -115,7 +114,6 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "replicate": suite.file.replicate,
         "budget": suite.file.budget,
         "control": cell.method.control,
-        "families": declared_families(suite),
         "lr": run.get("tuned", {}).get("lr", cell.recipe.lr),
         "tune": canonical(run["tuned"]) if "tuned" in run else "",
         "precision": cell.recipe.precision,
@@ -135,10 +133,16 @@ def with_begun(ancestors: Sequence[str], plan: Plan) -> list[str]:
     return list(dict.fromkeys(line))
 
 
-def declared_families(suite: Suite) -> str:
-    """The families of tests that the suite declares, JSON by name; empty without any."""
-    families = suite.file.families or {}
-    return canonical({name: family.as_mapping() for name, family in families.items()}) if families else ""
+def declared_families(plan: Plan) -> str:
+    """The families of tests that the suite declares, JSON by name; empty without any. `left_out`: how many of a
+    family's runs `--only` leaves out, without which it is partly filled."""
+    families = {name: family.as_mapping() for name, family in (plan.suite.file.families or {}).items()}
+    for entry in families.values():
+        labels = {*entry.get("among", ()), *entry.get("labels", ()), entry.get("against")}
+        targets = entry.get("targets")
+        left = sum(cell.method.label in labels and cell.target in (targets or [cell.target]) for cell in plan.left_out)
+        entry |= {"left_out": left} if left else {}
+    return canonical(families) if families else ""
 
 
 def uses_other_teacher(cell: RunCell, *results: dict[str, Any]) -> bool:

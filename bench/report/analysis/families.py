@@ -27,6 +27,8 @@ class Family:
     """Pairs (a, b) of labels, compared by a metric over some targets (all of the section where none is named).
 
     among: whether every label is compared with every other. margin: points within which two labels are level.
+    left_out: how many of its runs the rows are known to leave out. uneven: whether its labels may have targets and
+    seeds of their own: no suite declared it, or they come from several sources.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Family:
     metric: str = "top1"
     targets: tuple[str, ...] = ()
     margin: float | None = None
+    left_out: int = 0
+    uneven: bool = False
 
     @cached_property
     def labels(self) -> list[str]:
@@ -74,8 +78,8 @@ def _default(section: Section, block: str, labels: list[str]) -> list[Family]:
     against = tuple((method, control) for control, method in product(controls, methods))
     where = f" on {block}" if len(section.blocks) > 1 else ""
     return [
-        Family(f"{AMONG}{where}", tuple(combinations(methods, 2)), True),
-        Family(f"{CONTROLS}{where}", against, False),
+        Family(f"{AMONG}{where}", tuple(combinations(methods, 2)), True, uneven=True),
+        Family(f"{CONTROLS}{where}", against, False, uneven=True),
     ]
 
 
@@ -83,18 +87,23 @@ def _declared(name: str, entry: dict) -> Family:
     among = entry.get("among", [])
     pairs = tuple(combinations(among, 2)) if among else tuple((a, entry["against"]) for a in entry["labels"])
     targets = tuple(entry.get("targets", ()))
-    return Family(name, pairs, bool(among), entry.get("metric", "top1"), targets, entry.get("margin"))
+    others = {key: entry[key] for key in ("metric", "margin", "left_out", "uneven") if key in entry}
+    return Family(name, pairs, bool(among), targets=targets, **others)
 
 
 def missing(section: Section, family: Family) -> str:
-    """Return in words what keeps a family from being filled: labels without a run, runs that are not done; else ""."""
+    """Return in words what keeps a family from being filled, or "": labels without a run, runs that are not there or
+    not done. A label has the same seeds at each target, so that rows tell of some that are not there."""
     labels = [*family.labels, *family.references]
     absent = [label for label in labels if label not in section.methods]
     runs = section.runs[section.runs["method"].isin(labels) & section.runs["target"].isin(family.of(section))]
+    seeds = runs.groupby("method", sort=False)["seed"].nunique().sum()
+    gone = family.left_out or (0 if family.uneven else int(seeds) * runs["target"].nunique() - len(runs))
     runs = runs[~cannot(runs)]
     left = int((runs["status"] != "done").sum())
     words = [f"no run of {', '.join(absent)}"] if absent else []
     words += [f"no target {target}" for target in family.targets if target not in section.targets]
+    words += [f"{gone} runs are not among these"] if gone else []
     return "; ".join([*words, f"{left} of {len(runs)} runs are not done"] if left else words)
 
 

@@ -128,11 +128,11 @@ def _families(parts: list[Part], entries: list[Entry], blocks: dict[Part, str]) 
                 key: [names.get(label, label) for label in family[key]] for key in ("among", "labels") if key in family
             }
             new |= {"against": names.get(family["against"], family["against"])} if "against" in family else {}
-            families[name if len(declared) == 1 else f"{name}@{part.source}"] = family | new
+            families[name if len(declared) == 1 else f"{name}@{part.source}"] = family | new | {"uneven": True}
     for block in dict.fromkeys(blocks.values()):
         among = [e.name for e in entries if blocks[e.part] == block and not (e.rows["control"] != "").any()]
         if len([part for part in parts if blocks[part] == block]) > 1 and len(among) > 1:
-            families[f"joined on {block}"] = {"among": among}
+            families[f"joined on {block}"] = {"among": among, "uneven": True}
     return json.dumps(families, sort_keys=True, separators=(",", ":"))
 
 

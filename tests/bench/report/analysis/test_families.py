@@ -235,6 +235,30 @@ def test_what_a_method_cannot_do_does_not_keep_a_family_open(make_frames):
     assert (overall["cells"], overall["verdict"]) == (1, "behind")
 
 
+@pytest.mark.parametrize("gone", ["method == 'wave' and depth == 4", "method == 'sws' and depth == 2 and seed == 5"])
+def test_rows_that_are_not_there_leave_a_family_partly_filled(make_frames, gone):
+    runs, _ = make_frames(methods=("random", "sws", "wave"), depths=(2, 4), seeds=6)
+    runs["families"] = json.dumps({"main": {"among": ["random", "sws", "wave"]}})
+    section = one(runs.drop(runs.query(gone).index))
+    assert missing(section, families_of(section)[0]) == f"{len(runs.query(gone))} runs are not among these"
+    assert set(compare(section)["verdict"]) == {""}
+    joined = {"joined": {"among": ["random", "sws", "wave"], "uneven": True}}
+    assert "" not in set(compare(one(section.runs.assign(families=json.dumps(joined))))["verdict"]), (
+        "of several sources"
+    )
+
+
+def test_runs_that_were_left_out_by_the_command_leave_a_family_partly_filled(make_frames):
+    """As `run --only` does: the rows of the others are whole, for each label and target."""
+    runs, _ = make_frames(methods=("random", "sws"), depths=(2,), seeds=6)
+    family = {"main": {"among": ["random", "sws"], "margin": 3}}
+    assert "" not in set(compare(one(runs.assign(families=json.dumps(family))))["verdict"])
+    family["main"]["left_out"] = 2
+    section = one(runs.assign(families=json.dumps(family)))
+    assert missing(section, families_of(section)[0]) == "2 runs are not among these"
+    assert set(compare(section)["verdict"]) == {""}
+
+
 def test_a_declared_label_without_a_run_leaves_the_family_partly_filled(make_frames):
     runs, _ = make_frames(methods=("random", "sws"), depths=(2,), seeds=6)
     runs["families"] = json.dumps({"main": {"among": ["random", "sws", "wave"]}})
