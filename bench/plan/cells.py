@@ -13,6 +13,7 @@ from bench.plan.tuning import Tuning, tuning_of
 from bench.recipes.recipe import Recipe
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
 from bench.suite.families import check_names
+from bench.words import few
 from methods.vit import VitSpec
 
 SEED_STEP = 10_000  # between the seeds of ancestors that differ in `seed`: those of suites are smaller
@@ -68,10 +69,13 @@ class Builder:
             initializer = self.targets.ask(method, "resolve", base, specs)
         trained_like = entries[0] if entries else self.targets.only_ancestor(None)
         trained_on = method.condense_on or (entries[0].data if entries else None) or data
-        if method.condense_on:
-            self.check_source(method, method.condense_on, members[0].base or specs[0])
         own = (*method.position, "train")
         condenses = initializer.trains and not method.starts_from_file
+        if method.condense_on:
+            self.check_source(method, method.condense_on, members[0].base or specs[0])
+            if entries and condenses and "teacher" in initializer.uses:
+                teaches = self.suite.ancestors.get(self.suite.file.teacher or "", entries[0])
+                self.check_classes(method, method.condense_on, teaches, data)
         trains = condenses or initializer.trains_start
         try:
             recipe = method_recipe(method, trained_like) if trains else Recipe()
@@ -127,6 +131,17 @@ class Builder:
         if not (method.code or method.initializer.trains or method.initializer.ancestors or method.initializer.uses):
             message = f"{method.use} learns from no images, so nothing is made on {source.name}; leave this out"
             raise self.suite.source.error(at, message)
+
+    def check_classes(self, method: MethodEntry, source: DataEntry, teacher: AncestorEntry, data: DataEntry) -> None:
+        """Raise SuiteError where a label learns on classes that its teacher, which is trained here, does not know: each
+        image would have a label of one list and the teacher's word of another."""
+        known = (teacher.data or data) if teacher.recipe is not None else source
+        if known.description.class_id != source.description.class_id:
+            found, expected = (few(of.description.classes, 5) for of in (source, known))
+            message = (
+                f"{source.name} has the classes {found}; expected those of its teacher {teacher.name!r}: {expected}"
+            )
+            raise self.suite.source.error((*method.position, "condense_on"), message)
 
     def cell(self, family: Family, target: Target, seed: int, tuning: Tuning) -> RunCell:
         """A run and all that it takes."""

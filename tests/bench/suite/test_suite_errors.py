@@ -87,6 +87,7 @@ random: {} | r: {use: ":X"} | methods.r.use | cannot be imported
 random: {} | r: {use: 3} | methods.r.use | expected a string, found 3
 random: {} | random: {condense_on: digits} | methods.random.condense_on | random learns from no images
 {wave} | wave: {template_size: 8, condense_on: glyphs} | methods.wave.condense_on | glyphs has img_size 20; expected
+{wave} | tleg: {condense_on: {name: h, base: digits, classes: [5, 6]}} | methods.tleg.condense_on | h has the classes 5
 seeds: 2 | tune: {lr: [0.1, 0.1]} | tune | lr lists one of them twice
 random: {} | random: {seeds: 0} | methods.random.seeds | found 0
 random: {} | random: {seeds: []} | methods.random.seeds | found []
