@@ -27,6 +27,7 @@ def setup(analysis: Analysis) -> list[tuple[str, str]]:
         ("training images an epoch", _several(per_epoch.round())),
         ("target sizes", few(targets)),
         ("epochs", _several(done["epochs"])),
+        ("recipe, where it is not the default", few([_settings(text) for text in runs["recipe"].unique() if text])),
         ("batch size", _several(_batches(analysis.curves[analysis.curves["run"].isin(runs["run"])]))),
         ("learning rate", _several(done["lr"])),
         ("tuned on the validation split", tuned_rates(done)),
@@ -36,6 +37,11 @@ def setup(analysis: Analysis) -> list[tuple[str, str]]:
         ("seeds", few([str(seed) for seed in section.seeds])),
     ]
     return [(name, one_line(value)) for name, value in pairs if value]
+
+
+def _settings(text: str) -> str:
+    """A recipe as its row has it, in words: `steps 600, warmup_steps 60`."""
+    return ", ".join(f"{name} {value}" for name, value in json.loads(text).items())
 
 
 def _batches(curves: DataFrame) -> Series:

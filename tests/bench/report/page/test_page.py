@@ -240,8 +240,10 @@ def test_what_was_run_is_told(make_frames):
 
     runs, curves = make_frames(methods=("random", "wave"), depths=(2,))
     runs.loc[runs["method"] == "random", "options"] = '{"runs": {"lr": 0.01}}'
+    runs["recipe"] = '{"steps":600,"weight_decay":0.3}'
     facts = dict(setup(analyse(runs, curves)[0]))
     assert facts["training images an epoch"] == "1,077"
+    assert facts["recipe, where it is not the default"] == "steps 600, weight_decay 0.3"
     assert (facts["epochs"], facts["batch size"], facts["learning rate"]) == ("5", "32", "0.001")
     assert facts["ancestor"] == "40.0 k images seen, 4.00 TFLOPs"
     assert facts["recipes of their own"] == 'random: {"lr": 0.01}'
