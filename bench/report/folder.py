@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from bench.errors import UsageError
 from bench.files import is_abandoned, read_json, sha256, temporary, write_json
@@ -15,7 +16,7 @@ from bench.report.plots.canvas import FORMATS
 from bench.report.plots.every import PICTURES
 from bench.words import few
 
-MANIFEST = "report.json"  # the names of the report's files
+MANIFEST = "report.json"  # the names of the report's files, and the checksum of the runs.csv that it was made of
 PAGE = "report.html"
 OUR_PAGE = (
     b"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-"  # what no other page says
@@ -46,6 +47,15 @@ def staged(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def is_outdated(out: Path) -> bool:
+    """Whether a report lies in `out` that was made of another runs.csv than lies there now."""
+    try:
+        of = (read_json(out / MANIFEST) or {}).get("runs")
+        return of is not None and of != sha256(out / "runs.csv")
+    except (OSError, ValueError):  # none that can be read, or no report's
+        return False
+
+
 def publish(files: list[Path], out: Path, *, ours: bool) -> list[Path]:
     """Move a report's files into `out` and remove those of an earlier one that this has not. Returns their paths,
     that of the manifest last.
@@ -54,7 +64,10 @@ def publish(files: list[Path], out: Path, *, ours: bool) -> list[Path]:
         wrote, and such as would not change. Raises UsageError naming all others, before anything is moved.
     """
     earlier = _earlier(out, ours=ours)
-    new = [*files, write_json(files[0].with_name(MANIFEST), {"files": sorted(path.name for path in files)})]
+    manifest: dict[str, Any] = {"files": sorted(path.name for path in files)}
+    if files[0].name == "runs.csv":
+        manifest["runs"] = sha256(files[0])
+    new = [*files, write_json(files[0].with_name(MANIFEST), manifest)]
     foreign = [path.name for path in new if _is_foreign(out / path.name, path, earlier, ours=ours)]
     if foreign:
         raise UsageError(
@@ -68,7 +81,7 @@ def publish(files: list[Path], out: Path, *, ours: bool) -> list[Path]:
     for name in earlier - {*written, MANIFEST}:
         with suppress(IsADirectoryError, PermissionError):
             (out / name).unlink(missing_ok=True)
-    write_json(out / MANIFEST, {"files": sorted(written)})
+    write_json(out / MANIFEST, manifest)
     return [*(out / name for name in written), out / MANIFEST]
 
 

@@ -100,3 +100,15 @@ def test_a_plan_says_no_cost_of_what_trains_nothing(tmp_path, said):
     said("run", path, *ONE, *results, "--launcher", "inline")
     text = said("plan", path, *ONE, *results)
     assert "FLOPs" not in text.replace("FLOPs to do", "") and "all done" in text
+
+
+def test_a_report_of_earlier_results_is_said_until_it_is_made_anew(tmp_path, said):
+    suite, results = write(tmp_path, SHORT), ("--results", tmp_path / "r")
+    run = ("run", suite, "--launcher", "inline", *results, *ONE)
+    note = "the report there is of earlier results"
+    assert note not in said(*run)
+    said("report", suite, *results, *ONE)
+    assert note not in said(*run)
+    assert note in said(*run, "--set", "train.warmup_epochs=1")
+    said("report", suite, *results, *ONE)
+    assert note not in said(*run, "--set", "train.warmup_epochs=1")
