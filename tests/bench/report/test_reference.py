@@ -2,7 +2,8 @@
 
 A tag `<!-- from: FILE column=value ... -->` stands after its sentence. Columns of words choose one row of the file (of
 comparisons.csv that over all targets, unless it names one); `difference`, `verdict` and numbers are what the sentence
-says of it.
+says of it. Wherever a page says that a label is ahead of, behind, level with or open against another, a tag of that
+verdict stands in the same point.
 
 What else the pages say (intros, tables, notes, which way a comparison goes) is held by golden/said.json: a digest of
 each section. An edit fails until it was compared with its rows and `python -m tests.bench.report.test_reference` has
@@ -109,9 +110,31 @@ def rounded(value, low, high, sign=""):
     return f"{value:{sign}.1f} ± {(high - low) / 2:.1f}"
 
 
+@cache
+def claim():
+    """A sentence that sets one label beside another, anywhere on a page."""
+    labels = {name for file in REFERENCE.glob("*/summary.csv") for name in pd.read_csv(file)["method"]}
+    label = "|".join(sorted(map(re.escape, labels), key=len, reverse=True))
+    return re.compile(rf"\b({label})`? (?:is|are) (ahead of|behind|level with|open against) `?({label})\b")
+
+
+def untagged_claims(text):
+    """Claims without a tag of theirs in the same point or paragraph, of these labels or of variants of them."""
+    wrong, turned = [], {"ahead": "behind", "behind": "ahead"}
+    for block in re.split(r"\n(?=\* )|\n\n", text):
+        tags = [pairs for file, pairs in map(row_of, TAG.findall(block)) if "verdict" in pairs and "method_b" in pairs]
+        rows = [(tag["method_a"], tag["method_b"], tag["verdict"]) for tag in tags]
+        rows += [(b, a, turned.get(verdict, verdict)) for a, b, verdict in rows]
+        for found in claim().finditer(" ".join(TAG.sub("", block).split())):
+            a, verdict, b = found[1], found[2].split()[0], found[3]
+            if not any(x.startswith(a) and y.startswith(b) and v == verdict for x, y, v in rows):
+                wrong.append(f"without a tag: {found[0]}")
+    return wrong
+
+
 def problems(text, table=table):
     """What is wrong with the sentences of a page beside the committed tables."""
-    wrong = []
+    wrong = untagged_claims(text)
     for said, tags in tagged(text):
         claimed, unnamed = [], " ".join(said.split())
         for tag in tags:
@@ -203,6 +226,10 @@ def test_every_sentence_agrees_with_its_rows(page, least):
         ("verdict=ahead", "verdict=open"),
         ("\n\n## What they", "\n* wave is ahead of sws.\n\n## What they"),  # a comparative without a tag
         ("mixture_growth from 2 sizes", "mixture_growth from 1 size"),
+        # beside a sentence that has a tag, and where nothing else has one
+        ("Suites of digits share images", "On mnist weight_selection is ahead of sws. Suites of digits share images"),
+        ("# Reference results\n", "# Reference results\n\nOn mnist sws is ahead of wave.\n"),
+        ("weight_selection is\n  behind mixture_growth", "weight_selection is\n  ahead of mixture_growth"),
     ],
 )
 def test_what_was_edited_is_noticed(readme, old, new):
