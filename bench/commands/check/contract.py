@@ -39,7 +39,11 @@ def keep_contract(initializer: Initializer, record: Record) -> None:
     def resolve(name: str) -> None:
         trials[name] = resolved(initializer, ANCESTOR, served[name])
 
-    record.line("its options fit, and resolve says the same twice", {name: partial(resolve, name) for name in served})
+    if record.line(
+        "its options fit, and resolve says the same twice", {name: partial(resolve, name) for name in served}
+    ):
+        size = f"{ANCESTOR.depth} blocks of width {ANCESTOR.embed_dim}"
+        record.advise(f"the ancestor here is {size}; options for larger ones are given as --option NAME=VALUE")
     for promise, keep in PROMISES.items():
         record.line(promise, {name: partial(keep, trial) for name, trial in trials.items()})
     record.advise(record.trouble(lambda: check_documented(type(initializer))))

@@ -27,6 +27,7 @@ from bench.randomness import seed_all
 from bench.suite.ancestor_source import content_hash, own_facts
 from bench.suite.timm_models import lookup
 from bench.train import flops
+from bench.words import few
 from methods.base import HEAD, fill
 from methods.parts.weights import named_as_in
 from methods.vit import VitSpec
@@ -78,6 +79,8 @@ def read(path: str, hash: str) -> dict[str, Tensor]:
         raise ValueError(f"{path} cannot be read as weights: {type(error).__name__}: {first_line(error)}") from None
     if not state or not all(isinstance(t, Tensor) for t in state.values()):
         raise ValueError(f"{path} holds no weights; expected name -> tensor, bare or under 'model' or 'state_dict'")
+    if broken := [name for name, t in state.items() if t.is_floating_point() and not t.isfinite().all()]:
+        raise ValueError(f"{path} has numbers that are not finite in {few(broken, 3)}; expected trained weights")
     return state
 
 

@@ -127,3 +127,8 @@ def test_a_method_of_the_project_with_an_ancestor_and_a_teacher(monkeypatch, cap
 def test_what_cannot_be_checked(arguments, message, capsys):
     assert bench("check", *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_options_that_the_small_model_does_not_fit_are_told_how_to_change(capsys):
+    assert bench("check", "wave") == 1
+    assert "blocks of width 32; options for larger ones are given as --option NAME=VALUE" in capsys.readouterr().out

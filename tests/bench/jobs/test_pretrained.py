@@ -8,6 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bench.jobs.inputs import WeightsInput
+from bench.jobs.parts.pretrained import read
+from bench.suite.ancestor_source import content_hash
 from methods.vit import VitSpec
 from tests.bench.jobs.elsewhere import SELECT, data, events, made, model_of, random_model, run, saved
 
@@ -108,6 +110,17 @@ MODELS = {"wide": {"embed_dim": 32}}
 class Unwanted:
     def __reduce__(self):
         return print, ("executed",)
+
+
+def test_numbers_that_are_not_finite_are_named(tmp_path):
+    file = tmp_path / "nan.pth"
+    weights = random_model("test_vit", **BARE_OPTIONS).state_dict()
+    torch.save(weights, file)
+    assert read(str(file), content_hash(file, file.stat().st_mtime_ns))
+    weights["blocks.0.norm1.bias"][3] = float("nan")
+    torch.save(weights, file)
+    with pytest.raises(ValueError, match="not finite in blocks.0.norm1.bias; expected trained weights"):
+        read(str(file), content_hash(file, file.stat().st_mtime_ns))
 
 
 @pytest.mark.parametrize(
