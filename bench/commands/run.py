@@ -14,6 +14,7 @@ from bench.launch.schedule import Schedule
 from bench.output import lasting_output
 from bench.plan import Plan
 from bench.report import print_table, write_curves, write_runs, write_training
+from bench.report.folder import is_outdated
 from bench.results import earlier, weights
 from bench.results.finished import Tables
 from bench.store import Store
@@ -111,12 +112,10 @@ def finish(plan: Plan, store: Store, schedule: Schedule, interrupted: bool, bega
 
 def last_lines(plan: Plan, store: Store, done: int, began: float, *, interrupted: bool = False) -> None:
     """How many jobs were done here, where the results are, and how to report them."""
-    print(f"{done} jobs done in {time.monotonic() - began:.0f} s; results in {store.suite(plan.suite.name)}")
-    if (store.suite(plan.suite.name) / "report.json").exists():
-        from bench.report.folder import is_outdated  # late: it names all pictures, and most runs have no report yet
-
-        if is_outdated(store.suite(plan.suite.name)):
-            print("note: the report there is of earlier results, its tables and pictures too; make it anew")
+    folder = store.suite(plan.suite.name)
+    print(f"{done} jobs done in {time.monotonic() - began:.0f} s; results in {folder}")
+    if is_outdated(folder):
+        print("note: the report there is of earlier results, its tables and pictures too; make it anew")
     if not interrupted:
         print(f"report: python -m bench report {plan.suite.path}" + _results(store))
 

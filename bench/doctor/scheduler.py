@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from bench.doctor.finding import Finding
 from bench.launch.slurm import squeue
 
+PATIENCE = 20  # seconds: somebody waits for it
 FORMAT = "%P|%a|%l|%D|%c|%m|%G"  # partition, availability, time limit, nodes, CPUs, memory in MB, GPUs
 
 
@@ -13,7 +14,7 @@ def scheduler() -> Iterator[Finding]:
     if not shutil.which("sinfo"):
         yield Finding("Slurm", "not on this machine (no sinfo): launchers local and inline", "note")
         return
-    version, rows = squeue.ask("sinfo", "--version"), squeue.ask("sinfo", "-h", "-o", FORMAT)
+    version, rows = _sinfo("--version"), _sinfo("-h", "-o", FORMAT)
     if rows is None:
         yield Finding("Slurm", f"{version or 'sinfo'} is installed, but no controller answers", "note")
         return
@@ -28,4 +29,8 @@ def scheduler() -> Iterator[Finding]:
 
 def partitions() -> list[str]:
     """Their names; none where Slurm does not answer."""
-    return [name.rstrip("*") for name in (squeue.ask("sinfo", "-h", "-o", "%P") or "").split()]
+    return [name.rstrip("*") for name in (_sinfo("-h", "-o", "%P") or "").split()]
+
+
+def _sinfo(*options: str) -> str | None:
+    return squeue.ask("sinfo", *options, timeout=PATIENCE)

@@ -73,8 +73,8 @@ class Builder:
         condenses = initializer.trains and not method.starts_from_file
         if method.condense_on:
             self.check_source(method, method.condense_on, members[0].base or specs[0])
-            if entries and condenses and "teacher" in initializer.uses:
-                teaches = self.suite.ancestors.get(self.suite.file.teacher or "", entries[0])
+            teaches = self.teacher_entry(method, entries)
+            if condenses and teaches and teaches.recipe is not None and "teacher" in initializer.uses:
                 self.check_classes(method, method.condense_on, teaches, data)
         trains = condenses or initializer.trains_start
         try:
@@ -98,7 +98,7 @@ class Builder:
                 alike = f"the ancestors {entries[ancestors.index(id)].name!r} and {entries[place].name!r} are one model"
                 message = f"{alike}; a key 'seed' tells apart what is made alike"
                 raise self.suite.source.error(entries[place].position, message)
-        teacher = self.teacher(method, data, ancestors, seed)
+        teacher = self.teacher(method, data, entries, seed)
         if method.starts_from_file:
             teacher = teacher if initializer.trains_start else None
             ancestors, trained_on, seed_of_it = (), data, 0
@@ -135,7 +135,7 @@ class Builder:
     def check_classes(self, method: MethodEntry, source: DataEntry, teacher: AncestorEntry, data: DataEntry) -> None:
         """Raise SuiteError where a label learns on classes that its teacher, which is trained here, does not know: each
         image would have a label of one list and the teacher's word of another."""
-        known = (teacher.data or data) if teacher.recipe is not None else source
+        known = teacher.data or data
         if known.description.class_id != source.description.class_id:
             found, expected = (few(of.description.classes, 5) for of in (source, known))
             message = (
@@ -194,12 +194,16 @@ class Builder:
         start = self.ancestor(self.suite.ancestors[entry.start], runs_on, seed) if entry.start else None
         return self.jobs.ancestor(entry, spec, data, seed + SEED_STEP * entry.seed, start)
 
-    def teacher(self, method: MethodEntry, data: DataEntry, ancestors: tuple[str, ...], seed: int) -> str | None:
+    def teacher(self, method: MethodEntry, data: DataEntry, entries: Sequence[AncestorEntry], seed: int) -> str | None:
         """The classifier that a method distils from: the one that the suite names, else its ancestor."""
+        entry = self.teacher_entry(method, entries)
+        return self.ancestor(entry, data, seed) if entry else None
+
+    def teacher_entry(self, method: MethodEntry, entries: Sequence[AncestorEntry]) -> AncestorEntry | None:
         name = self.suite.file.teacher
         if name is not None and method.initializer.ancestors:
-            return self.ancestor(self.suite.ancestors[name], data, seed)
-        return ancestors[0] if ancestors else None
+            return self.suite.ancestors[name]
+        return entries[0] if entries else None
 
     def check_heads(self, method: MethodEntry, entries: Sequence[AncestorEntry], data: DataEntry) -> None:
         """Warn where a head that shall transfer will not, of an ancestor or of the teacher that goes into it."""

@@ -25,7 +25,10 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
                 builder.add(method, data)
     builder.reject_duplicates()
     check_targets(suite.file.families or {}, (cell.target for cell in builder.cells), suite.source)
-    cells = [cell for cell in builder.cells if not only or any(_matches(cell, pattern) for pattern in only)]
+    cells, left_out = list[RunCell](), list[RunCell]()
+    for cell in builder.cells:
+        chosen = not only or any(_matches(cell, pattern) for pattern in only)
+        (cells if chosen else left_out).append(cell)
     if not cells:
         names = ", ".join(sorted({c.name for c in builder.cells})[:3])
         raise UsageError(f"--only {' '.join(only or [])}: matches none of {len(builder.cells)} runs (such as {names})")
@@ -36,8 +39,6 @@ def make_plan(suite: Suite, only: list[str] | None = None) -> Plan:
             wanted.update(job.needs)
     ordered = sorted((job for job in all_jobs.values() if job.id in wanted), key=lambda job: KINDS.index(job.kind))
     jobs = {job.id: job for job in ordered}
-    chosen = set(map(id, cells))
-    left_out = [cell for cell in builder.cells if id(cell) not in chosen and not cell.skipped] if only else []
     return Plan(suite, jobs, cells, list(builder.checks.warnings), builder.jobs.described, left_out)
 
 

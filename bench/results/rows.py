@@ -137,10 +137,11 @@ def declared_families(plan: Plan) -> str:
     """The families of tests that the suite declares, JSON by name; empty without any. `left_out`: how many of a
     family's runs `--only` leaves out, without which it is partly filled."""
     families = {name: family.as_mapping() for name, family in (plan.suite.file.families or {}).items()}
+    left_out = [cell for cell in plan.left_out if not cell.skipped]
     for entry in families.values():
         labels = {*entry.get("among", ()), *entry.get("labels", ()), entry.get("against")}
         targets = entry.get("targets")
-        left = sum(cell.method.label in labels and cell.target in (targets or [cell.target]) for cell in plan.left_out)
+        left = sum(cell.method.label in labels and cell.target in (targets or [cell.target]) for cell in left_out)
         entry |= {"left_out": left} if left else {}
     return canonical(families) if families else ""
 

@@ -77,10 +77,10 @@ def max_array_size() -> int:
     return max(1, int(found[1])) if found else 1000
 
 
-def ask(*command: str) -> str | None:
-    """Return what a command of Slurm's prints, or None where there is none, it fails or takes more than a minute."""
+def ask(*command: str, timeout: float = 60) -> str | None:
+    """Return what a command of Slurm's prints, or None where there is none, it fails or takes more than `timeout` s."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
