@@ -92,7 +92,7 @@ def vit(path: str, heads: int | None = None) -> TimmModel:
     place = token and math.isqrt(rows) ** 2 != rows  # patches are a square
     norm = "fc_norm" if "fc_norm.weight" in tensors else "norm"
     scaled = "blocks.0.ls1.gamma" in tensors
-    _check_names(path, tensors, _expected(depth, token, norm, scaled))
+    hidden = tensors[CORE[3]][0]
     spec = VitSpec(
         embed_dim=width,
         depth=depth,
@@ -101,10 +101,12 @@ def vit(path: str, heads: int | None = None) -> TimmModel:
         img_size=patch * math.isqrt(rows - place),
         in_chans=channels,
         num_classes=classes(tensors) or 1,
-        mlp_ratio=mlp_ratio_of(tensors[CORE[3]][0], width),
+        mlp_ratio=mlp_ratio_of(hidden, width),
         class_token=token,
         global_pool="token" if token and norm == "norm" else "avg",
     )
+    positions = math.isqrt(rows - place) ** 2 + place
+    _check_tensors(path, tensors, _expected(spec, hidden, positions, norm, scaled, "head.weight" in tensors))
     return TimmModel(path, classes(tensors), spec, scaled, place or not token)
 
 
@@ -113,18 +115,33 @@ def classes(tensors: Shapes) -> int:
     return tensors.get("head.weight", (0,))[0]
 
 
-def _expected(depth: int, token: bool, norm: str, scaled: bool) -> set[str]:
-    """The names of all tensors but those of the head."""
-    layers = ["patch_embed.proj", norm, *(f"blocks.{i}.{layer}" for i in range(depth) for layer in IN_BLOCK)]
-    names = {f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")} | {"pos_embed"}
-    names |= {f"blocks.{i}.{ls}.gamma" for i in range(depth) for ls in ("ls1", "ls2")} if scaled else set()
-    return names | ({"cls_token"} if token else set())
+def _expected(spec: VitSpec, hidden: int, positions: int, norm: str, scaled: bool, head: bool) -> Shapes:
+    """Name -> shape of all tensors."""
+    width = spec.embed_dim
+    wide = {"attn.qkv": (3 * width, width), "attn.proj": (width, width)}
+    wide |= {"mlp.fc1": (hidden, width), "mlp.fc2": (width, hidden)}
+    layers: Shapes = {"patch_embed.proj": (width, spec.in_chans, spec.patch_size, spec.patch_size), norm: (width,)}
+    layers |= {f"blocks.{i}.{layer}": wide.get(layer, (width,)) for i in range(spec.depth) for layer in IN_BLOCK}
+    layers |= {"head": (spec.num_classes, width)} if head else {}
+    tensors: Shapes = {"pos_embed": (1, positions, width)}
+    tensors |= {f"{layer}.weight": shape for layer, shape in layers.items()}
+    tensors |= {f"{layer}.bias": shape[:1] for layer, shape in layers.items()}
+    if scaled:
+        tensors |= {f"blocks.{i}.{ls}.gamma": (width,) for i in range(spec.depth) for ls in ("ls1", "ls2")}
+    return tensors | ({"cls_token": (1, 1, width)} if spec.class_token else {})
 
 
-def _check_names(path: str, tensors: Shapes, expected: set[str]) -> None:
-    more = sorted(tensors.keys() - expected - {"head.weight", "head.bias"})
-    less = sorted(expected - tensors.keys())
-    if more:
+def _check_tensors(path: str, tensors: Shapes, expected: Shapes) -> None:
+    """Raises ValueError for tensors that a plain ViT of this size has not, lacks, or has in another shape."""
+    if more := sorted(tensors.keys() - expected.keys()):
         raise ValueError(f"the weights in {path} hold what a plain ViT has not: {few(more, 5)}")
-    if less:
+    if less := sorted(expected.keys() - tensors.keys()):
         raise ValueError(f"the weights in {path} lack what a plain ViT has: {few(less, 5)}")
+    other = [name for name, shape in expected.items() if tensors[name] != shape]
+    if other:
+        said = [f"{name} is {_dims(tensors[name])} (expected {_dims(expected[name])})" for name in other]
+        raise ValueError(f"the weights in {path} are not those of one plain ViT by their shapes: {few(said, 3)}")
+
+
+def _dims(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a number"
