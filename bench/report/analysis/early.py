@@ -29,9 +29,9 @@ COLUMNS += ["shown_pairs_kept", "best_then", "best_at_end", "evaluated"]
 def early(section: Section, curves: DataFrame, comparisons: DataFrame) -> DataFrame:
     """Return a row per target, and for all of them, and share of the training.
 
-    tau: Kendall's rank correlation of the means then and at the end. pairs_kept: how many of `pairs` of labels, whose
-    means differ at the end, were in the same order then; shown_pairs: those of them whose difference at the end is
-    shown (see comparisons).
+    tau: Kendall's rank correlation (tau-b) of the means then and at the end. pairs_kept: how many of `pairs` of labels,
+    whose means differ at the end, were in the same order then; shown_pairs: those of them whose difference at the end
+    is shown (see comparisons).
     """
     import pandas as pd
 
@@ -82,17 +82,19 @@ def _at_shares(evaluations: DataFrame) -> DataFrame:
 
 
 def _held(then: Series, end: Series, shown: set[frozenset[str]]) -> list[dict[str, Any]]:
-    from scipy import stats
-
     before, after = ({label: mean for label, mean in side.items() if mean == mean} for side in (then, end))
     labels = [label for label in after if label in before]
     if len(labels) < FEWEST:
         return []
-    pairs = [(a, b) for a, b in combinations(labels, 2) if after[a] != after[b]]
+    every = list(combinations(labels, 2))
+    pairs = [(a, b) for a, b in every if after[a] != after[b]]
+    apart = [(a, b) for a, b in every if before[a] != before[b]]
     kept = [(a, b) for a, b in pairs if (before[a] - before[b]) * (after[a] - after[b]) > 0]
-    tau = stats.kendalltau(then[labels], end[labels]).statistic if pairs else np.nan
+    turned = [(a, b) for a, b in pairs if (before[a] - before[b]) * (after[a] - after[b]) < 0]
+    known = apart and pairs
+    tau = (len(kept) - len(turned)) / np.sqrt(len(apart)) / np.sqrt(len(pairs)) if known else np.nan  # tau-b
     of_shown, kept_shown = (sum(frozenset(pair) in shown for pair in some) for some in (pairs, kept))
-    row = {"labels": len(labels), "tau": float(tau), "pairs": len(pairs), "pairs_kept": len(kept)}
+    row = {"labels": len(labels), "tau": float(np.clip(tau, -1, 1)), "pairs": len(pairs), "pairs_kept": len(kept)}
     row |= {"shown_pairs": of_shown, "shown_pairs_kept": kept_shown}
     return [row | {"best_then": then[labels].idxmax(), "best_at_end": end[labels].idxmax()}]
 

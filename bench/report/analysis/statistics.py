@@ -1,4 +1,5 @@
-"""Statistics of a benchmark whose replication unit is the seed. scipy computes; this module chooses and says what.
+"""Statistics of a benchmark whose replication unit is the seed. scipy computes; this module chooses and says
+what. Its distributions are from scipy.special: importing scipy.stats takes a second, and few reports need it.
 
 Scores are matrices [seeds, ...] with NaN for what is missing.
 """
@@ -58,8 +59,7 @@ def intervals(scores: ArrayLike, *, bootstrap: bool = True) -> Intervals:
     for size in np.unique(n[n >= BOOTSTRAP_FROM]) if bootstrap else ():
         columns = np.flatnonzero((n == size) & (std > TINY * np.abs(mean)))
         if len(columns):
-            data = np.stack([column[~np.isnan(column)] for column in scores.T[columns]])
-            bca = np.stack(_bca(data))
+            bca = np.stack(_bca(_known(scores, columns)))
             known = ~np.isnan(bca).any(axis=0)  # degenerate samples have no BCa interval: t stays
             low[columns[known]], high[columns[known]] = bca[:, known]
             method[columns[known]] = "BCa"
@@ -79,6 +79,11 @@ def _t_half(std: NDArray, n: NDArray) -> NDArray:
     enough = n >= 2
     degrees = np.where(enough, n - 1, 1)
     return np.where(enough, special.stdtrit(degrees, (1 + LEVEL) / 2) * std / np.sqrt(np.maximum(n, 1)), np.nan)
+
+
+def _known(scores: NDArray, columns: NDArray) -> NDArray:
+    """What is no NaN in columns that have as many of it: [columns, n]."""
+    return np.stack([column[~np.isnan(column)] for column in scores.T[columns]])
 
 
 def _bca(data: NDArray) -> tuple[NDArray, NDArray]:
@@ -141,7 +146,7 @@ def paired(a: ArrayLike, b: ArrayLike) -> Paired:
     set comes in steps, so that this happens by chance. Then p is that of the exact test by changes of sign, which
     assumes no distribution: 2^(1 - n), or 1 where the differences are 0.
     """
-    from scipy import stats
+    from scipy import special
 
     difference = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     n = np.sum(~np.isnan(difference), axis=0)
@@ -151,9 +156,18 @@ def paired(a: ArrayLike, b: ArrayLike) -> Paired:
     rounding = _rounding(mean)
     constant, varied = (n >= 2) & (std <= rounding), (n >= 2) & (std > rounding)
     p[constant] = np.where(np.abs(mean) <= rounding, 1.0, 2.0 ** (1.0 - n))[constant]
-    if varied.any():
-        p[varied] = stats.ttest_1samp(difference[:, varied], 0.0, axis=0, nan_policy="omit").pvalue
+    for size in np.unique(n[varied]):
+        columns = np.flatnonzero(varied & (n == size))
+        p[columns] = 2 * special.stdtr(size - 1, -np.abs(_t(_known(difference, columns))))
     return Paired(n, mean, std, mean - half, mean + half, p)
+
+
+def _t(data: NDArray) -> NDArray:
+    """Student's statistic of the row means of [columns, n]; to the last bit scipy.stats.ttest_1samp's."""
+    n = data.shape[1]
+    mean = data.mean(axis=1, keepdims=True)
+    variance = ((data - mean) ** 2).mean(axis=1) * (n / (n - 1))
+    return mean[:, 0] / np.sqrt(variance / n)
 
 
 def equivalence(differences: Paired, margin: float) -> NDArray:
@@ -163,14 +177,14 @@ def equivalence(differences: Paired, margin: float) -> NDArray:
     signs (see `paired`), 2^-n, or 1 where they are not within the margin. Source: Schuirmann, J. Pharmacokinet.
     Biopharm. 15 (1987).
     """
-    from scipy import stats
+    from scipy import special
 
     n, mean, std = differences.n, differences.mean, differences.std
     p = np.full(mean.shape, np.nan)
     constant, varied = (n >= 2) & (std <= _rounding(mean)), (n >= 2) & (std > _rounding(mean))
     p[constant] = np.where(np.abs(mean) < margin, 2.0 ** -n.astype(float), 1.0)[constant]
     nearest = (margin - np.abs(mean[varied])) / (std[varied] / np.sqrt(n[varied]))
-    p[varied] = stats.t.sf(nearest, n[varied] - 1)
+    p[varied] = special.stdtr(n[varied] - 1, -nearest)
     return p
 
 
@@ -230,26 +244,26 @@ def ranking(scores: ArrayLike) -> Ranking | None:
 
     Source: Demsar, JMLR 7 (2006): CD = q sqrt(k (k + 1) / 6N), q the studentized range over sqrt(2).
     """
-    from scipy import stats
-
     scores = np.round(np.asarray(scores, dtype=float), 9)  # equal means tie, whatever the order they were summed in
     cells, k = scores.shape
     if cells < 2 or k < 3:
         return None
-    ranks = stats.rankdata(-scores, axis=1).mean(axis=0)
+    above, tied = (op(scores[:, None, :], scores[:, :, None]).sum(axis=2) for op in (np.greater, np.equal))
+    ranks = (above + (tied + 1) / 2).mean(axis=0)  # of those tied, the middle one
     if cells < FEW_CELLS:
         return Ranking(ranks, cells, np.nan, np.nan)
+    from scipy import stats  # not before it is needed: importing it takes a second
+
     p = 1.0 if np.ptp(scores, axis=1).max() == 0 else float(stats.friedmanchisquare(*scores.T).pvalue)
     q = stats.studentized_range.ppf(LEVEL, k, np.inf) / np.sqrt(2)
     return Ranking(ranks, cells, p, float(q * np.sqrt(k * (k + 1) / (6 * cells))))
 
 
 def interquartile_mean(scores: ArrayLike) -> NDArray:
-    """Return mean of the middle half over the last axis (scipy's 25% trimmed mean, which cuts whole values: see
-    `trimmed`)."""
-    from scipy import stats
-
-    return np.asarray(stats.trim_mean(np.asarray(scores, dtype=float), QUARTER, axis=-1))
+    """Return mean of the middle half over the last axis: the 25% trimmed mean, of whole values (see `trimmed`)."""
+    scores = np.asarray(scores, dtype=float)
+    cut, values = trimmed(scores.shape[-1]), scores.shape[-1]
+    return np.asarray(np.partition(scores, (cut, values - cut - 1), axis=-1)[..., cut : values - cut].mean(axis=-1))
 
 
 def trimmed(values: int) -> int:

@@ -1,5 +1,8 @@
 """Statistics against scipy on recorded samples, and intervals against what they promise."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -167,3 +170,28 @@ def test_degenerate_samples_keep_an_interval_without_noise():
     values = statistics.intervals(np.stack([almost, one_off], axis=1))
     assert np.isfinite(values.low).all()
     assert (values.low <= values.mean).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_scipy_stats_would_say_to_the_last_bit(seed):
+    """Its distributions are taken from scipy.special, and its sums made here: importing scipy.stats takes a second."""
+    rng = np.random.default_rng(seed)
+    scores = np.round(rng.normal(90, 3, size=(rng.integers(2, 60), 12)), seed)
+    if seed % 2:
+        scores[rng.random(scores.shape) < 0.2] = np.nan
+    found = statistics.paired(scores, np.full_like(scores, 90.0))
+    some = (found.n >= 2) & (found.std > 0)
+    assert some.any()
+    p = stats.ttest_1samp(scores[:, some] - 90.0, 0.0, nan_policy="omit").pvalue
+    assert found.p[some].tolist() == p.tolist()
+    nearest = (1.5 - np.abs(found.mean[some])) / (found.std[some] / np.sqrt(found.n[some]))
+    assert statistics.equivalence(found, 1.5)[some].tolist() == stats.t.sf(nearest, found.n[some] - 1).tolist()
+    cells = np.round(rng.random((20, 7)), 1)
+    assert statistics.ranking(cells).ranks.tolist() == stats.rankdata(-cells, axis=1).mean(axis=0).tolist()
+    assert statistics.interquartile_mean(cells).tolist() == stats.trim_mean(cells, 0.25, axis=1).tolist()
+
+
+def test_a_report_of_few_cells_does_without_scipy_stats():
+    code = "import sys; from bench.report.analysis import statistics as s; s.paired([[1.0], [2.0]], [[3.0], [5.0]]); "
+    code += "s.ranking([[1, 2, 3], [2, 3, 4]]); print('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
