@@ -23,7 +23,6 @@ SLOW = frozenset(
         "scipy",
         "sklearn",
         "matplotlib",
-        "seaborn",
         "PIL",
         "rich",
         "jinja2",

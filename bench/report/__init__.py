@@ -8,8 +8,8 @@ that it can be made again from them alone:
     write_report(read_runs(path), curves, out, title="...", training=training)
 
 Layers, each of which imports only those before it: columns, format, style; conform, then frames; analysis; tables;
-plots and page; write. Importing this package is light, for a fast start: pandas, scipy, matplotlib and seaborn are
-imported by what needs them.
+plots and page; write. Importing this package is light, for a fast start: pandas, scipy and matplotlib are imported
+by what needs them.
 """
 
 from __future__ import annotations

@@ -38,34 +38,12 @@ class Drawn(NamedTuple):
 
 
 def theme() -> AbstractContextManager[Any]:
-    """Return seaborn's paper style on the Agg canvas, 8 to 9 points, embedded fonts, reproducible files."""
+    """Return the style of all pictures (paper.mplstyle) on the Agg canvas: 8 to 9 points, embedded fonts, reproducible
+    files."""
     import matplotlib
-    import seaborn
 
     matplotlib.use("Agg")
-    settings = {
-        **seaborn.axes_style("ticks"),
-        **seaborn.plotting_context("paper"),
-        "font.size": 9,
-        "axes.titlesize": 9,
-        "axes.labelsize": 9,
-        "xtick.labelsize": 8,
-        "ytick.labelsize": 8,
-        "legend.fontsize": 8,
-        "lines.linewidth": 1.4,
-        "lines.markersize": 5,
-        "axes.titley": 1.0,  # there are no ticks above a panel: asking where its title has room is dear
-        "axes.grid": True,
-        "grid.color": "#e6e6e6",
-        "grid.linewidth": 0.6,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "hatch.linewidth": 0.4,
-        "pdf.fonttype": 42,
-        "svg.hashsalt": "learngene-bench",
-        "text.parse_math": False,  # labels from suites are text, whatever they contain
-    }
-    return matplotlib.rc_context(settings)
+    return matplotlib.rc_context(fname=Path(__file__).with_name("paper.mplstyle"))
 
 
 def panels(
