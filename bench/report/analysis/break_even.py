@@ -11,7 +11,7 @@ bound, the break-even an upper one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,7 +23,7 @@ from bench.report.analysis.sections import Section, by_label, once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pandas import DataFrame, Series
+    from pandas import DataFrame, Index, Series
 
 STAGES = ("ancestor", "learngene", "tuning")
 UNITS = ("flops", "images", "device_hours")
@@ -150,12 +150,13 @@ def fixed_and_per_size(
     return sum(fixed for fixed, _ in parts), (alone + sum(rest for _, rest in parts)) / total["targets"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scratch:
     """What runs from random initialisation, `runs` of a section, used when they were evaluated."""
 
     runs: DataFrame
     evaluations: DataFrame
+    kept: dict[tuple[str, ...], WholeRuns] = field(default_factory=dict, init=False)
 
     def reaching(self, goals: Series) -> tuple[dict[str, dict[str, tuple[float, float]]], bool]:
         """Return unit -> end of a bracket -> (fixed, mean over sizes) of what these need for the accuracies of a
@@ -164,24 +165,41 @@ class Scratch:
         goals: (target, seed) -> top-1.
         """
         targets = goals.index.unique("target")
-        runs = self.runs[self.runs["target"].isin(targets)]
-        fixed, own = tuning_of(runs)
+        fixed, own, whole = self.whole(targets)
         used = first_reaching(self.evaluations, goals).groupby(["target", "method"])
         medians = upper_median(used[[f"{unit}{end}" for unit in UNITS for end in ENDS]])
-        train = runs.groupby(["target", "method"])[[f"train_{unit}" for unit in UNITS]].mean()
+        own = own.reindex(medians.index)
         needed: dict[str, dict[str, tuple[float, float]]] = {unit: {} for unit in UNITS}
-        never = ~np.isfinite(medians["flops"].groupby("target").min().reindex(targets))
+        never = ~np.isfinite(medians["flops"].groupby("target").min().reindex(targets).to_numpy())
         for unit in UNITS:
-            whole = (train[f"train_{unit}"] + own[unit]).groupby("target").max().reindex(targets)
             for end in ENDS:
-                spent = (medians[f"{unit}{end}"] + own[unit].reindex(medians.index)).unstack("method").reindex(targets)
-                spent = spent.apply(lambda label, whole=whole: label.mask(never, whole))
-                needed[unit][end] = least(fixed[unit].reindex(spent.columns).to_numpy(float), spent.to_numpy())
+                spent = (medians[f"{unit}{end}"] + own[unit]).unstack("method").reindex(targets)
+                cells = np.where(never[:, None], whole[unit].to_numpy()[:, None], spent.to_numpy())
+                needed[unit][end] = least(fixed[unit].reindex(spent.columns).to_numpy(float), cells)
         if bound := bool(never.any()):
             for ends in needed.values():
                 ends[""] = ends["_low"]
                 ends["_high"] = ends["_low"][0], ends["_low"][1] + math.inf
         return needed, bound
+
+    def whole(self, targets: Index) -> WholeRuns:
+        """Return what these cost from beginning to end at some sizes: most methods have finished the same ones."""
+        if (key := tuple(targets)) not in self.kept:
+            runs = self.runs[self.runs["target"].isin(targets)]
+            fixed, own = tuning_of(runs)
+            train = runs.groupby(["target", "method"])[[f"train_{unit}" for unit in UNITS]].mean()
+            whole = train.set_axis(list(UNITS), axis=1) + own
+            self.kept[key] = WholeRuns(fixed, own, whole.groupby("target").max().reindex(targets))
+        return self.kept[key]
+
+
+class WholeRuns(NamedTuple):
+    """Of random initialisation, a column per unit: tuning for all sizes, by label; that of one size or some, by target
+    and label; with it and the whole training, by target, the dearest."""
+
+    fixed: DataFrame
+    own: DataFrame
+    whole: DataFrame
 
 
 def tuning_of(runs: DataFrame) -> tuple[DataFrame, DataFrame]:
