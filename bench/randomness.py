@@ -31,7 +31,10 @@ def seed_all(*parts: Any) -> None:
     seed = derive_seed(*parts)
     random.seed(seed)
     numpy.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:  # the same, without a note of who asked that torch keeps for GPUs to come, which takes most of a millisecond
+        torch.default_generator.manual_seed(seed)
 
 
 def seed_step(seed: int, device: torch.device) -> None:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.train.group import Group
+from bench.train.modules import set_mode
 from bench.train.precision import autocast
 
 BATCH = 500  # images per forward pass
@@ -23,7 +24,7 @@ def evaluate(
     """
     group = group or Group()
     was_training = model.training
-    model.eval()
+    set_mode(model, training=False)
     n = split.n
     order = list(torch.arange(n).split(BATCH))
     found = torch.zeros(3, len(order), dtype=torch.float64, device=device)  # counts are exact in it, far above any n
@@ -36,7 +37,7 @@ def evaluate(
         found[0, i] = top[:, 0].sum()
         found[1, i] = top.any(dim=1).sum()
         found[2, i] = F.cross_entropy(logits, labels, reduction="sum")
-    model.train(was_training)
+    set_mode(model, training=was_training)
     right1, right5, loss = (sum(row) for row in group.sum(found).tolist())
     return {"top1": 100 * right1 / n, "top5": 100 * right5 / n, "loss": loss / n}
 

@@ -15,6 +15,7 @@ from bench.train import flops, task, warm_up
 from bench.train.clock import Stage
 from bench.train.cost import Cost
 from bench.train.curve import Curve
+from bench.train.modules import place, set_mode
 from bench.train.session import Interrupted, NotFinite, Session
 from bench.train.update import Update
 
@@ -75,7 +76,7 @@ class Fit:
         else:
             self.train()
         seed_all(self.seed, "after")  # what follows does not depend on whether the fit was restored
-        self.module.eval()
+        set_mode(self.module, training=False)
         return self.evals
 
     def train(self) -> None:
@@ -93,7 +94,7 @@ class Fit:
 
     def prepare(self) -> None:
         device = self.session.device
-        self.group.align(self.module.to(device))
+        self.group.align(place(self.module, device))
         seed_all(self.seed, "setup")
         if self.recipe.drop_path:
             task.set_drop_path(self.module, self.recipe.drop_path)
@@ -153,8 +154,8 @@ class Fit:
     def loop(self) -> None:
         """Steps, with an evaluation before the first, at the recipe's looks or every `eval_every` epochs, and after the
         last."""
-        self.task.train()
         self.evaluate_if_due()
+        set_mode(self.task, training=self.step < self.total)
         while self.step < self.total:
             epoch, offset = divmod(self.step, self.per_epoch)
             until = min([self.total, *(look for look in self.recipe.looks or () if look > self.step)])
@@ -276,9 +277,11 @@ class Fit:
         if self.evaluate is None or not due or (self.evals and self.evals[-1]["step"] == self.step):
             return
         with self.session.clock.stage("evaluate") as evaluating:
-            values = self.evaluate(self.update.evaluated)
+            evaluated = self.update.evaluated
+            set_mode(evaluated, training=False)  # once for all splits
+            values = self.evaluate(evaluated)
         self.cost.eval_seconds += evaluating.seconds
-        self.task.train()
+        set_mode(self.task, training=not last)
         cost = {"images": self.cost.images, "flops": self.cost.flops, "seconds": round(self.cost.seconds, 6)}
         self.evals.append({"epoch": self.step / self.per_epoch, "step": self.step, **cost, **values})
         self.session.log("eval", fit=self.name, **self.evals[-1])

@@ -19,6 +19,7 @@ from bench.randomness import derive_seed, seed_all
 from bench.recipes.recipe import Recipe
 from bench.store import Store
 from bench.train.lab import JobLab
+from bench.train.modules import place
 from bench.train.session import Session
 from methods import Learngene
 from methods.vit import VitSpec, build_vit
@@ -101,7 +102,7 @@ class Context:
         ancestor began with, which goes well with what it learned.
         """
         seed_all(self.job.seed, "ancestor" if self.job.kind == "ancestor" else "target")
-        return build_vit(spec).to(self.session.device)
+        return place(build_vit(spec), self.session.device)
 
     def timed(self, name: str, work: Callable[[], Any]) -> Any:
         """Run a method's function as `Session.timed` does; passes of images that are on no meter are warned of."""

@@ -10,6 +10,7 @@ from bench.jobs.inputs import MethodInput
 from bench.jobs.model import START_FILE
 from bench.jobs.parts.context import Context
 from bench.jobs.parts.watch import same_code
+from bench.train.modules import place
 from methods import Learngene
 from methods.base import HEAD
 from methods.vit import VitSpec
@@ -26,22 +27,28 @@ def initialised(
     """
     gene, target = context.learngene(learngene), context.fresh(spec)
     lab = context.lab(no_fit=no_fit)
-    drawn = {name: tensor.clone() for name, tensor in target.state_dict().items() if name in HEAD}
+    drawn = {name: tensor.clone() for name, tensor in head_of(target).items()}
     with same_code(method, "initialize"):
         initializer = method.initializer()
         context.timed("initialize", lambda: initializer.initialize(target, gene, lab))
     teacher = lab.teacher() if "teacher" in context.session.seen else None
-    target.to(context.session.device).requires_grad_(True)
+    place(target, context.session.device).requires_grad_(True)
     return target, {
         "teacher_params": sum(p.numel() for p in teacher.parameters()) if teacher else 0,
-        "head_used": head_used(drawn, target.state_dict(), gene, may=initializer.head_transfers(gene, lab)),
+        "head_used": head_used(drawn, head_of(target), gene, may=initializer.head_transfers(gene, lab)),
     }
+
+
+def head_of(target: nn.Module) -> State:
+    """Name -> tensor of a ViT's head; the state of all else takes a millisecond to ask for."""
+    head = target.get_submodule("head")
+    return {name: tensor for name, tensor in head.state_dict(prefix="head.").items() if name in HEAD}
 
 
 def head_used(drawn: State, filled: State, gene: Learngene, *, may: bool) -> str:
     """What a method did, whatever was wished: `transfer` where the head of the target came from the learngene.
 
-    drawn, filled: the target's state before and after. may: whether the method holds that the head may transfer. A head
+    drawn, filled: the target's head before and after. may: whether the method holds that the head may transfer. A head
     that was trained or drawn anew without it is `fresh`, a stored one that stands in the target is not, in any case.
     """
     stored = [tensor for name, tensor in gene.tensors.items() if Learngene.is_head(name)]
