@@ -62,6 +62,7 @@ def test_every_tenth_run_fails_and_the_rest_is_done(
         "epochs: 2, batch_size: 64", "epochs: 0"
     )
     suite, only = launch.suite(tmp_path, text), ("--only=mixed-*", "--only=sws-L2-*-s0")
+    launch.make_needed(suite, tmp_path / "r", "mixed-*")
     assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", *only) == 1
     table = {(row["method"], int(row["depth"])): row for row in tiny.rows(tmp_path / "r")}
     failed = {depth: row["reason"] for (_, depth), row in table.items() if row["status"] == "failed"}

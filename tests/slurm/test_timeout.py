@@ -50,7 +50,9 @@ def test_what_saves_goes_on_and_what_does_not_is_given_up(
     text = text.replace("epochs: 2, batch_size: 64", "steps: 900, batch_size: 8, eval_every: 900")
     only = ("--only", "slow-L1-*", "--only", "stuck-L1-*")
     suite = launch.suite(tmp_path, text)
-    settings = ("--set", "slurm.run.time=2", "--set", "slurm.max_timeouts=1", "--set", "slurm.workers=2")
+    launch.make_needed(suite, tmp_path / "r", "slow-L1-*", "stuck-L1-*")
+    settings = ("--set", "slurm.run.time=2", "--set", "slurm.max_timeouts=1")
+    settings += ("--set", "slurm.workers=2", "--set", "slurm.memory=3500MB")
     assert tiny.bench("run", suite, "--launcher", "slurm", "--results", tmp_path / "r", *only, *settings) == 1
     by_method = {row["method"]: row for row in tiny.rows(tmp_path / "r")}
     assert by_method["stuck"]["status"] == "failed"
