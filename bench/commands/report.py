@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import os
 import re
 import shlex
 from argparse import Namespace
@@ -58,7 +59,7 @@ def main(options: argparse.Namespace) -> int:
     out = options.out or report.own
     if out is None:
         raise UsageError("report: several suites need --out DIR")
-    _writable(out)
+    writable(out)
     force = options.force or out == report.own
     context = report.context | {"methods": documentation(report.runs) | report.context.get("methods", {})}
     described_by = {"title": report.title, "context": context, "training": report.training}
@@ -176,8 +177,11 @@ def documentation(runs: "DataFrame") -> dict[str, str]:
     return {name: inspect.getdoc(methods.method_class(name)) or "" for name in methods.names() if name in named}
 
 
-def _writable(out: Path) -> None:
+def writable(out: Path) -> None:
+    """Raise UsageError where a report cannot be written to a folder, before it is made."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {out}: cannot be written: {error.strerror}") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UsageError(f"{out}: no permission to write there; expected --out with a folder of yours")

@@ -9,6 +9,7 @@ from typing import Any
 from bench.errors import UsageError, printable
 from bench.output import at_intervals
 from bench.report import ReportError, read_curves, read_runs, read_training
+from bench.report.folder import is_outdated
 from bench.results.verify import done_jobs, problem
 from bench.store import Store
 
@@ -31,6 +32,8 @@ def main(options: argparse.Namespace) -> int:
     for table in tables:
         for trouble in problems_of(table, store if has_jobs else None):
             found += _say(trouble)
+        if is_outdated(table.parent):
+            print(printable(f"note: {table.parent}: the report there is of earlier results; make it anew"))
     wrong = f"{found} problem{'' if found == 1 else 's'}" if found else "nothing wrong"
     print(f"{folder}: {jobs} done jobs and {len(tables)} tables checked: {wrong}")
     return 1 if found else 0

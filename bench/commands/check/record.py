@@ -16,6 +16,7 @@ class Record:
 
     def __init__(self, cls: type[Initializer]) -> None:
         self.files, self.broken, self.kept = {_file_of(c) for c in cls.__mro__}, 0, 0
+        self.told: dict[str, str] = {}  # trouble -> the first promise that it broke
 
     def line(self, promise: str, attempts: Mapping[str, Attempt]) -> list[str]:
         """Make the attempts, by size. Returns those that failed."""
@@ -25,7 +26,9 @@ class Record:
             print(f"kept    {promise}{good}", flush=True)
         for trouble in dict.fromkeys(troubles.values()):
             where = ", ".join(name for name, other in troubles.items() if other == trouble)
-            print(printable(f"BROKEN  {promise}{where and f' ({where})'}: {trouble}"), flush=True)
+            first = self.told.setdefault(trouble, promise)
+            said = trouble if first == promise else f"as told above of: {first}"
+            print(printable(f"BROKEN  {promise}{where and f' ({where})'}: {said}"), flush=True)
         self.broken += bool(troubles)
         self.kept += not troubles
         return list(troubles)

@@ -73,6 +73,8 @@ def test_several_broken_promises_are_all_told_with_the_line_of_the_method(checke
     broken = [line for line in lines if line.startswith("BROKEN")]
     assert code == 1 and lines[-1].endswith(f"{len(broken)} broken") and len(broken) >= 4
     assert f"(shallower): NameError: name 'undefined' is not defined ({tmp_path}/my_checked_method.py:22)" in broken[0]
+    assert sum("NameError" in line for line in broken) == 1, "what breaks several promises is told once"
+    assert any("as told above of: condense" in line or "as told above of: initialize" in line for line in broken)
 
 
 @pytest.mark.parametrize(

@@ -110,5 +110,6 @@ def test_a_report_of_earlier_results_is_said_until_it_is_made_anew(tmp_path, sai
     said("report", suite, *results, *ONE)
     assert note not in said(*run)
     assert note in said(*run, "--set", "train.warmup_epochs=1")
+    assert note in said("verify", tmp_path / "r")
     said("report", suite, *results, *ONE)
-    assert note not in said(*run, "--set", "train.warmup_epochs=1")
+    assert note not in said(*run, "--set", "train.warmup_epochs=1") + said("verify", tmp_path / "r")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.commands.report import writable
 from bench.files import follow_umask, read_json, require_readable, write_json
 from bench.jobs.parts.artifacts import save_model
 from bench.launch.slurm.submission.snapshot import listing_digest  # noqa: F401  (what children use is imported before)
@@ -120,3 +121,11 @@ def test_what_is_executed_is_each_users_own(shared):
         assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(shared / "nobody" / "learngene-bench" / "inductor")
 
     assert as_user(SECOND, 0o002, not_the_firsts) == ""
+
+
+def test_a_report_beside_the_results_of_another_user_says_where_else(shared):
+    folder = shared / "theirs"
+    folder.mkdir(mode=0o755)
+    assert as_user(FIRST, 0o022, lambda: writable(shared)) == ""
+    said = as_user(SECOND, 0o022, lambda: writable(folder))
+    assert f"{folder}: no permission to write there; expected --out with a folder of yours" in said
