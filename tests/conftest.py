@@ -58,8 +58,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now stays: the collector need not look through it at each of its rounds."""
-    gc.collect()
+    """What is imported by now stays: the collector need not look through it at each of its rounds, nor now."""
     gc.freeze()
     gc.enable()
 
