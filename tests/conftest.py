@@ -30,17 +30,16 @@ settings.register_profile("same", **PROFILE, derandomize=True, database=None)
 settings.load_profile("same")
 
 # Files that take or wait long, the longest first, or whose fixture does, which workers that share the file at the end
-# would each make. Each worker begins with its share of them, so that none is left alone with one at the end: of five,
+# would each make. Each worker begins with its share of them, so that none is left alone with one at the end: of three,
 # one with each column, in which those are together that share a warm process, or a cluster with accounting.
 # fmt: off
 LONG = (
-    "bench/launch/test_faults", "slurm/test_timeout", "slurm/test_preemption", "slurm/test_failures",
-    "slurm/test_nodes",
-    "bench/store/test_hosts", "slurm/test_accounting", "bench/launch/test_chaos_sample", "bench/report/page/test_page",
-    "bench/console/test_install",
-    "bench/launch/test_ranks", "slurm/test_cluster", "bench/worker/test_out_of_memory", "bench/jobs/test_fairness",
-    "suites/test_suites",
-    "bench/train/test_group", "slurm/test_queue",
+    "bench/launch/test_faults", "slurm/test_timeout", "slurm/test_preemption",
+    "bench/store/test_hosts", "slurm/test_nodes", "slurm/test_failures",
+    "bench/launch/test_chaos_sample", "slurm/test_accounting", "bench/report/page/test_page",
+    "bench/console/test_install", "slurm/test_cluster", "bench/worker/test_out_of_memory",
+    "bench/launch/test_ranks", "slurm/test_queue", "bench/jobs/test_fairness",
+    "bench/train/test_group", "suites/test_suites",
 )
 # fmt: on
 

@@ -1,6 +1,6 @@
 """CPU seconds of each test, and of all that it starts, daemons too: a plugin of pytest, which ends with a table.
 
-    python -m pytest -p tests.performance.cpu -n 5 --dist worksteal
+    python -m pytest -p tests.performance.cpu -n 3 --dist worksteal
 
 Each worker moves into a control group of its own (version 1 or 2; wants root), whose use is read before and after each
 test. Wall time would tell of the other workers and of waits. On a machine with other work CPU time is larger too, as
