@@ -2,7 +2,6 @@
 
 import argparse
 import inspect
-import os
 import re
 import shlex
 from argparse import Namespace
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import methods
 from bench.commands.common import console, frames, last_plan, nothing_there, of_last_run
 from bench.errors import UsageError, printable
+from bench.files import unwritable
 from bench.plan import Plan
 from bench.report import read_curves, read_runs, read_training, write_report
 from bench.report.conform import conform_curves
@@ -183,5 +183,5 @@ def writable(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {out}: cannot be written: {error.strerror}") from None
-    if not os.access(out, os.W_OK | os.X_OK):
+    if unwritable(out):
         raise UsageError(f"{out}: no permission to write there; expected --out with a folder of yours")

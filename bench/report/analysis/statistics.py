@@ -244,12 +244,13 @@ def ranking(scores: ArrayLike) -> Ranking | None:
 
     Source: Demsar, JMLR 7 (2006): CD = q sqrt(k (k + 1) / 6N), q the studentized range over sqrt(2).
     """
+    import pandas as pd
+
     scores = np.round(np.asarray(scores, dtype=float), 9)  # equal means tie, whatever the order they were summed in
     cells, k = scores.shape
     if cells < 2 or k < 3:
         return None
-    above, tied = (op(scores[:, None, :], scores[:, :, None]).sum(axis=2) for op in (np.greater, np.equal))
-    ranks = (above + (tied + 1) / 2).mean(axis=0)  # of those tied, the middle one
+    ranks = pd.DataFrame(scores).rank(axis=1, ascending=False).to_numpy().mean(axis=0)
     if cells < FEW_CELLS:
         return Ranking(ranks, cells, np.nan, np.nan)
     from scipy import stats  # not before it is needed: importing it takes a second
