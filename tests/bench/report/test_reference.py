@@ -78,6 +78,13 @@ def table(file):
     return pd.read_csv(REFERENCE / file)
 
 
+@cache
+def rows_of(table, file):
+    """The rows of what `table` says that a file is, which some hundred tags each choose one of."""
+    return table(file).to_dict("records")
+
+
+@cache
 def row_of(tag):
     """(file, column -> value) of a tag."""
     file, *words = shlex.split(tag)
@@ -139,15 +146,14 @@ def problems(text, table=table):
         claimed, unnamed = [], " ".join(said.split())
         for tag in tags:
             file, pairs = row_of(tag)
-            rows = table(file)
             over_all = file.endswith("comparisons.csv") and "target" not in pairs
-            rows = rows[rows["target"] == "all targets"] if over_all else rows
-            for key in pairs.keys() & KEYS:
-                rows = rows[rows[key] == pairs[key]]
-                unnamed = unnamed.replace(pairs[key], "")  # a name may have a number in it, as net2net
+            chosen = {key: pairs[key] for key in pairs.keys() & KEYS} | ({"target": "all targets"} if over_all else {})
+            for name in pairs.keys() & KEYS:
+                unnamed = unnamed.replace(pairs[name], "")  # a name may have a number in it, as net2net
+            rows = [row for row in rows_of(table, file) if all(row[key] == name for key, name in chosen.items())]
             assert len(rows) == 1, tag
             for column in pairs.keys() - KEYS:
-                expected = value(rows.iloc[0], column)
+                expected = value(rows[0], column)
                 wrong += [] if pairs[column] == expected else [f"{tag}: {column} is {expected}"]
                 claimed.append(expected)
                 verdict = column == "verdict" and file.endswith("comparisons.csv")
