@@ -16,7 +16,7 @@ name: tiny
 dataset: digits
 ancestor:
   model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}
-  train: {epochs: 1, batch_size: 64, augment: {shift: 1}}
+  train: {epochs: 1, batch_size: 216, augment: {shift: 1}}
 targets:
   - {embed_dim: 16, num_heads: 2, depth: [1, 3]}
 methods:
@@ -25,7 +25,7 @@ methods:
   sws: {stages: 2}
   mixture_growth: {templates: 4}
   wave: {templates: 2, template_size: 8, scaler_steps: 5}
-train: {epochs: 2, batch_size: 64}
+train: {epochs: 2, batch_size: 216}
 seeds: 2
 checkpoint: {seconds: 0.2}
 """

@@ -56,10 +56,10 @@ def test_every_tenth_run_fails_and_the_rest_is_done(
     slurm: Cluster, tmp_path: Path, outside: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exceptions, memory (capped by prlimit) and a death in one allocation of 20 runs; and an ancestor that fails."""
-    text = tiny.SUITE.replace("epochs: 1, batch_size: 64,", "epochs: 1, lr: 1.0e+30, optimizer: sgd,")
+    text = tiny.SUITE.replace("epochs: 1, batch_size: 216,", "epochs: 1, lr: 1.0e+30, optimizer: sgd,")
     text = text.replace("  random: {}\n", "  mixed: {use: 'trouble:Mixed', seeds: [0]}\n")
     text = text.replace("depth: [1, 3]", f"depth: {list(range(1, 21))}").replace(
-        "epochs: 2, batch_size: 64", "epochs: 0"
+        "epochs: 2, batch_size: 216", "epochs: 0"
     )
     suite, only = launch.suite(tmp_path, text), ("--only=mixed-*", "--only=sws-L2-*-s0")
     launch.make_needed(suite, tmp_path / "r", "mixed-*")

@@ -47,7 +47,7 @@ def test_what_saves_goes_on_and_what_does_not_is_given_up(
     monkeypatch.setenv("MARK", str(tmp_path / "mark"))
     labels = "".join(f"  {name}: {{use: 'stuck:{name.title()}', seeds: [0]}}\n" for name in ("slow", "stuck"))
     text = tiny.SUITE.replace("  random: {}\n", labels)
-    text = text.replace("epochs: 2, batch_size: 64", "steps: 900, batch_size: 8, eval_every: 900")
+    text = text.replace("epochs: 2, batch_size: 216", "steps: 900, batch_size: 8, eval_every: 900")
     only = ("--only", "slow-L1-*", "--only", "stuck-L1-*")
     suite = launch.suite(tmp_path, text)
     launch.make_needed(suite, tmp_path / "r", "slow-L1-*", "stuck-L1-*")

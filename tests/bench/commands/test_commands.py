@@ -37,7 +37,7 @@ def test_plan_of_nothing_done(tmp_path, capsys):
     assert table(text, "run")[1:4] == ["18", "0", "18"] and table(text, "start")[1:4] == ["4", "0", "4"]
     assert "skipped: weight_selection L3-d16 (2 runs): cannot grow depth: ancestor 2, target 3" in text
     (of_all,) = re.findall(r"^in all (\S+) FLOPs: about (\S+) s of one core at 30 GFLOP a second", text, re.M)
-    assert of_all == ("7.0e+09", "0") and "--probe" in text
+    assert of_all == ("7.4e+09", "0") and "--probe" in text
     assert not (tmp_path / "r").exists()
 
 
@@ -98,7 +98,7 @@ def test_logs_show_the_training(tiny_results, capsys):
     lines = [line.split(" ", 3) for line in text.splitlines() if " train " in line]
     assert [line[2] for line in lines] == ["train"] * 2
     for epoch, (*_, values) in enumerate(lines, start=1):
-        assert values.startswith(f"fit=run epoch={epoch}.0 step={16 * epoch} images={1024 * epoch} loss=")
+        assert values.startswith(f"fit=run epoch={epoch}.0 step={4 * epoch} images={864 * epoch} loss=")
         assert "lr=" in values and "images_per_second=" in values
 
 
@@ -154,7 +154,7 @@ def test_the_kept_suite_is_the_resolved_one(ran):
     header = json.loads(lines[0].removeprefix("# kept by bench run: "))
     assert header["set"][0] == "train.epochs=0" and header["only"] == ["random-L1-*", "tab-L1-*-s0"]
     data, _ = parse("\n".join(lines), "f")
-    assert data["train"] == {"epochs": 0, "batch_size": 64} and data["methods"]["tab"] == {
+    assert data["train"] == {"epochs": 0, "batch_size": 216} and data["methods"]["tab"] == {
         "use": "random",
         "scheme": "jax",
     }

@@ -51,7 +51,7 @@ def test_time_is_per_image(tmp_path):
     assert times[1] == pytest.approx(2 * times[0])
     # the clock ticks once between its two readings, whatever the number of steps: four runs of one tick
     steps = lab.STEPS[1]
-    assert times[0] == pytest.approx(2 * 2 * 4 * (1077 // 64) / steps)
+    assert times[0] == pytest.approx(2 * 2 * 4 * (1077 // 216) / steps)
 
 
 def test_on_a_cpu_time_is_what_the_process_uses(monkeypatch):

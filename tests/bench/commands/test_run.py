@@ -22,7 +22,7 @@ def test_every_method_is_measured(tiny_results):
         assert row["status"] == "done", row["reason"]
         assert 0 <= float(row["top1"]) <= float(row["top5"]) <= 100
         assert float(row["epochs"]) == 2
-        assert int(row["train_images"]) == 2 * (1077 // 64) * 64
+        assert int(row["train_images"]) == 2 * (1077 // 216) * 216
         assert float(row["train_flops"]) > 0 and float(row["train_seconds"]) > 0
 
 
@@ -34,7 +34,7 @@ def test_costs_are_charged_where_they_arise(tiny_results):
     assert selection["ancestor_flops"] == sws["ancestor_flops"] == wave["ancestor_flops"] != "0.0"
     assert selection["learngene_flops"] == "0.0" and float(sws["learngene_flops"]) > 0
     assert growth["ancestor"] == "" and growth["ancestor_flops"] == "0.0" and float(growth["learngene_flops"]) > 0
-    assert sws["init_images"] == "0" and int(wave["init_images"]) == 5 * 64
+    assert sws["init_images"] == "0" and int(wave["init_images"]) == 5 * 108  # all that its scalers are trained on
     assert random["needs"] == "nothing" and selection["needs"] == "ancestor"
     assert sws["needs"] == "ancestor+images+teacher" and growth["needs"] == "images+labels"
     assert wave["needs"] == "ancestor+images+labels+teacher"
@@ -139,7 +139,7 @@ def test_a_failure_costs_its_own_run_alone(tmp_path, monkeypatch, capsys):
 
 
 def test_a_failed_ancestor_skips_what_needs_it(tmp_path):
-    text = SUITE.replace("epochs: 1, batch_size: 64,", "epochs: 1, batch_size: 64, lr: 1.0e+30, optimizer: sgd,")
+    text = SUITE.replace("epochs: 1, batch_size: 216,", "epochs: 1, batch_size: 216, lr: 1.0e+30, optimizer: sgd,")
     options = ("--results", tmp_path / "r", "--launcher", "inline", "--only", "sws-*-s0", "--only", "random-*-s0")
     assert bench("run", write(tmp_path, text), *options) == 1
     status = {row["method"]: (row["status"], row["reason"]) for row in rows(tmp_path / "r")}
@@ -148,7 +148,7 @@ def test_a_failed_ancestor_skips_what_needs_it(tmp_path):
 
 
 def test_nan_is_a_failure_at_its_step(tmp_path):
-    text = SUITE.replace("train: {epochs: 2, batch_size: 64}", "train: {epochs: 2, lr: 1.0e+30, optimizer: sgd}")
+    text = SUITE.replace("train: {epochs: 2, batch_size: 216}", "train: {epochs: 2, lr: 1.0e+30, optimizer: sgd}")
     options = ("--results", tmp_path / "r", "--launcher", "inline", "--only", "random-L1*-s0")
     assert bench("run", write(tmp_path, text), *options) == 1
     (row,) = rows(tmp_path / "r")

@@ -11,7 +11,7 @@ from tests.bench import tiny
 from tests.bench.tiny import SUITE, rows, write
 
 ONE = ("--only", "random-L1-*-s0")
-SHORT = SUITE.replace("train: {epochs: 2, batch_size: 64}", "train: {epochs: 0}")
+SHORT = SUITE.replace("train: {epochs: 2, batch_size: 216}", "train: {epochs: 0}")
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ name: tiny
 dataset: digits
 ancestor:
   model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}
-  train: {epochs: 1, batch_size: 64}
+  train: {epochs: 1, batch_size: 216}
 targets: [{embed_dim: 16, num_heads: 2, depth: [2, 3]}]
 methods:
   random: {}
   sws: {stages: 2}
   wave: {templates: 2, template_size: 8, scaler_steps: 5}
-train: {epochs: 3, batch_size: 64}
+train: {epochs: 3, batch_size: 216}
 seeds: 1
 """
 

@@ -8,17 +8,17 @@ SUITE = """
 name: tiny
 dataset: digits
 ancestor:
-  a: {model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 64}}
-  b: {model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 64, lr: 2.0e-3}}
+  a: {model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 216}}
+  b: {model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 216, lr: 2.0e-3}}
 targets:
   - {embed_dim: 16, num_heads: 2, depth: 1, patch_size: 4}
   - {embed_dim: 8, num_heads: 1, depth: 2, patch_size: 4}
 methods:
   greedy: {use: merge, how: greedy, ancestor: [a, b]}
   regmean: {use: merge, how: regmean, images: 200, then: {use: front, gain: preserve}, ancestor: [a, b]}
-  ofa: {use: supernet, sort: l1, kl: 1.0, ancestor: a, train: {steps: 4, batch_size: 64}}
-  autoformer: {use: supernet, start: fresh, train: {steps: 4, batch_size: 64}}
-train: {epochs: 1, batch_size: 64}
+  ofa: {use: supernet, sort: l1, kl: 1.0, ancestor: a, train: {steps: 4, batch_size: 216}}
+  autoformer: {use: supernet, start: fresh, train: {steps: 4, batch_size: 216}}
+train: {epochs: 1, batch_size: 216}
 """
 
 
@@ -38,8 +38,8 @@ def of(table, method):
     [
         ("greedy", "ancestor+images+labels", 3 * 360),  # both, and their mean, on the validation part
         ("regmean", "ancestor+images", 2 * 200),
-        ("ofa", "ancestor+images+labels+teacher", 4 * 64),
-        ("autoformer", "images+labels", 4 * 64),
+        ("ofa", "ancestor+images+labels+teacher", 4 * 216),
+        ("autoformer", "images+labels", 4 * 216),
     ],
 )
 def test_what_a_method_uses_is_charged(table, method, needs, images):

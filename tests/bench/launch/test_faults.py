@@ -53,7 +53,7 @@ def test_killed_at_random_moments(suite, tmp_path, tiny_results):
 
 def test_a_run_killed_in_its_training_goes_on(tmp_path):
     """One long run, killed after its first checkpoint, resumes in mid-epoch and ends at the same bits."""
-    text = SUITE.replace("epochs: 2, batch_size: 64", "epochs: 12, batch_size: 16")
+    text = SUITE.replace("epochs: 2, batch_size: 216", "epochs: 12, batch_size: 16")
     suite, only = write(tmp_path, text), ("--only", "random-L3*-s0", "--jobs", 1)
     results = tmp_path / "r"
     started = process("run", suite, "--results", results, *only)
@@ -71,7 +71,7 @@ def test_a_run_killed_in_its_training_goes_on(tmp_path):
 
 
 def test_ctrl_c_saves_and_goes_on(tmp_path):
-    text = SUITE.replace("epochs: 2, batch_size: 64", "epochs: 60, batch_size: 16").replace("0.2", "1000")
+    text = SUITE.replace("epochs: 2, batch_size: 216", "epochs: 60, batch_size: 16").replace("0.2", "1000")
     suite, only, results = write(tmp_path, text), ("--only", "random-L3*-s0", "--jobs", 1), tmp_path / "r"
     started = process("run", suite, "--results", results, *only)
     while not any('"eval"' in log.read_text() for log in results.glob("jobs/run/*/log.jsonl")):

@@ -87,7 +87,7 @@ def test_what_ends_one_process_ends_the_job_and_is_told(how, kind, why, tmp_path
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     text = SUITE.partition("methods:")[0] + f"methods: {{fails: {{use: 'fails:Fails', how: {how}}}}}\n"
-    suite = write(tmp_path, text + "train: {epochs: 1, batch_size: 64}\n")
+    suite = write(tmp_path, text + "train: {epochs: 1, batch_size: 216}\n")
     command = ("run", suite, "--launcher", "inline", "--results", tmp_path / "r", *TWO, "--only", "*L1*")
     assert bench(*command) == 1
     assert why in capsys.readouterr().out
@@ -100,7 +100,7 @@ def test_what_ends_one_process_ends_the_job_and_is_told(how, kind, why, tmp_path
 def test_a_signal_saves_and_the_same_command_goes_on_with_another_number(tmp_path):
     """Stopped in the middle with two processes, ended by one."""
     suite, r = write(tmp_path), tmp_path / "r"
-    long = ("--set", "train.epochs=30", "--set", "train.eval_every=30", "--only", "random-L1-*")
+    long = ("--set", "train={epochs: 30, batch_size: 64, eval_every: 30}", "--only", "random-L1-*")
     started = process("run", suite, *long, *TWO, "--results", r)
     read_until(r, "checkpoint", started)
     os.killpg(started.pid, signal.SIGINT)

@@ -83,7 +83,7 @@ def test_equal_labels_are_an_error(planned):
 TWO_ANCESTORS = SUITE.replace(
     """ancestor:
   model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}
-  train: {epochs: 1, batch_size: 64, augment: {shift: 1}}
+  train: {epochs: 1, batch_size: 216, augment: {shift: 1}}
 """,
     """ancestor:
   small: {model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}, train: {epochs: 1}}

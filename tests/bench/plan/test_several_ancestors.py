@@ -15,7 +15,7 @@ SUITE = """
 name: several
 dataset: digits
 ancestor:
-  a: &alike {model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}, train: &short {epochs: 1, batch_size: 64}}
+  a: &alike {model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}, train: &short {epochs: 1, batch_size: 216}}
   b: {<<: *alike, seed: 1}
   tuned: {<<: *alike, start: a, train: {<<: *short, lr: 1.0e-4}}
 targets:
@@ -24,7 +24,7 @@ methods:
   merged: {use: merge, ancestor: [a, b]}
   tuned_selection: {use: weight_selection, ancestor: tuned}
   mixture_growth: {templates: 4, condense_on: {name: half, base: digits, classes: [0, 1, 2, 3, 4]}}
-train: {epochs: 1, batch_size: 64}
+train: {epochs: 1, batch_size: 216}
 seeds: 2
 replicate: all
 """

@@ -8,7 +8,8 @@ import pytest
 from bench.store import JobDir
 from tests.bench.tiny import bench, write
 
-STEPS = 1077 // 64  # of an epoch of the digits
+BATCH = 216
+STEPS = 1077 // BATCH  # of an epoch of the digits
 
 
 def table(results):
@@ -22,7 +23,7 @@ def test_a_row_per_epoch_of_everything_that_is_trained(tiny_results):
     assert len(runs) == 18 * 2 and {row["fit"] for row in runs} == {"run"}
     assert {row["used_by"] for row in runs} >= {"wave-L3-d16-digits-s1", "random-L1-d16-digits-s0"}
     assert {(row["step"], row["images"], row["epoch"]) for row in runs} == {
-        (str(epoch * STEPS), str(epoch * STEPS * 64), f"{epoch}.0") for epoch in (1, 2)
+        (str(epoch * STEPS), str(epoch * STEPS * BATCH), f"{epoch}.0") for epoch in (1, 2)
     }
     others = {(row["kind"], row["used_by"], row["fit"]) for row in rows if row["kind"] != "run"}
     assert {("ancestor", "weight_selection sws wave", "ancestor"), ("learngene", "sws", "aux")} <= others

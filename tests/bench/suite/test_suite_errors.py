@@ -5,9 +5,9 @@ import pytest
 from tests.bench.tiny import SUITE, bench, write
 
 MODEL = "{embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}"
-ANCESTOR_TRAIN = "{epochs: 1, batch_size: 64, augment: {shift: 1}}"
+ANCESTOR_TRAIN = "{epochs: 1, batch_size: 216, augment: {shift: 1}}"
 TARGET = "{embed_dim: 16, num_heads: 2, depth: [1, 3]}"
-RUNS = "train: {epochs: 2, batch_size: 64}"
+RUNS = "train: {epochs: 2, batch_size: 216}"
 WAVE = "wave: {templates: 2, template_size: 8, scaler_steps: 5}"
 
 # what is replaced in the good suite | by what | the key that the message names | what else it says

@@ -13,9 +13,9 @@ SUITE = """
 name: tiny
 dataset: digits
 ancestor:
-  a: {model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 64}}
-  b: {model: {embed_dim: 32, depth: 2, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 64}}
-  t: {model: {embed_dim: 16, depth: 3, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 64}}
+  a: {model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 216}}
+  b: {model: {embed_dim: 32, depth: 2, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 216}}
+  t: {model: {embed_dim: 16, depth: 3, num_heads: 2, patch_size: 4}, train: {epochs: 1, batch_size: 216}}
 teacher: t
 targets:
   - {ancestor: a, embed_dim: 16, num_heads: 2, depth: 1}
@@ -24,7 +24,7 @@ methods:
   random: {}
   taught: {use: random, runs: {distill: {kl: 1.0}}}
   weight_selection: {runs: {distill: {kl: 1.0}}}
-train: {epochs: 1, batch_size: 64}
+train: {epochs: 1, batch_size: 216}
 seeds: 2
 """
 

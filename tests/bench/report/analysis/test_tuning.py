@@ -14,12 +14,12 @@ name: tiny
 dataset: digits
 ancestor:
   model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 4}
-  train: {epochs: 1, batch_size: 64}
+  train: {epochs: 1, batch_size: 216}
 targets: [{embed_dim: 16, num_heads: 2, depth: [1, 2]}]
 methods:
   random: {}
   wave: {templates: 2, template_size: 8, scaler_steps: 5}
-train: {epochs: 1, batch_size: 64}
+train: {epochs: 1, batch_size: 216}
 seeds: 2
 tune: {lr: [1.0e-3, 1.0e-2]}
 """
