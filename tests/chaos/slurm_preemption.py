@@ -2,8 +2,8 @@
 
     python -m tests.chaos.slurm_preemption [--times 5] [--out FILE]
 
-Brings up the test cluster (tests/slurm/cluster.py) and submits two runs of one suite in two ways at once: one run in an
-allocation, on the first node, and both in one allocation, at once, on the second. Each allocation is preempted so many
+Brings up the test cluster (tests/slurm/cluster.py) and submits runs of one suite in two ways at once: two with one in
+an allocation, and four with two in an allocation, which trains both at once. Each allocation is preempted so many
 times. Then what `check` asserts holds, or the script ends with what did not. Some minutes.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -44,7 +43,7 @@ class Slowly:
 class Sws(Slowly, StageWiseSharing): pass
 class Selection(Slowly, WeightSelection): pass
 '''
-# two runs after an ancestor and two learngenes
+# two runs of each seed after an ancestor and two learngenes
 TEXT = (
     tiny.SUITE.partition("methods:")[0]
     + """methods:
@@ -55,22 +54,30 @@ seeds: 2
 checkpoint: {seconds: 0.2}
 """
 )
-ONLY = ("--only", "sws-L3-*-s0", "--only", "selection-L1-*-s0")
-SEVERAL = (
-    "slurm.nodelist=n2",
-    "slurm.runs_per_job=2",
-    "slurm.learngene.runs_per_job=2",
-    "slurm.run.workers=2",  # at once
-    "slurm.run.memory=3500MB",
-)
-WISHES = {"one": ("slurm.nodelist=n1",), "several": SEVERAL}
-ALLOCATIONS = {"one": 2, "several": 1}  # of runs
+
+
+@dataclass(frozen=True)
+class Way:
+    """How runs are packed into allocations."""
+
+    runs: int  # in an allocation
+    seeds: str  # of the runs, as a pattern
+    settings: tuple[str, ...] = ()
+    allocations: int = 2  # of runs
+
+    @property
+    def only(self) -> list[str]:
+        return [word for run in ("sws-L3-*", "selection-L1-*") for word in ("--only", f"{run}-s{self.seeds}")]
+
+
+SEVERAL = ("runs_per_job=2", "learngene.runs_per_job=4", "run.workers=2", "run.memory=3500MB")  # both runs at once
+WAYS = {"one": Way(1, "0"), "several": Way(2, "*", SEVERAL)}
 COLUMNS = "| runs in an allocation | allocations | preempted, each | in the end |\n| ---: | ---: | ---: | --- |"
 
 
 @dataclass
 class Trial:
-    """The suite, run here without a disturbance; `submit` it in both ways, `preempt`, `check`."""
+    """The suite, run here without a disturbance; `submit` it in some ways, `preempt`, `check`."""
 
     cluster: Cluster
     folder: Path  # on sys.path
@@ -80,31 +87,33 @@ class Trial:
         (self.folder / "slowly.py").write_text(MODULE)
         self.suite = launch.suite(self.folder, TEXT, partition="low", pack=1)
         self.undisturbed = self.folder / "inline"
-        assert tiny.bench("run", self.suite, "--launcher", "inline", "--results", self.undisturbed, *ONLY) == 0
+        self.ways: list[str] = []  # that were submitted
+        whole = WAYS["several"].only
+        assert tiny.bench("run", self.suite, "--launcher", "inline", "--results", self.undisturbed, *whole) == 0
 
     def run(self, way: str, *more: str) -> int:
-        words = [word for wish in WISHES[way] for word in ("--set", wish)]
+        words = [word for setting in WAYS[way].settings for word in ("--set", f"slurm.{setting}")]
         where = ("--results", self.folder / way)
-        return tiny.bench("run", self.suite, "--launcher", "slurm", *where, *ONLY, *words, *more)
+        return tiny.bench("run", self.suite, "--launcher", "slurm", *where, *WAYS[way].only, *words, *more)
 
-    def submit(self, way: str, *ready: str) -> None:
-        """ready: kinds of jobs that are there, so that no allocation has to make them."""
-        for kind in ready:
-            shutil.copytree(self.undisturbed / "jobs" / kind, self.folder / way / "jobs" / kind)
+    def submit(self, way: str) -> None:
         assert self.run(way, "--detach") == 0
+        self.ways.append(way)
 
     def preempt(self) -> None:
-        launch.preempt(self.cluster, {self.folder / way: self.times for way in WISHES})
+        launch.preempt(self.cluster, {self.folder / way: self.times for way in self.ways})
 
     def check(self, way: str) -> None:
         """The same command waits for the end, submits nothing, and the numbers are the undisturbed ones."""
         results = self.folder / way
         assert self.run(way) == 0
         assert len(launch.submissions(results)) == 1, "the second command submitted again"
-        assert tiny.numbers(results) == tiny.numbers(self.undisturbed)
+        found, expected = tiny.numbers(results), {row["run"]: row for row in tiny.numbers(self.undisturbed)}
+        assert len(found) == WAYS[way].runs * WAYS[way].allocations
+        assert found == [expected[row["run"]] for row in found]
         assert launch.times_done(results) == {1}
         requeued = launch.requeued(results)
-        assert len(requeued) == ALLOCATIONS[way] and min(requeued.values()) >= self.times
+        assert len(requeued) == WAYS[way].allocations and min(requeued.values()) >= self.times
         assert launch.happened(results, "stopped") == 0, "one element took others of its array along"
         assert any('"resumed"' in log.read_text() for log in results.glob("jobs/run/*/log.jsonl"))
 
@@ -120,13 +129,13 @@ def main() -> int:
     os.environ |= cluster.env() | {"OMP_NUM_THREADS": "1", "TIMES": str(given.times)}
     try:
         trial = Trial(cluster, folder, given.times)
-        for way in WISHES:
+        for way in WAYS:
             trial.submit(way)
         trial.preempt()
         print(COLUMNS)
-        for way, count in ALLOCATIONS.items():
+        for way, packed in WAYS.items():
             trial.check(way)
-            row = f"| {2 // count} | {count} | {given.times} | as undisturbed |"
+            row = f"| {packed.runs} | {packed.allocations} | {given.times} | as undisturbed |"
             print(row, flush=True)
             if given.out:
                 with given.out.open("a") as file:
