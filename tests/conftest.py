@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -51,7 +52,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    gc.unfreeze()  # some libraries count what is left at the end
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ[CACHE], ignore_errors=True)
 
@@ -60,6 +60,7 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: the collector need not look through it at each of its rounds, nor now."""
     gc.freeze()
     gc.enable()
+    atexit.register(gc.unfreeze)  # some libraries count what is left in the end, after pytest's own five collections
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,6 +1,7 @@
 """Data sets that need no download."""
 
 import importlib.util
+import io
 import re
 import tomllib
 from pathlib import Path
@@ -48,22 +49,22 @@ def test_mean_and_deviation_are_those_of_the_training_part():
 
 
 def test_glyphs_are_drawn_once_and_a_damaged_cache_is_drawn_anew(cache, monkeypatch):
-    first = describe(settings("glyphs")).fingerprint["content"]
+    first, pixels = describe(settings("glyphs")).fingerprint["content"], glyphs._drawn()
     (file,) = (cache / "learngene-bench").iterdir()
-    glyphs._drawn.cache_clear()
-    with monkeypatch.context() as patched:
-        patched.setattr(glyphs, "draw", lambda folder: pytest.fail("drawn again"))
-        assert describe(settings("glyphs")).fingerprint["content"] == first
-    for damage in (b"", file.read_bytes()[: file.stat().st_size // 2]):
-        file.write_bytes(damage)
-        glyphs._drawn.cache_clear()
-        assert describe(settings("glyphs")).fingerprint["content"] == first
+    whole, other = file.read_bytes(), pixels.copy()
+    other[7, 0, 3, 3] ^= 1
+    edited = io.BytesIO()
     with np.load(file) as kept:
-        pixels, content = kept["pixels"].copy(), kept["content"]
-    pixels[7, 0, 3, 3] ^= 1
-    np.savez(file, pixels=pixels, content=content)
+        np.savez(edited, pixels=other, content=kept["content"])
+    file.write_bytes(edited.getvalue())
     glyphs._drawn.cache_clear()
-    assert describe(settings("glyphs")).fingerprint["content"] == first
+    assert describe(settings("glyphs")).fingerprint["content"] == first, "they are the same each time they are drawn"
+    drawn = []
+    monkeypatch.setattr(glyphs, "draw", lambda folder: drawn.append(folder) or pixels)
+    for content, times in ((whole, 0), (b"", 1), (whole[: len(whole) // 2], 2)):
+        file.write_bytes(content)
+        glyphs._drawn.cache_clear()
+        assert describe(settings("glyphs")).fingerprint["content"] == first and len(drawn) == times
 
 
 def test_an_angle_more_is_another_data_set(cache, monkeypatch):
