@@ -66,10 +66,14 @@ class VitSpec:
 def build_vit(spec: VitSpec, **kwargs: Any) -> nn.Module:
     """A timm VisionTransformer of that size with timm's own initialisation, drawn from torch's global generator.
 
-    `kwargs` go to timm (for example `weight_init="jax"`, `drop_path_rate=0.1`).
+    `kwargs` go to timm (for example `weight_init="jax"`, `drop_path_rate=0.1`). Within `torch.device("meta")`, where
+    tensors have shapes and no numbers, nothing is drawn.
     """
+    import torch
     from timm.models.vision_transformer import VisionTransformer
 
+    if torch.get_default_device().type == "meta":
+        kwargs = {"weight_init": "skip"} | kwargs  # to draw no numbers, in Python there, takes five times the rest
     return VisionTransformer(
         img_size=spec.img_size,
         patch_size=spec.patch_size,

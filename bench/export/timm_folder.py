@@ -46,7 +46,7 @@ def write(
         config |= {"architecture": ARCHITECTURE, "first_conv": "patch_embed.proj", "classifier": "head"}
         config |= {"fixed_input_size": True}
         with torch.device("meta"):
-            rebuilt: Any = timm.create_model(ARCHITECTURE, **arguments)
+            rebuilt: Any = timm.create_model(ARCHITECTURE, **arguments, weight_init="skip")  # as build_vit does there
         rebuilt.load_state_dict(model.state_dict(), assign=True)
     else:
         rebuilt = model

@@ -81,7 +81,7 @@ def describe(architecture: str) -> dict[str, Any]:
     if not is_model_in_modules(architecture, ["vision_transformer", "deit"]):
         return entry
     with torch.device("meta"):
-        model = timm.create_model(architecture, num_classes=1000)
+        model = timm.create_model(architecture, num_classes=1000, weight_init="skip")  # as build_vit does there
         if type(model) is not VisionTransformer or type(model.blocks[0]) is not Block:
             return entry
         try:

@@ -56,6 +56,17 @@ def test_derived_sizes_are_those_of_the_model(spec):
         assert model(images).shape == (2, spec.num_classes)
 
 
+def test_on_the_meta_device_the_model_is_the_same_but_for_its_numbers():
+    plain = build_vit(SPEC)
+    with torch.device("meta"):
+        models = [build_vit(SPEC), build_vit(SPEC, weight_init="jax")]
+    for model in models:
+        assert str(model) == str(plain) and spec_of(model) == SPEC
+        assert {t.device.type for t in model.state_dict().values()} == {"meta"}
+        shapes = {name: (t.shape, t.dtype) for name, t in model.state_dict().items()}
+        assert shapes == {name: (t.shape, t.dtype) for name, t in plain.state_dict().items()}
+
+
 def test_the_default_is_deit_tiny_without_class_token():
     with torch.device("meta"):
         model = build_vit(VitSpec())
