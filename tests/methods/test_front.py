@@ -1,6 +1,7 @@
 """FRONT: every tensor against sums of cosines, equal sizes, amplitudes, and what is stored."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ def filled(spec, target, lab=None, **options):
     return state(ancestor), state(model)
 
 
+@cache  # the same few, for each tensor of each target
 def cosines(n_from, n_to, kept):
     """[n_to, n_from]: an unnormalised DCT-II of n_from entries, the first `kept` frequencies of it, and the inverse at
     n_to entries: x_m = X_0 / n_to + 2 / n_to * sum over k > 0 of X_k cos(pi (m + 1/2) k / n_to)."""
