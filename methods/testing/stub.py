@@ -69,7 +69,7 @@ class StubLab:
         trained = [p for p in (module.parameters() if params is None else params) if p.requires_grad]
         steps = min(self.steps, recipe.get("steps", self.steps))
         decay = recipe.get("weight_decay", 0.05)
-        optimizer = torch.optim.AdamW(trained, lr=recipe.get("lr", 1e-3), weight_decay=decay)
+        optimizer = torch.optim.AdamW(trained, lr=recipe.get("lr", 1e-3), weight_decay=decay, fused=True)
         module.train()
         for step in range(steps):
             if before_step is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from methods.base import Initializer, Lab, Learngene
 from methods.vit import VitSpec, build_vit
@@ -46,10 +46,17 @@ class Trial:
     def learngene(self) -> Learngene:
         return self.condense()
 
+    @cached_property
+    def filled(self) -> tuple[State, State]:
+        """`target` of the learngene and the seed 21, with which several checks compare."""
+        return self.target(self.learngene, seed=21)
+
     def target(self, learngene: Learngene, *, seed: int, classes: str = "same") -> tuple[State, State]:
-        """Weights of a target before and after; `seed` is that of its own draw and of torch's generator of the CPU."""
-        target = perturbed(self.target_spec, seed)
-        before = state(target)
+        """Weights of a target before and after; `seed` is that of its own draw and of torch's generator of the CPU.
+
+        Those before are not copied for each target: nobody may write into them.
+        """
+        target, before = perturbed(self.target_spec, seed), _perturbed(self.target_spec, seed).weights
         self.initializer.initialize(target, learngene, self.lab(classes))
         return before, state(target)
 
@@ -58,7 +65,7 @@ State = dict[str, "Tensor"]
 
 
 def state(model: nn.Module) -> State:
-    return {name: t.detach().clone() for name, t in model.state_dict().items()}
+    return {name: t.clone() for name, t in model.state_dict().items()}
 
 
 def wants_gradients(model: nn.Module) -> list[bool]:
@@ -72,14 +79,22 @@ def perturbed(spec: VitSpec, seed: int) -> nn.Module:
     """
     import torch
 
-    model, drawn = _perturbed(spec, seed)
-    torch.default_generator.set_state(drawn)
-    return twin(model)
+    made = _perturbed(spec, seed)
+    torch.default_generator.set_state(made.drawn)
+    return twin(made.model)
+
+
+class Made(NamedTuple):
+    """A model, its weights, and the state of the CPU's global generator after it was drawn. Nobody changes any."""
+
+    model: nn.Module
+    weights: State
+    drawn: Tensor
 
 
 @lru_cache(maxsize=64)
-def _perturbed(spec: VitSpec, seed: int) -> tuple[nn.Module, Tensor]:
-    """(the model, the state of the CPU's global generator after it): checks ask for few, again and again."""
+def _perturbed(spec: VitSpec, seed: int) -> Made:
+    """Checks ask for few, again and again."""
     import torch
 
     torch.default_generator.manual_seed(seed)  # torch.manual_seed, which looks for GPUs too, takes 0.7 ms
@@ -87,7 +102,7 @@ def _perturbed(spec: VitSpec, seed: int) -> tuple[nn.Module, Tensor]:
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.02 * torch.randn_like(p))
-    return model, torch.default_generator.get_state()
+    return Made(model, model.state_dict(), torch.default_generator.get_state())
 
 
 def twin(model: nn.Module) -> nn.Module:
