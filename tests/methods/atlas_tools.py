@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 
 import torch
 
@@ -16,6 +17,11 @@ HEADED = SPEC.replace(embed_dim=12, num_heads=3, depth=4, mlp_ratio=2.0)  # head
 
 def lively(spec, seed=1):
     """A float64 state in which every tensor, norms and biases too, matters for the logits."""
+    return {n: t.clone() for n, t in _lively(spec, seed).items()}
+
+
+@cache
+def _lively(spec, seed):
     draw = torch.Generator().manual_seed(seed)
     tensors = {n: t.double() for n, t in state(perturbed(spec, seed)).items()}
     return {n: t + 0.2 * torch.randn(t.shape, generator=draw, dtype=torch.double) for n, t in tensors.items()}
@@ -23,7 +29,7 @@ def lively(spec, seed=1):
 
 def model_of(tensors, spec):
     """A timm model with these weights, in their type, in evaluation mode."""
-    model = build_vit(spec).to(next(iter(tensors.values())).dtype)
+    model = perturbed(spec, seed=0).to(next(iter(tensors.values())).dtype)  # a copy, which is faster than to build one
     model.load_state_dict(tensors)
     return model.eval()
 
@@ -70,9 +76,10 @@ def plant(monkeypatch, module, right, wrong):
 
 def stored_of_deit(name, **options):
     """Stored parameters, the head left out, with a DeiT-Ti, -S and -B as ancestor; for methods that only copy."""
-    counts = []
-    for width in (192, 384, 768):
-        with torch.device("meta"):
-            ancestor = build_vit(VitSpec(embed_dim=width, num_heads=width // 64))
-        counts.append(methods.get(name, **options).condense(ancestor, None).stored_params)
-    return counts
+    return [methods.get(name, **options).condense(model, None).stored_params for model in _deits()]
+
+
+@cache
+def _deits():
+    with torch.device("meta"):
+        return [build_vit(VitSpec(embed_dim=width, num_heads=width // 64)) for width in (192, 384, 768)]

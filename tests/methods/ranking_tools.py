@@ -13,11 +13,11 @@ NARROW = SPEC.replace(embed_dim=8, num_heads=2, mlp_ratio=1.875, depth=3)  # 12 
 
 
 class Images(TinyLab):
-    """The images of the tools, in float64 and in uneven batches."""
+    """The images of the tools, in float64 and in uneven batches, of many images in few."""
 
     def batches(self, n, *, name, labels=False):
         batch, classes = images(SPEC, n), torch.arange(n) % 5
-        for part in torch.arange(n).split(5):
+        for part in torch.arange(n).split(max(5, n // 5)):
             yield (batch[part], classes[part]) if labels else batch[part]
 
 

@@ -19,10 +19,10 @@ SPEC = HEADED.replace(depth=6)
 
 
 class Images(TinyLab):
-    """Gives the images of the tools, in float64."""
+    """Gives the images of the tools, in float64 and in uneven batches, of many images in few."""
 
     def batches(self, n, *, name, labels=False):
-        yield from images(SPEC, n).split(3)
+        yield from images(SPEC, n).split(max(3, n // 5))
 
 
 def copied(state, sources):
