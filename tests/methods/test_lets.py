@@ -1,5 +1,7 @@
 """LeTs: width before depth, pairs and rows, first rows of the maps, sizes, what is stored, and mistakes."""
 
+from functools import cache
+
 import pytest
 import torch
 
@@ -42,8 +44,9 @@ def condensed(ancestor=BIG, steps=2, **options):
     return lets, lets.condense(teacher, lab), lab
 
 
+@cache
 def perturbed_gene(ancestor=BIG):
-    """(lets, a learngene far from its start, lab)."""
+    """(lets, a learngene far from its start, lab), once: a target is filled without changing any of them."""
     lets, gene, lab = condensed(ancestor)
     draw = torch.Generator().manual_seed(3)
     tensors = {name: t + 0.2 * torch.rand(t.shape, generator=draw) for name, t in gene.tensors.items()}
@@ -139,6 +142,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen(monkeypatch, mistake):
+    perturbed_gene()  # condensed without the mistake, as for all other tests
     monkeypatch.setattr(*MISTAKES[mistake])
     with pytest.raises(AssertionError):
         check_loops(TARGETS["between"])
@@ -216,7 +220,8 @@ def deit_sizes(ancestor):
     gene, aux = lets.sizes(ancestor)
     lab = Watched((ancestor,))
     lab.generator = lambda name: torch.Generator().manual_seed(0)
-    model = lets_module.auxiliary(gene, aux, lab)
+    with torch.device("meta"):
+        model = lets_module.auxiliary(gene, aux, lab)
     return {name: t.numel() for name, t in (model.tensors() | model.skeleton.state_dict()).items()}
 
 
