@@ -1,5 +1,7 @@
 """FINE: the product against loops, wave as a special case, starts of the values, what is frozen and stored."""
 
+from functools import cache
+
 import pytest
 import torch
 
@@ -30,8 +32,9 @@ def filled(fine, gene, spec, steps=2, classes="tiny"):
     return target.eval(), lab
 
 
+@cache
 def perturbed_gene(**options):
-    """(fine, a learngene whose values are far from their start)."""
+    """(fine, a learngene whose values are far from their start), once: a target is filled without changing either."""
     fine, gene, _ = condensed(**options)
     draw = torch.Generator().manual_seed(3)
     tensors = {name: t + 0.3 * torch.randn(t.shape, generator=draw) for name, t in gene.tensors.items()}
@@ -110,6 +113,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen(monkeypatch, mistake):
+    perturbed_gene(rank=5, start="linear", steps=0)  # condensed without the mistake, as for the test above
     monkeypatch.setattr(*MISTAKES[mistake])
     with pytest.raises(AssertionError):
         check_matrices("linear")
