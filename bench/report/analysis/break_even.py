@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bench.report.analysis.cost import OWN, for_all_sizes, fullest_seeds, paid, paid_apart, sizes_served
+from bench.report.analysis.cost import OWN, paid, paid_apart
 from bench.report.analysis.reach import first_reaching, looks, scratch_labels, upper_median
 from bench.report.analysis.sections import Section, by_label, once
+from bench.report.analysis.sums import SEED, for_all_sizes, fullest_seeds, sizes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,28 +127,21 @@ def _up(sizes: float) -> float:
 
 
 @once
-def stages_of(section: Section) -> dict[str, dict[str, tuple[dict[str, float], dict[str, float]]]]:
-    """Label -> stage -> {stage}_{unit} of what serves all sizes of it, and of the rest, which grows with their
-    number."""
-    columns = {stage: [f"{stage}_{unit}" for unit in UNITS] for stage in STAGES}
+def stages_of(section: Section) -> dict[str, dict[str, float]]:
+    """Label -> {stage}_{unit} of what serves all sizes, and {stage}_{unit}_rest, which grows with their number."""
+    import pandas as pd
+
     fullest = fullest_seeds(paid_apart(section))
-    parts = {
-        stage: [frame.to_dict("index") for frame in for_all_sizes(fullest, stage, names)]
-        for stage, names in columns.items()
-    }
-    return {
-        label: {stage: (every[label], rest[label]) for stage, (every, rest) in parts.items()}
-        for label in fullest["method"].unique()
-    }
+    parts = [for_all_sizes(fullest, stage, [f"{stage}_{unit}" for unit in UNITS]) for stage in STAGES]
+    return pd.concat(parts, axis=1).to_dict("index")
 
 
-def fixed_and_per_size(
-    total: dict, stages: dict[str, tuple[dict[str, float], dict[str, float]]], unit: str, ancestor: bool
-) -> tuple[float, float]:
+def fixed_and_per_size(total: dict, stages: dict[str, float], unit: str, ancestor: bool) -> tuple[float, float]:
     """(fixed, per size) cost of a method, from its row of totals and its stages."""
     alone = sum(total[f"{unit}_{part}"] for part in OWN)
-    parts = [[part[f"{stage}_{unit}"] for part in stages[stage]] for stage in STAGES if ancestor or stage != "ancestor"]
-    return sum(fixed for fixed, _ in parts), (alone + sum(rest for _, rest in parts)) / total["targets"]
+    shared = [f"{stage}_{unit}" for stage in STAGES if ancestor or stage != "ancestor"]
+    fixed, rest = (sum(stages[f"{name}{end}"] for name in shared) for end in ("", "_rest"))
+    return fixed, (alone + rest) / total["targets"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,9 +200,10 @@ def tuning_of(runs: DataFrame) -> tuple[DataFrame, DataFrame]:
     """Return what tuning cost, a column per unit: by label that for all sizes, mean over seeds, and by target and label
     that of one size or some, of which each has its share."""
     columns = [f"tuning_{unit}" for unit in UNITS]
-    fixed, _ = for_all_sizes(fullest_seeds(runs), "tuning", columns)
-    sizes, served = sizes_served(runs, "tuning")
-    share = runs[columns].astype(float).div(served, axis=0).where(served != sizes, 0.0)
+    fixed = for_all_sizes(fullest_seeds(runs), "tuning", columns)[columns]
+    sizes, served = (sizes_of(runs, by) for by in (SEED, [*SEED, "tuning"]))
+    some = np.repeat((served != sizes)[:, None], len(columns), axis=1)
+    share = runs[columns].astype(float).div(served, axis=0).where(some, 0.0)
     own = share.groupby([runs["target"], runs["method"]]).mean()
     return fixed.set_axis(list(UNITS), axis=1), own.set_axis(list(UNITS), axis=1)
 

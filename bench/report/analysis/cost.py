@@ -8,13 +8,17 @@ unknown, and so does every total that contains it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from bench.report.analysis.sections import Section, by_label, once
+import numpy as np
+
+from bench.report.analysis.sections import Section, once
+from bench.report.analysis.sums import SEED, fullest_seeds, mean_of_sums, sum_of_means
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from numpy.typing import NDArray
+    from pandas import DataFrame
 
 KEYS = (
     "run",
@@ -27,7 +31,6 @@ KEYS = (
     "params",
     "train_seconds",
 )  # of a run, beside its costs
-SEED = ["method", "seed"]  # what shared parts are counted once for
 UNITS = ("flops", "images", "device_hours", "energy_joules")
 SHARED = ("ancestor", "learngene", "tuning")
 OWN = ("init", "train")
@@ -45,29 +48,34 @@ def with_units(runs: DataFrame) -> DataFrame:
     worker has its own, so nothing is shared, and each of its processes uses as many as it has threads. Energy is what
     the devices tell, which is of all their workers: it is divided by them in the same way.
     """
-    columns = {}
-    on_cpu = runs["device"].eq("cpu")
+    columns: dict[str, NDArray[np.float64]] = {}
+    on_cpu = (runs["device"] == "cpu").to_numpy()
+    threads = np.where(on_cpu, np.nan_to_num(_numbers(runs, "threads"), nan=1.0), 1.0)
     for part in PARTS:
         workers, devices = (_used(runs, part, column, what) for column, what in OF_RUN.items())
-        workers = workers.mask(on_cpu, 1)
-        used = devices * runs["threads"].fillna(1).astype(float).where(on_cpu, 1)
-        columns[f"{part}_device_hours"] = runs[f"{part}_seconds"] * used / workers / 3600
+        workers, used = np.where(on_cpu, 1.0, workers), devices * threads
         energy = "energy_joules" if part == "train" else f"{part}_energy_joules"
-        columns[f"{part}_energy_joules"] = runs[energy] / workers
-        columns[f"{part}_images"] = runs[f"{part}_images"].astype(float)
-        columns[f"{part}_flops"] = runs[f"{part}_flops"]
-    frame = runs.assign(**columns)
-    absent = {part: frame[part] == "" for part in SHARED}
-    absent["tuning"] &= frame["tune"] == ""  # tuned by runs that are not named: their cost is not known
+        with np.errstate(divide="ignore", invalid="ignore"):
+            columns[f"{part}_device_hours"] = _numbers(runs, f"{part}_seconds") * used / workers / 3600
+            columns[f"{part}_energy_joules"] = _numbers(runs, energy) / workers
+        columns[f"{part}_images"] = _numbers(runs, f"{part}_images")
+        columns[f"{part}_flops"] = _numbers(runs, f"{part}_flops")
+    absent = {part: runs[part] == "" for part in SHARED}
+    absent["tuning"] &= runs["tune"] == ""  # tuned by runs that are not named: their cost is not known
     for part, without in absent.items():
-        for unit in UNITS:
-            frame[f"{part}_{unit}"] = frame[f"{part}_{unit}"].mask(without, 0.0)
-    return frame
+        columns |= {f"{part}_{unit}": np.where(without, 0.0, columns[f"{part}_{unit}"]) for unit in UNITS}
+    return runs.assign(**columns)
 
 
-def _used(runs: DataFrame, part: str, column: str, what: str) -> Series:
+def _used(runs: DataFrame, part: str, column: str, what: str) -> NDArray[np.float64]:
     """How many workers or devices a part of the cost had: the run's own number where the part says none, else 1."""
-    return runs.get(f"{part}_{what}", runs[column]).fillna(runs[column]).fillna(1).astype(float)
+    own, of_run = _numbers(runs, f"{part}_{what}"), _numbers(runs, column)
+    return np.nan_to_num(np.where(np.isnan(own), of_run, own), nan=1.0)
+
+
+def _numbers(runs: DataFrame, column: str) -> NDArray[np.float64]:
+    """A column, NaN where it is not known; or where there is none."""
+    return runs[column].to_numpy(dtype=float, na_value=np.nan) if column in runs else np.full(len(runs), np.nan)
 
 
 @once
@@ -97,9 +105,10 @@ def totals(section: Section) -> DataFrame:
     import pandas as pd
 
     costs, sizes = _costs(section), paid(section).drop_duplicates(["method", "target"])
-    rows = [_row(str(method), mine, costs) for method, mine in sizes.groupby("method", sort=False)]
-    order = {method: place for place, method in enumerate(section.methods)}
-    frame = pd.DataFrame(sorted(rows, key=lambda row: order[row["method"]]))
+    params = sizes["params"].to_numpy(dtype=float, na_value=np.nan)
+    places = sizes.groupby("method").indices
+    rows = [_row(label, params[places[label]], costs[label]) for label in section.methods if label in places]
+    frame = pd.DataFrame(rows)
     frame.insert(0, "suite", section.suite)
     frame.insert(1, "dataset", section.dataset)
     return frame
@@ -125,28 +134,28 @@ def _costs(section: Section) -> dict[str, dict[str, Any]]:
     """Label -> {part}_{unit} over all sizes, mean over seeds; what is stored; numbers of seeds and of identities."""
     import pandas as pd
 
-    runs, each = paid(section), paid_apart(section)
+    runs, each = paid(section), fullest_seeds(paid_apart(section))
     fullest = fullest_seeds(runs)
-    shared = {part: fullest.drop_duplicates([*SEED, part]) for part in SHARED}
-    of_fullest = pd.MultiIndex.from_frame(each[SEED]).isin(pd.MultiIndex.from_frame(fullest[SEED].drop_duplicates()))
-    counted = shared | {"ancestor": each[of_fullest].drop_duplicates([*SEED, "ancestor"])}
     columns = {part: [f"{part}_{unit}" for unit in UNITS] for part in PARTS}
-    own = [name for part in OWN for name in columns[part]]
+    shared = {part: fullest.drop_duplicates([*SEED, part]) for part in SHARED}
     frames = [
-        *(_mean_of_sums(counted[part], columns[part]) for part in SHARED),
-        _reduced(by_label(runs), lambda rows: rows.groupby("target")[own].mean().sum(skipna=False), own),
-        _mean_of_sums(shared["learngene"], list(STORED)),
-        runs.groupby("method")["seed"].nunique().rename("n"),
-        *(_distinct(shared[part], part).rename(f"{part}s") for part in SHARED),
+        mean_of_sums(each.drop_duplicates([*SEED, "ancestor"]), columns["ancestor"]),
+        mean_of_sums(shared["learngene"], [*columns["learngene"], *STORED]),
+        mean_of_sums(shared["tuning"], columns["tuning"]),
+        sum_of_means(runs, [name for part in OWN for name in columns[part]]),
     ]
-    return pd.concat(frames, axis=1).to_dict("index")
+    seeds = runs[SEED].drop_duplicates()["method"].value_counts()
+    numbers = {"n": seeds.to_dict()} | {f"{part}s": _distinct(shared[part], part) for part in SHARED}
+    return {
+        label: cost | {name: of.get(label, 0) for name, of in numbers.items()}
+        for label, cost in pd.concat(frames, axis=1).to_dict("index").items()
+    }
 
 
-def _row(method: str, sizes: DataFrame, costs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """sizes: a run of the method for each of its targets."""
-    known = costs[method]
-    row: dict[str, Any] = {"method": method, "targets": len(sizes), "n": int(known["n"])}
-    row |= {f"{part}s": int(n) if (n := known[f"{part}s"]) == n else 0 for part in SHARED}
+def _row(method: str, params: NDArray[np.float64], known: dict[str, Any]) -> dict[str, Any]:
+    """params: of a trained model for each of its targets."""
+    row: dict[str, Any] = {"method": method, "targets": len(params), "n": known["n"]}
+    row |= {name: known[name] for name in (f"{part}s" for part in SHARED)}
     for unit in UNITS:
         parts = {part: known[f"{part}_{unit}"] for part in PARTS}
         row |= {f"{unit}_{part}": value for part, value in parts.items()}
@@ -154,56 +163,17 @@ def _row(method: str, sizes: DataFrame, costs: dict[str, dict[str, Any]]) -> dic
         for left_out in WITHOUT:
             row[f"{unit}_total_without_{left_out}"] = sum(v for p, v in parts.items() if p != left_out)
     row |= {name: known[name] for name in STORED}
-    row["models_params"] = float(sizes["params"].astype(float).sum(skipna=False))
+    row["models_params"] = float(params.sum())
     row["models_bytes"] = BYTES * row["models_params"]
     stored = row["stored_params"] + row["stored_params_head"]
     row["storage_ratio"] = row["models_params"] / stored if stored else float("nan")
     return row
 
 
-def fullest_seeds(runs: DataFrame) -> DataFrame:
-    """Return the runs of the seeds that have the most sizes of their label."""
-    sizes = runs.groupby(SEED)["target"].transform("nunique")
-    return runs[sizes == sizes.groupby(runs["method"]).transform("max")]
-
-
-def for_all_sizes(runs: DataFrame, part: str, columns: list[str]) -> tuple[DataFrame, DataFrame]:
-    """Return what a shared part of each label's cost sums to, mean over seeds: (of what serves all sizes, of the rest).
-
-    runs: those of the fullest seeds with a row per ancestor (see `apart`), so that what all sizes share is told from
-    what each has of its own.
-    """
-    sizes, served = sizes_served(runs, part)
-    values, once = runs[columns].astype(float), ~runs.duplicated([*SEED, part])
-    every, rest = (
-        _mean_of_sums(values.where(chosen, 0.0).assign(**runs[SEED])[once], columns)
-        for chosen in (served == sizes, served != sizes)
-    )
-    return every, rest
-
-
-def sizes_served(runs: DataFrame, part: str) -> tuple[Series, Series]:
-    """Return for each run how many sizes its label has with its seed, and how many of these its shared part serves."""
-    sizes, served = (runs.groupby(by)["target"].transform("nunique") for by in (SEED, [*SEED, part]))
-    return sizes, served
-
-
-def _distinct(runs: DataFrame, part: str) -> Series:
-    """The number of identities that one seed of each label needs; only of labels that need any."""
-    return runs[runs[part] != ""].groupby(SEED)[part].nunique().groupby("method").max()
-
-
-def _mean_of_sums(runs: DataFrame, columns: list[str]) -> DataFrame:
-    """A row per label: the mean over seeds of the sums of each column; unknown if any value is."""
-    groups = runs[columns].astype(float).groupby([runs[key] for key in SEED])
-    known = groups.count().eq(groups.size(), axis=0)
-    sums = dict(iter(groups.sum().where(known).groupby(level="method")))
-    return _reduced(sums, lambda rows: rows.mean(skipna=False), columns)
-
-
-def _reduced(frames: Mapping[Any, DataFrame], reduce: Callable[[DataFrame], Series], columns: list[str]) -> DataFrame:
-    """A row per label: its frame reduced to one."""
-    import pandas as pd
-
-    rows = {label: reduce(frame) for label, frame in frames.items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+def _distinct(runs: DataFrame, part: str) -> dict[str, int]:
+    """Label -> the number of identities that one seed of it needs, a run for each; only of labels that need any."""
+    named = runs[runs[part] != ""]
+    most: dict[str, int] = {}
+    for (label, _), n in Counter(zip(named["method"], named["seed"], strict=True)).items():
+        most[label] = max(n, most.get(label, 0))
+    return most
