@@ -11,24 +11,18 @@ bound, the break-even an upper one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from bench.report.analysis.cost import OWN, paid, paid_apart
-from bench.report.analysis.reach import first_reaching, looks, scratch_labels, upper_median
-from bench.report.analysis.sections import Section, by_label, once
-from bench.report.analysis.sums import SEED, for_all_sizes, fullest_seeds, sizes_of
+from bench.report.analysis.from_scratch import ENDS, UNITS, Scratch
+from bench.report.analysis.reach import Evaluations, looks, scratch_labels
+from bench.report.analysis.sections import Section, once
+from bench.report.analysis.sums import for_all_sizes, fullest_seeds
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from pandas import DataFrame, Index, Series
+    from pandas import DataFrame
 
 STAGES = ("ancestor", "learngene", "tuning")
-UNITS = ("flops", "images", "device_hours")
-ENDS = ("", "_low", "_high")  # of a bracket, after the number itself
 OPPOSITE = ("", "_high", "_low")  # the dearer from scratch, the sooner a method pays off
 
 
@@ -45,14 +39,18 @@ def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFr
     import pandas as pd
 
     scratch = scratch_labels(section)
-    evaluations = looks(section, curves)
-    random = Scratch(*(frame[frame["method"].isin(scratch)] for frame in (paid(section), evaluations)))
-    finals = by_label(paid(section)[["method", "target", "seed", "top1"]])
+    runs, evaluations = paid(section), looks(section, curves)
+    random = Scratch(
+        runs[runs["method"].isin(scratch)], Evaluations.of(evaluations[evaluations["method"].isin(scratch)])
+    )
+    finals: dict[str, dict[tuple[str, int], float]] = {}
+    for label, target, seed, top1 in zip(*(runs[name] for name in ("method", "target", "seed", "top1")), strict=True):
+        finals.setdefault(label, {})[target, seed] = top1
     rows = []
     for total in totals.to_dict("records"):
         if total["method"] in scratch:
             continue
-        needed, bound = random.reaching(finals[total["method"]].set_index(["target", "seed"])["top1"])
+        needed, bound = random.reaching(finals[total["method"]])
         stages = stages_of(section)[total["method"]]
         for unit in UNITS:
             for ancestor in (True, False):
@@ -142,89 +140,3 @@ def fixed_and_per_size(total: dict, stages: dict[str, float], unit: str, ancesto
     shared = [f"{stage}_{unit}" for stage in STAGES if ancestor or stage != "ancestor"]
     fixed, rest = (sum(stages[f"{name}{end}"] for name in shared) for end in ("", "_rest"))
     return fixed, (alone + rest) / total["targets"]
-
-
-@dataclass(frozen=True, eq=False)
-class Scratch:
-    """What runs from random initialisation, `runs` of a section, used when they were evaluated."""
-
-    runs: DataFrame
-    evaluations: DataFrame
-    kept: dict[tuple[str, ...], WholeRuns] = field(default_factory=dict, init=False)
-
-    def reaching(self, goals: Series) -> tuple[dict[str, dict[str, tuple[float, float]]], bool]:
-        """Return unit -> end of a bracket -> (fixed, mean over sizes) of what these need for the accuracies of a
-        method; and whether that is a lower bound, the low end and an infinite high one.
-
-        goals: (target, seed) -> top-1.
-        """
-        targets = goals.index.unique("target")
-        fixed, own, whole = self.whole(targets)
-        used = first_reaching(self.evaluations, goals).groupby(["target", "method"])
-        medians = upper_median(used[[f"{unit}{end}" for unit in UNITS for end in ENDS]])
-        own = own.reindex(medians.index)
-        needed: dict[str, dict[str, tuple[float, float]]] = {unit: {} for unit in UNITS}
-        never = ~np.isfinite(medians["flops"].groupby("target").min().reindex(targets).to_numpy())
-        for unit in UNITS:
-            for end in ENDS:
-                spent = (medians[f"{unit}{end}"] + own[unit]).unstack("method").reindex(targets)
-                cells = np.where(never[:, None], whole[unit].to_numpy()[:, None], spent.to_numpy())
-                needed[unit][end] = least(fixed[unit].reindex(spent.columns).to_numpy(float), cells)
-        if bound := bool(never.any()):
-            for ends in needed.values():
-                ends[""] = ends["_low"]
-                ends["_high"] = ends["_low"][0], ends["_low"][1] + math.inf
-        return needed, bound
-
-    def whole(self, targets: Index) -> WholeRuns:
-        """Return what these cost from beginning to end at some sizes: most methods have finished the same ones."""
-        if (key := tuple(targets)) not in self.kept:
-            runs = self.runs[self.runs["target"].isin(targets)]
-            fixed, own = tuning_of(runs)
-            train = runs.groupby(["target", "method"])[[f"train_{unit}" for unit in UNITS]].mean()
-            whole = train.set_axis(list(UNITS), axis=1) + own
-            self.kept[key] = WholeRuns(fixed, own, whole.groupby("target").max().reindex(targets))
-        return self.kept[key]
-
-
-class WholeRuns(NamedTuple):
-    """Of random initialisation, a column per unit: tuning for all sizes, by label; that of one size or some, by target
-    and label; with it and the whole training, by target, the dearest."""
-
-    fixed: DataFrame
-    own: DataFrame
-    whole: DataFrame
-
-
-def tuning_of(runs: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Return what tuning cost, a column per unit: by label that for all sizes, mean over seeds, and by target and label
-    that of one size or some, of which each has its share."""
-    columns = [f"tuning_{unit}" for unit in UNITS]
-    fixed = for_all_sizes(fullest_seeds(runs), "tuning", columns)[columns]
-    sizes, served = (sizes_of(runs, by) for by in (SEED, [*SEED, "tuning"]))
-    some = np.repeat((served != sizes)[:, None], len(columns), axis=1)
-    share = runs[columns].astype(float).div(served, axis=0).where(some, 0.0)
-    own = share.groupby([runs["target"], runs["method"]]).mean()
-    return fixed.set_axis(list(UNITS), axis=1), own.set_axis(list(UNITS), axis=1)
-
-
-def least(fixed: NDArray[np.float64], spent: NDArray[np.float64]) -> tuple[float, float]:
-    """Return (fixed, mean over targets) of the cheapest choice among labels that serves all targets.
-
-    fixed: [labels], paid for each label that is chosen. spent: [targets, labels], of which the chosen label with the
-    least serves a target; NaN where it is not known.
-    """
-    usable = np.isfinite(fixed)
-    fixed, spent = fixed[usable], spent[:, usable]
-    paid_for = np.flatnonzero(fixed > 0)
-    free = np.flatnonzero(fixed == 0).tolist()
-    choices = [
-        [*free, *some] for n in range(len(paid_for) + 1) for some in combinations(paid_for.tolist(), n) if free or n
-    ]
-    best = math.nan, math.nan
-    for choice in choices:
-        cells = np.where(np.isnan(spent[:, choice]), np.inf, spent[:, choice]).min(axis=1)
-        found = float(fixed[choice].sum()), float(cells.mean())
-        if np.isfinite(found[1]) and not found[0] + len(cells) * found[1] >= best[0] + len(cells) * best[1]:
-            best = found
-    return best

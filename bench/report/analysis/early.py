@@ -7,6 +7,7 @@ targets that all labels have finished.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,10 @@ COLUMNS = ["suite", "dataset", "block", "target", "share", "labels", "tau", "pai
 COLUMNS += ["shown_pairs_kept", "best_then", "best_at_end", "evaluated"]
 
 
-def early(section: Section, curves: DataFrame, comparisons: DataFrame) -> DataFrame:
+def early(section: Section, blocks: Sequence[tuple[Section, DataFrame]], comparisons: DataFrame) -> DataFrame:
     """Return a row per target, and for all of them, and share of the training.
 
+    blocks: the section of each block and its curves.
     tau: Kendall's rank correlation (tau-b) of the means then and at the end. pairs_kept: how many of `pairs` of labels,
     whose means differ at the end, were in the same order then; shown_pairs: those of them whose difference at the end
     is shown (see comparisons).
@@ -36,9 +38,8 @@ def early(section: Section, curves: DataFrame, comparisons: DataFrame) -> DataFr
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for part in section.by_block():
-        mine = curves[curves["method"].isin(part.methods)]
-        table = _at_shares(looks(part, mine))
+    for part, curves in blocks:
+        table = _at_shares(looks(part, curves))
         front = {"suite": section.suite, "dataset": section.dataset, "block": next(iter(part.blocks))}
         for share in SHARES if len(table) else ():
             then, end = (table.groupby(["target", "method"])[name].mean().unstack() for name in (share, "end"))

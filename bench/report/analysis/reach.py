@@ -6,17 +6,19 @@ reached with the same seed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.report.analysis.cost import SHARED, paid
 from bench.report.analysis.families import declared
-from bench.report.analysis.sections import Section
+from bench.report.analysis.sections import Section, once
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
-    from pandas.api.typing import DataFrameGroupBy
+    from numpy.typing import NDArray
+    from pandas import DataFrame
 
 FACTORS = (1.0, 1.25, 1.5)  # times the accuracy that random reaches at its end
 ROUNDING = 1e-9  # points: 1.5 x 40% is not quite 60%
@@ -48,6 +50,7 @@ def reference(section: Section) -> str | None:
     return "random" if "random" in labels else next(iter(labels), None)
 
 
+@once
 def looks(section: Section, curves: DataFrame) -> DataFrame:
     """Return the evaluations of the section's runs with AXES and top1: its curves, with `device_hours` so far (see
     cost.with_units), and of runs without a curve their two ends."""
@@ -65,30 +68,53 @@ def looks(section: Section, curves: DataFrame) -> DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else curves
 
 
-def first_reaching(evaluations: DataFrame, goals: Series) -> DataFrame:
-    """Return, for every run with evaluations (see `looks`), what it had used when it reached the goal of its cell and
-    seed, by a straight line from the last evaluation below the goal to the first one at or above it.
+@dataclass(frozen=True, eq=False)
+class Evaluations:
+    """The evaluations of some runs, those of one run after the other; `first`: [runs], the place of each one's first.
 
-    goals: (target, seed) -> top-1. Returns rows indexed by run with method, target, seed, goal, AXES, and what these
-    two evaluations, the bracket, had used: {axis}_low, {axis}_high; infinite where the goal is never reached. Runs
-    without a goal are left out. How often a run was evaluated moves the bracket's ends, not what lies between.
+    runs: a row for each with method, target and seed. top1: [evaluations], in percent. spent: [evaluations, AXES].
     """
-    points = evaluations.merge(goals.rename("goal").reset_index(), on=["target", "seed"])
-    runs = points.drop_duplicates("run").set_index("run")[["method", "target", "seed", "goal"]]
-    before = points.groupby("run", sort=False)[["top1", *AXES]].shift()  # the evaluation before each
-    there = points["top1"] >= points["goal"] - ROUNDING
-    first = points.index.isin(points[there].drop_duplicates("run").index)
-    high = points[first].set_index("run")
-    low = before[first].set_index(high.index)
-    unseen = low["top1"].isna()  # at the goal when first evaluated, so anything from 0 on may have been enough
-    share = ((high["goal"] - low["top1"]) / (high["top1"] - low["top1"])).clip(0, 1).where(~unseen, 1.0)
-    parts: dict[str, Series] = {}
-    for axis in AXES:
-        least, most = low[axis].where(~unseen, 0.0).astype(float), high[axis].astype(float)
-        parts |= {axis: least + share * (most - least), f"{axis}_low": least, f"{axis}_high": most}
-    used = high[[]].assign(**parts).reindex(runs.index)
-    used.loc[~runs.index.isin(high.index)] = np.inf
-    return runs.join(used)
+
+    runs: DataFrame
+    first: NDArray[np.intp]
+    top1: NDArray[np.float64]
+    spent: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, looks: DataFrame) -> Evaluations:
+        """Return those of a frame (see `looks`)."""
+        import pandas as pd
+
+        looks = looks.iloc[np.argsort(pd.factorize(looks["run"])[0], kind="stable")]
+        first = np.flatnonzero(~looks["run"].duplicated())
+        top1, *spent = (looks[name].to_numpy(dtype=float, na_value=np.nan) for name in ("top1", *AXES))
+        return cls(looks.iloc[first][LOOK[:4]].reset_index(drop=True), first, top1, np.stack(spent, axis=1))
+
+    def goals(self, finals: Mapping[tuple[str, int], float]) -> NDArray[np.float64]:
+        """Return [runs] from (target, seed) -> top-1; NaN for runs without a goal."""
+        cells = zip(self.runs["target"], self.runs["seed"], strict=True)
+        return np.array([finals.get(cell, np.nan) for cell in cells], dtype=float)
+
+    def reaching(self, goals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what each run had used when it reached its goal, by a straight line from the last evaluation below it
+        to the first one at or above it; and what these two, the bracket, had used: [3, runs, AXES].
+
+        goals: [runs], top-1. Infinite where the goal is never reached, NaN where there is none. How often a run was
+        evaluated moves the bracket's ends, not what lies between.
+        """
+        places = np.arange(len(self.top1))
+        goal = np.repeat(goals, np.diff(self.first, append=len(places)))
+        there = np.minimum.reduceat(np.where(self.top1 >= goal - ROUNDING, places, len(places)), self.first)
+        run = np.flatnonzero(there < len(places))
+        high, low = there[run], np.maximum(there[run] - 1, 0)
+        unseen = high == self.first[run]  # at the goal when first evaluated, so anything from 0 on may have been enough
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = ((goals[run] - self.top1[low]) / (self.top1[high] - self.top1[low])).clip(0, 1)
+        least, most = np.where(unseen[:, None], 0.0, self.spent[low]), self.spent[high]
+        used = np.full((3, len(goals), len(AXES)), np.inf)
+        used[:, run] = least + np.where(unseen, 1.0, share)[:, None] * (most - least), least, most
+        used[:, np.isnan(goals)] = np.nan
+        return used
 
 
 def reach(section: Section, curves: DataFrame) -> DataFrame:
@@ -104,11 +130,12 @@ def reach(section: Section, curves: DataFrame) -> DataFrame:
     import pandas as pd
 
     label = reference(section)
-    final = section.done[section.done["method"] == label].set_index(["target", "seed"])["top1"]
-    evaluations = looks(section, curves)
-    runs = paid(section).set_index("run")
-    goals = {factor: _possible(factor * final) for factor in FACTORS}
-    parts = [_costs(first_reaching(evaluations, goal), runs).assign(factor=factor) for factor, goal in goals.items()]
+    mine = section.done[section.done["method"] == label]
+    finals = dict(zip(zip(mine["target"], mine["seed"], strict=True), mine["top1"], strict=True))
+    evaluations = Evaluations.of(looks(section, curves))
+    costs = paid(section).set_index("run").reindex(evaluations.runs["run"])
+    goals = {factor: evaluations.goals(_possible(finals, factor)) for factor in FACTORS}
+    parts = [_costs(evaluations, goal, costs).assign(factor=factor) for factor, goal in goals.items()]
     frame = pd.concat(parts, ignore_index=True)
     from_scratch = frame[frame["method"] == label].set_index(["factor", "target"])["flops"]
     keys = pd.MultiIndex.from_frame(frame[["factor", "target"]])
@@ -122,21 +149,45 @@ def reach(section: Section, curves: DataFrame) -> DataFrame:
     return frame[columns].assign(**front)[[*front, *columns]]
 
 
-def _possible(goals: Series) -> Series:
-    """Without the targets where a seed's goal is above 100%: the others alone would be a choice of poor seeds."""
-    return goals[goals.groupby("target").transform("max") <= 100]
+def _possible(finals: Mapping[tuple[str, int], float], factor: float) -> dict[tuple[str, int], float]:
+    """(target, seed) -> a multiple, without the targets where a seed's is above 100%: the others alone would be a
+    choice of poor seeds."""
+    goals = {cell: factor * top1 for cell, top1 in finals.items()}
+    above = {target for (target, _), goal in goals.items() if goal > 100}
+    return {cell: goal for cell, goal in goals.items() if cell[0] not in above}
 
 
-def _costs(used: DataFrame, runs: DataFrame) -> DataFrame:
-    """Of what each run had used when it reached its goal: medians, counts and mean goal per target and method."""
-    init = used["flops"] + runs["init_flops"].reindex(used.index)
-    shared = sum(runs[f"{stage}_flops"].reindex(used.index) for stage in SHARED)
-    used = used.assign(flops_with_init=init, flops_alone=init + shared, reached=np.isfinite(used["epoch"]), n=1)
-    groups = used.rename(columns={"epoch": "epochs"}).groupby(["target", "method"], sort=False)
-    counts = groups.agg(n=("n", "sum"), reached=("reached", "sum"), goal=("goal", "mean"))
-    return upper_median(groups[COSTS]).join(counts).reset_index()
+def _costs(evaluations: Evaluations, goals: NDArray[np.float64], paid: DataFrame) -> DataFrame:
+    """Of what each run had used when it reached its goal: medians, counts and mean goal per target and method.
+
+    goals: [runs]. paid: a row of all costs for each run."""
+    import pandas as pd
+
+    known = ~np.isnan(goals)
+    used, low, high = evaluations.reaching(goals)
+    flops = used[:, AXES.index("flops")]
+    init = flops + paid["init_flops"].to_numpy()
+    alone = init + sum(paid[f"{stage}_flops"].to_numpy() for stage in SHARED)
+    ends = [end[:, AXES.index("flops")] for end in (low, high)]
+    groups = evaluations.runs[known].groupby(["target", "method"])
+    place = groups.ngroup().to_numpy()
+    medians = upper_median(np.column_stack([used, init, alone, *ends])[known], place)
+    frame = pd.DataFrame(medians, columns=COSTS, index=groups.size().index)
+    reached = np.bincount(place, weights=np.isfinite(used[known, 0])).astype(int)
+    mean = pd.Series(goals[known]).groupby(place, sort=False).mean().sort_index()
+    return frame.assign(n=np.bincount(place), reached=reached, goal=mean.to_numpy()).reset_index()
 
 
-def upper_median(groups: DataFrameGroupBy) -> DataFrame:
-    """Return the upper of two middle values, so that infinite ones never average with finite ones."""
-    return groups.quantile(0.5, interpolation="higher")
+def upper_median(values: NDArray[np.float64], groups: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return [groups, columns] of [runs, columns]: the upper of two middle values, so that infinite ones never average
+    with finite ones; NaN are left out.
+
+    groups: [runs], the number of each one's group; each from 0 on has some."""
+    sizes = np.bincount(groups)
+    first = np.cumsum(sizes) - sizes
+    medians = np.empty((len(sizes), values.shape[1]))
+    for i, column in enumerate(values.T):
+        ordered = column[np.lexsort((column, groups))]  # NaN come last
+        known = np.bincount(groups, weights=~np.isnan(column)).astype(int)
+        medians[:, i] = ordered[first + known // 2]
+    return medians

@@ -105,7 +105,7 @@ def _analyse(
         reach=together([reach(part, rows) for part, rows in blocks]),
         break_even=together(paid),
         frontier=frontier(section, costs, comparisons),
-        early=early(section, curves, comparisons),
+        early=early(section, blocks, comparisons),
         shift=shift(section),
         across=across(section),
         standing=standing,

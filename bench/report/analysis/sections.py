@@ -21,16 +21,18 @@ T = TypeVar("T")
 
 
 def once(function: Callable[Concatenate[Section, P], T]) -> Callable[Concatenate[Section, P], T]:
-    """Return the function with what it returns kept for as long as its section lives; nobody may change that."""
-    results: WeakKeyDictionary[Section, dict[Any, T]] = WeakKeyDictionary()
+    """Return the function with what it returns kept for as long as its section lives; nobody may change that.
+
+    Other arguments are texts, or frames, which are told apart by which they are: they live as long."""
+    results: WeakKeyDictionary[Section, dict[Any, tuple[Any, T]]] = WeakKeyDictionary()
 
     @wraps(function)
     def kept(section: Section, /, *args: P.args, **kwargs: P.kwargs) -> T:
         of_section = results.setdefault(section, {})
-        key = (args, tuple(kwargs.items()))
+        key = tuple(given if isinstance(given, str) else id(given) for given in (*args, *kwargs, *kwargs.values()))
         if key not in of_section:
-            of_section[key] = function(section, *args, **kwargs)
-        return of_section[key]
+            of_section[key] = (args, kwargs), function(section, *args, **kwargs)
+        return of_section[key][1]
 
     return kept
 

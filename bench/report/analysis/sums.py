@@ -66,7 +66,8 @@ def mean_of_sums(runs: DataFrame, columns: list[str]) -> DataFrame:
     of_groups = runs["method"].to_numpy()[np.unique(groups, return_index=True)[1]]
     labels, first = np.unique(of_groups, return_index=True)
     parts = zip(labels, np.split(sums, first[1:], axis=1), strict=False)  # without any label there is one, empty
-    return pd.DataFrame.from_dict({label: part.mean(axis=1) for label, part in parts}, orient="index", columns=columns)
+    means = {label: part.mean(axis=1) for label, part in parts}
+    return pd.DataFrame.from_dict(means, orient="index", columns=columns, dtype=float)
 
 
 def sum_of_means(runs: DataFrame, columns: list[str]) -> DataFrame:
@@ -78,7 +79,7 @@ def sum_of_means(runs: DataFrame, columns: list[str]) -> DataFrame:
     for label, rows in runs.groupby("method").indices.items():
         means = values.take(rows).groupby(targets[rows]).mean()
         sums[label] = np.ascontiguousarray(means.to_numpy().T).sum(axis=1)
-    return pd.DataFrame.from_dict(sums, orient="index", columns=columns)
+    return pd.DataFrame.from_dict(sums, orient="index", columns=columns, dtype=float)
 
 
 def _apart(runs: DataFrame, columns: list[str]) -> DataFrame:

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.report.analysis.break_even import Cheaper, break_even, cheaper, least, tuning_of, verdict
+from bench.report.analysis.break_even import Cheaper, break_even, cheaper, verdict
 from bench.report.analysis.comparisons import compare
 from bench.report.analysis.cost import paid
+from bench.report.analysis.from_scratch import least, tuning_of
 from bench.report.analysis.frontier import frontier
 from bench.report.conform import conform_runs
 from tests.bench.report.report_frames import analysed, tuned
