@@ -43,8 +43,8 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
     twice = int(done.duplicated(["dataset", "method", "target", "seed"]).sum())
     if twice:
         cautions.append(f"{twice} runs have the same method, target and seed as another one: the last of them counts")
-    for source, rows in runs[runs["source"] != ""].groupby("source", sort=False):
-        cautions.append(f"joined: {len(rows)} of {len(runs)} runs are from {source}")
+    for source, n in runs.loc[runs["source"] != "", "source"].value_counts(sort=False).items():
+        cautions.append(f"joined: {n} of {len(runs)} runs are from {source}")
     for column, what in MIXTURES.items():
         values = [str(v) for v in done[column].dropna().unique() if v != ""]
         if len(values) > 1:
@@ -66,14 +66,15 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
             f"{unmet} runs have a fresh head although head: transfer was wished for: the classes of what they start "
             "from are others, or not known to be theirs (`classes: same` of an ancestor says so)"
         )
-    uncounted = done[done["unmetered"].fillna(0) > 0]
+    uncounted = done.loc[done["unmetered"].fillna(0) > 0, "method"]
     if len(uncounted):
-        labels = few(list(dict.fromkeys(uncounted["method"])), SHOWN)
+        labels = few(list(dict.fromkeys(uncounted)), SHOWN)
         cautions.append(f"{labels}: some forward passes were on no meter; their FLOPs are missing in the costs")
-    unnamed = done[(done["tune"] != "") & (done["tuning"] == "")]
-    if len(unnamed):
-        cautions.append(f"{len(unnamed)} runs have a tuned learning rate but do not say by which runs: cost unknown")
-    chosen = done[done["tune"] != ""].drop_duplicates(["dataset", "method", "tune"])
+    unnamed = int(((done["tune"] != "") & (done["tuning"] == "")).sum())
+    if unnamed:
+        cautions.append(f"{unnamed} runs have a tuned learning rate but do not say by which runs: cost unknown")
+    chosen = done[["dataset", "method", "tune", "lr"]][done["tune"] != ""]
+    chosen = chosen.drop_duplicates(["dataset", "method", "tune"])
     at_edge = [
         f"{row['method']} ({row['lr']:g}, the {side} tried)"
         for row in chosen.to_dict("records")
@@ -82,11 +83,9 @@ def _of_suite(suite: str, runs: DataFrame) -> list[str]:
     if at_edge:
         some = few(at_edge, SHOWN)
         cautions.append(f"learning rates at the edge of their grid, beyond which better ones may lie: {some}")
-    free = done[(done["ancestor"] != "") & done["ancestor_flops"].isna()]
-    if len(free):
-        cautions.append(
-            f"{len(free)} runs have an ancestor from elsewhere, of unknown cost: totals are without it, '+ ?'"
-        )
+    free = int(((done["ancestor"] != "") & done["ancestor_flops"].isna()).sum())
+    if free:
+        cautions.append(f"{free} runs have an ancestor from elsewhere, of unknown cost: totals are without it, '+ ?'")
     return [f"{suite}: {text}" for text in cautions]
 
 
@@ -97,16 +96,19 @@ def heads_left_behind(runs: DataFrame) -> Series:
 
 
 def _states(runs: DataFrame) -> list[str]:
-    runs = runs[~cannot(runs)]
-    counts = runs["status"].value_counts()
+    states = runs.loc[~cannot(runs), "status"]
+    counts = states.value_counts()
     shown = [f"{counts[s]} {s}" for s in ("failed", "interrupted", "running", "pending", "skipped") if s in counts]
     return (
-        [f"{len(runs) - counts.get('done', 0)} of {len(runs)} runs are not done: {', '.join(shown)}"] if shown else []
+        [f"{len(states) - counts.get('done', 0)} of {len(states)} runs are not done: {', '.join(shown)}"]
+        if shown
+        else []
     )
 
 
 def _seeds(done: DataFrame) -> list[str]:
-    n = done.groupby(["dataset", "target", "method"])["seed"].nunique()
+    cells = ["dataset", "target", "method"]
+    n = done[[*cells, "seed"]].drop_duplicates()[cells].value_counts()
     too_few, some = int((n < FEW).sum()), int(((n >= FEW) & (n < ENOUGH)).sum())
     cautions = []
     if too_few:

@@ -53,10 +53,10 @@ def _of_family(section: Section, family: Family) -> DataFrame:
     difference = cube[:, :, index[:, 0]] - cube[:, :, index[:, 1]]  # [seeds, targets, pairs]
     overall, cells = _over_targets(difference)
     filled = not missing(section, family)
-    frames = []
+    parts = []
     for scope, values in [*zip(targets, difference.transpose(1, 0, 2), strict=True), (ALL, overall)]:
         result = paired(values, 0.0)
-        columns = {
+        columns: dict[str, Any] = {
             "suite": section.suite,
             "dataset": section.dataset,
             "family": family.name,
@@ -72,8 +72,9 @@ def _of_family(section: Section, family: Family) -> DataFrame:
             "high": result.high,
             "interval": np.where(result.n >= 2, "t", ""),
         }
-        frames.append(pd.DataFrame(columns | tested(result, family.margin, filled)))
-    frame = pd.concat(frames, ignore_index=True)[COLUMNS]
+        columns |= tested(result, family.margin, filled)
+        parts.append({name: np.broadcast_to(column, len(pairs)) for name, column in columns.items()})
+    frame = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in COLUMNS})
     return frame[frame["n"] > 0].reset_index(drop=True)
 
 

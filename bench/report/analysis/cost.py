@@ -137,15 +137,14 @@ def _costs(section: Section) -> dict[str, dict[str, Any]]:
     runs, each = paid(section), fullest_seeds(paid_apart(section))
     fullest = fullest_seeds(runs)
     columns = {part: [f"{part}_{unit}" for unit in UNITS] for part in PARTS}
-    shared = {part: fullest.drop_duplicates([*SEED, part]) for part in SHARED}
     frames = [
-        mean_of_sums(each.drop_duplicates([*SEED, "ancestor"]), columns["ancestor"]),
-        mean_of_sums(shared["learngene"], [*columns["learngene"], *STORED]),
-        mean_of_sums(shared["tuning"], columns["tuning"]),
+        mean_of_sums(each, "ancestor", columns["ancestor"]),
+        mean_of_sums(fullest, "learngene", [*columns["learngene"], *STORED]),
+        mean_of_sums(fullest, "tuning", columns["tuning"]),
         sum_of_means(runs, [name for part in OWN for name in columns[part]]),
     ]
     seeds = runs[SEED].drop_duplicates()["method"].value_counts()
-    numbers = {"n": seeds.to_dict()} | {f"{part}s": _distinct(shared[part], part) for part in SHARED}
+    numbers = {"n": seeds.to_dict()} | {f"{part}s": _distinct(fullest, part) for part in SHARED}
     return {
         label: cost | {name: of.get(label, 0) for name, of in numbers.items()}
         for label, cost in pd.concat(frames, axis=1).to_dict("index").items()
@@ -171,8 +170,8 @@ def _row(method: str, params: NDArray[np.float64], known: dict[str, Any]) -> dic
 
 
 def _distinct(runs: DataFrame, part: str) -> dict[str, int]:
-    """Label -> the number of identities that one seed of it needs, a run for each; only of labels that need any."""
-    named = runs[runs[part] != ""]
+    """Label -> the number of identities that one seed of it needs; only of labels that need any."""
+    named = runs[[*SEED, part]][runs[part] != ""].drop_duplicates()
     most: dict[str, int] = {}
     for (label, _), n in Counter(zip(named["method"], named["seed"], strict=True)).items():
         most[label] = max(n, most.get(label, 0))

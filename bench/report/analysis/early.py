@@ -38,21 +38,24 @@ def early(section: Section, blocks: Sequence[tuple[Section, DataFrame]], compari
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
+    shown = _shown(comparisons)
     for part, curves in blocks:
         table = _at_shares(looks(part, curves))
+        if table.empty:
+            continue
         front = {"suite": section.suite, "dataset": section.dataset, "block": next(iter(part.blocks))}
-        for share in SHARES if len(table) else ():
-            then, end = (table.groupby(["target", "method"])[name].mean().unstack() for name in (share, "end"))
-            evaluated = table.groupby("target")[f"{share} evaluated"].mean()
+        of_labels = table.groupby(["target", "method"])[["end", *SHARES]].mean()
+        of_targets = table.groupby("target")[[f"{share} evaluated" for share in SHARES]].mean()
+        end = of_labels["end"].unstack()
+        for share in SHARES:
+            then, evaluated = of_labels[share].unstack(), of_targets[f"{share} evaluated"]
             whole = then.dropna(axis="columns").columns.intersection(end.dropna(axis="columns").columns)
             means = [(t, then.loc[t], end.loc[t], evaluated[t]) for t in part.targets if t in then.index]
             if len(means) > 1:
                 means.append((ALL, then[whole].mean(), end[whole].mean(), evaluated.mean()))
             for target, a, b, at in means:
-                shown = _shown(comparisons[comparisons["target"] == target])
-                rows += [
-                    {**front, "target": target, "share": share, **row, "evaluated": at} for row in _held(a, b, shown)
-                ]
+                held = _held(a, b, shown.get(target, set()))
+                rows += [{**front, "target": target, "share": share, **row, "evaluated": at} for row in held]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -79,7 +82,7 @@ def _at_shares(evaluations: DataFrame) -> DataFrame:
         columns[share] = slope * (looked - epochs[before]) + top1[before]
         near = np.abs(epochs - at) <= CLOSE + SAME * at
         columns[f"{share} evaluated"] = np.logical_or.reduceat(near, first).astype(float)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)  # a block for each: how means are rounded hangs on what else is in theirs
 
 
 def _held(then: Series, end: Series, shown: set[frozenset[str]]) -> list[dict[str, Any]]:
@@ -97,9 +100,13 @@ def _held(then: Series, end: Series, shown: set[frozenset[str]]) -> list[dict[st
     of_shown, kept_shown = (sum(frozenset(pair) in shown for pair in some) for some in (pairs, kept))
     row = {"labels": len(labels), "tau": float(np.clip(tau, -1, 1)), "pairs": len(pairs), "pairs_kept": len(kept)}
     row |= {"shown_pairs": of_shown, "shown_pairs_kept": kept_shown}
-    return [row | {"best_then": then[labels].idxmax(), "best_at_end": end[labels].idxmax()}]
+    return [row | {"best_then": max(labels, key=before.__getitem__), "best_at_end": max(labels, key=after.__getitem__)}]
 
 
-def _shown(rows: DataFrame) -> set[frozenset[str]]:
-    rows = rows[rows["verdict"].isin([AHEAD, BEHIND]) & (rows["metric"] == "top1")]
-    return {frozenset(pair) for pair in zip(rows["method_a"], rows["method_b"], strict=True)}
+def _shown(comparisons: DataFrame) -> dict[str, set[frozenset[str]]]:
+    """Target -> the pairs of labels whose difference is shown there."""
+    rows = comparisons[comparisons["verdict"].isin([AHEAD, BEHIND]) & (comparisons["metric"] == "top1")]
+    shown: dict[str, set[frozenset[str]]] = {}
+    for target, *pair in zip(rows["target"], rows["method_a"], rows["method_b"], strict=True):
+        shown.setdefault(target, set()).add(frozenset(pair))
+    return shown

@@ -55,16 +55,22 @@ class Section:
         return list(dict.fromkeys(self.runs["method"]))
 
     @cached_property
+    def _first(self) -> DataFrame:
+        """What the first run of each label says of it."""
+        columns = ["method", "method_use", "control", "block", "options", "ancestor"]
+        return self.runs[columns].drop_duplicates("method")
+
+    @cached_property
     def controls(self) -> dict[str, str]:
         """Return label -> what it controls for, of the labels that are no methods to compare."""
-        first = self.runs.drop_duplicates("method")
+        first = self._first
         return {label: what for label, what in zip(first["method"], first["control"], strict=True) if what}
 
     @cached_property
     def blocks(self) -> dict[str, list[str]]:
         """Return block -> its labels: what seeds may be paired within (see join.joined); one of all where nothing was
         joined."""
-        first = self.runs.drop_duplicates("method")
+        first = self._first
         blocks: dict[str, list[str]] = {}
         for label, block in zip(first["method"], first["block"], strict=True):
             blocks.setdefault(block, []).append(label)
@@ -80,7 +86,7 @@ class Section:
     @cached_property
     def sources(self) -> dict[str, list[str]]:
         """Return source -> labels that have rows of it; empty where nothing was joined."""
-        rows = self.runs[self.runs["source"] != ""][["source", "method"]].drop_duplicates()
+        rows = self.runs[["source", "method"]][self.runs["source"] != ""].drop_duplicates()
         return {str(source): group["method"].tolist() for source, group in rows.groupby("source", sort=False)}
 
     @cached_property
@@ -92,10 +98,10 @@ class Section:
         """Return a row per target (the index), by width and then depth: arch, embed_dim, depth, num_heads, params,
         macs."""
         columns = ["arch", "embed_dim", "depth", "num_heads", "params", "macs"]
-        first = self.runs.drop_duplicates("target").set_index("target")[columns]
+        first = self.runs[["target", *columns]].drop_duplicates("target").set_index("target")
         return first.sort_values(["embed_dim", "depth", "num_heads"], kind="stable")
 
-    @property
+    @cached_property
     def targets(self) -> list[str]:
         return self.sizes.index.tolist()
 
@@ -111,7 +117,7 @@ class Section:
     @cached_property
     def use(self) -> dict[str, str]:
         """Return label -> registered method behind it (the label itself where the runs do not say)."""
-        first = self.runs.drop_duplicates("method")
+        first = self._first
         return {label: use or label for label, use in zip(first["method"], first["method_use"], strict=True)}
 
     @cached_property
@@ -121,7 +127,7 @@ class Section:
         The suite's is seen by a label that counts an ancestor as its cost although its method reads none. Without such
         a label nothing tells a run's teacher from its method's ancestor.
         """
-        first = self.runs.drop_duplicates("method").set_index("method")
+        first = self._first.set_index("method")
         recipes = first["options"].map(own_recipe)
         needs = self.done.groupby("method")["needs"].agg(" ".join).reindex(first.index, fill_value="")
         reads_none = needs.ne("") & ~needs.str.contains("ancestor|teacher")
@@ -137,7 +143,7 @@ class Section:
     def ancestors(self) -> list[float]:
         """Return test top-1 of each ancestor, where they differ by their seed alone; empty where there are others, or
         none."""
-        known = self.done[self.done["ancestor_top1"].notna()]
+        known = self.done[["ancestor", "ancestor_top1", "method_seed"]][self.done["ancestor_top1"].notna()]
         first = known.assign(first=known["ancestor"].str.split().str[0]).drop_duplicates("first")
         alone = not first["method_seed"].fillna(0).duplicated().any()
         return first["ancestor_top1"].tolist() if alone else []
@@ -146,21 +152,16 @@ class Section:
     def scores(self, metric: str = "top1") -> NDArray:
         """Return values of the finished runs as an array [seeds, targets, methods]; NaN where there is none."""
         cube = np.full((len(self.seeds), len(self.targets), len(self.methods)), np.nan)
-        places = zip(
-            self.done["seed"].map(_places(self.seeds)),
-            self.done["target"].map(_places(self.targets)),
-            self.done["method"].map(_places(self.methods)),
-            strict=True,
-        )
-        index = tuple(np.array(list(places), dtype=int).reshape(-1, 3).T)
-        cube[index] = self.done[metric].to_numpy(dtype=float, na_value=np.nan)
+        cube[self._cells] = self.done[metric].to_numpy(dtype=float, na_value=np.nan)
         cube.setflags(write=False)
         return cube
 
-
-def by_label(runs: DataFrame) -> dict[str, DataFrame]:
-    """Return label -> its rows, taken out of all in one go."""
-    return {str(label): rows for label, rows in runs.groupby("method", sort=False)}
+    @cached_property
+    def _cells(self) -> tuple[NDArray, ...]:
+        """Where the finished runs are along each axis of `scores`."""
+        axes: dict[str, list[Any]] = {"seed": self.seeds, "target": self.targets, "method": self.methods}
+        places = {name: {value: i for i, value in enumerate(values)} for name, values in axes.items()}
+        return tuple(np.array([of[value] for value in self.done[name]], dtype=int) for name, of in places.items())
 
 
 def own_recipe(options: str) -> dict[str, Any]:
@@ -170,10 +171,6 @@ def own_recipe(options: str) -> dict[str, Any]:
     except (ValueError, AttributeError):
         return {}
     return recipe if isinstance(recipe, dict) else {}
-
-
-def _places(names: list) -> dict:
-    return {name: i for i, name in enumerate(names)}
 
 
 def sections(runs: DataFrame) -> list[Section]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,12 +31,13 @@ def summarise(section: Section) -> DataFrame:
     frame = _counts(section).reindex(cells)
     seeds = len(section.seeds)
     n = np.zeros(len(cells), dtype=int)
+    columns: dict[str, Any] = {}
     for metric in METRICS:
         values = intervals(section.scores(metric).reshape(seeds, -1))
-        for part in ("mean", "std", "low", "high"):
-            frame[f"{metric}_{part}"] = getattr(values, part)
+        columns |= {f"{metric}_{part}": getattr(values, part) for part in ("mean", "std", "low", "high")}
         if metric == "top1":
-            n, frame["interval"] = values.n, values.method
+            n, columns["interval"] = values.n, values.method
+    frame = frame.assign(**columns)
     frame.insert(0, "n", n)
     frame = frame[frame["planned"].notna()]
     frame["note"] = [_note(n, once) for n, once in zip(frame["n"], frame["once"], strict=True)]
@@ -51,22 +52,20 @@ def summarise(section: Section) -> DataFrame:
 
 def _counts(section: Section) -> DataFrame:
     """Per method and target: planned runs, those of each unfinished state, their reasons, and the ids of the rest."""
+    import pandas as pd
+
     runs = section.runs
-    groups = runs.assign(
-        failed=runs["status"] == "failed",
-        skipped=runs["status"] == "skipped",
-        missing=runs["status"].isin(["pending", "running", "interrupted"]),
-        once=runs["replicate"].eq("run") & runs["stored_params"].gt(0).fillna(False),
-    ).groupby(["target", "method"], sort=False)
-    frame = groups.agg(
-        planned=("run", "size"),
-        failed=("failed", "sum"),
-        skipped=("skipped", "sum"),
-        missing=("missing", "sum"),
-        once=("once", "any"),
-    )
+    states = {
+        "planned": True,
+        "failed": runs["status"] == "failed",
+        "skipped": runs["status"] == "skipped",
+        "missing": runs["status"].isin(["pending", "running", "interrupted"]),
+        "once": (runs["replicate"] == "run") & (runs["stored_params"].to_numpy(dtype=float, na_value=np.nan) > 0),
+    }
+    frame = pd.DataFrame(states).groupby([runs[name] for name in CELL[::-1]], sort=False).sum()
+    frame["once"] = frame["once"] > 0
     why = runs["reason"].where(runs["status"] != "done", "").where(runs["reason"] != "", runs["error"])
-    reasons = _gathered(runs.assign(why=why)[why != ""], "why")
+    reasons = _gathered(runs[CELL].assign(why=why)[why != ""], "why")
     ids = _gathered(section.done, "run")
     frame.insert(4, "reasons", ["; ".join(dict.fromkeys(reasons.get(cell, ()))) for cell in frame.index])
     return frame.assign(runs=[" ".join(ids.get(cell, ())) for cell in frame.index])
@@ -82,8 +81,8 @@ def _gathered(runs: DataFrame, column: str) -> dict[tuple[str, str], list[str]]:
 
 def _first(section: Section) -> DataFrame:
     """What is the same for all seeds of a cell, from its first finished run, else from its first run."""
-    runs = section.runs.assign(unfinished=section.runs["status"] != "done").sort_values("unfinished", kind="stable")
-    return runs.drop_duplicates(CELL)[[*CELL, *FIRST]]
+    order = np.argsort((section.runs["status"] != "done").to_numpy(), kind="stable")
+    return section.runs[[*CELL, *FIRST]].iloc[order].drop_duplicates(CELL)
 
 
 def _note(n: int, once: bool) -> str:

@@ -34,7 +34,7 @@ def for_all_sizes(runs: DataFrame, part: str, columns: list[str]) -> DataFrame:
     everywhere = sizes_of(runs, [*SEED, part]) == sizes_of(runs, SEED)
     split = {name: runs[name].where(everywhere, 0.0) for name in columns}
     split |= {f"{name}_rest": runs[name].where(~everywhere, 0.0) for name in columns}
-    return mean_of_sums(runs.assign(**split)[~runs.duplicated([*SEED, part])], list(split))
+    return mean_of_sums(runs[[*SEED, part]].assign(**split), part, list(split))
 
 
 def sizes_of(runs: DataFrame, by: list[str]) -> NDArray[np.intp]:
@@ -44,22 +44,25 @@ def sizes_of(runs: DataFrame, by: list[str]) -> NDArray[np.intp]:
     return np.bincount(pairs // max(len(runs), 1))[groups]
 
 
-def _numbered(runs: DataFrame, by: list[str]) -> NDArray[np.intp]:
-    """The number of each run's group: of those that are equal in these columns, from 0 in the order of their values."""
+def _numbered(runs: DataFrame, by: list[str], *, sort: bool = False) -> NDArray[np.intp]:
+    """The number of each run's group, of those that are equal in these columns: from 0, in the order of their values
+    if it is to be sorted."""
     import pandas as pd
 
     numbers = np.zeros(len(runs), dtype=np.intp)
     for name in by:
-        codes, values = pd.factorize(runs[name], sort=True)
+        codes, values = pd.factorize(runs[name], sort=sort)
         numbers = np.unique(numbers * len(values) + codes, return_inverse=True)[1]
     return numbers
 
 
-def mean_of_sums(runs: DataFrame, columns: list[str]) -> DataFrame:
-    """A row per label: the mean over seeds of the sums of each column; unknown if any value is."""
+def mean_of_sums(runs: DataFrame, part: str, columns: list[str]) -> DataFrame:
+    """A row per label: the mean over seeds of the sums of each column, each identity of a shared part counted once;
+    unknown if any value is."""
     import pandas as pd
 
-    groups, values = _numbered(runs, SEED), _apart(runs, columns)
+    runs = runs[[*SEED, *columns]][~runs.duplicated([*SEED, part])]
+    groups, values = _numbered(runs, SEED, sort=True), _apart(runs, columns)
     sums = np.ascontiguousarray(values.groupby(groups).sum().to_numpy().T)
     column, run = values.isna().to_numpy().T.nonzero()
     sums[column, groups[run]] = np.nan
@@ -74,7 +77,7 @@ def sum_of_means(runs: DataFrame, columns: list[str]) -> DataFrame:
     """A row per label: the sum over targets of the means over seeds of each column; unknown if any of these is."""
     import pandas as pd
 
-    targets, values = _numbered(runs, ["target"]), _apart(runs, columns)
+    targets, values = _numbered(runs, ["target"], sort=True), _apart(runs, columns)
     sums = {}
     for label, rows in runs.groupby("method").indices.items():
         means = values.take(rows).groupby(targets[rows]).mean()

@@ -86,7 +86,7 @@ def accuracy(
 
 def _cautions(section: Section) -> list[str]:
     """What has to be known of methods beside their results: the word that their setting says, and why."""
-    first = section.runs[section.runs["caution"] != ""].drop_duplicates("method")
+    first = section.runs[["method", "caution"]][section.runs["caution"] != ""].drop_duplicates("method")
     return [
         one_line(f"{caution.partition(':')[0]} ({listed(labels.tolist())}):{caution.partition(':')[2]}")
         for caution, labels in first.groupby("caution", sort=False)["method"]
@@ -102,22 +102,29 @@ def _few(seeds: Series) -> list[str]:
     return [f"{what} in some cells (n = {', '.join(map(str, n))}): {why}" for n, what, why in words if n]
 
 
-@once
 def setting(section: Section, method: str) -> str:
     """Return what a label has other than most: caution, control, budget, head, epochs, tuning, recipe; empty for the
     plain case."""
-    runs = section.runs
-    runs_of_it = runs.loc[runs["method"] == method, SETTING]
-    first = runs_of_it.sort_values("status", key=lambda status: status != "done", kind="stable").iloc[0]
-    usual = runs["epochs"].mode()
-    parts = [first["caution"].partition(":")[0], first["control"] and f"control: {first['control']}"]
-    parts.append("" if first["budget"] in ("", "epochs") else f"equal {first['budget']} budget")
-    parts.append("fresh head" if first["head"] == "fresh" or heads_left_behind(runs_of_it).any() else "")
-    parts.append(
-        "" if first["epochs"] != first["epochs"] or first["epochs"] in usual.tolist() else f"{first['epochs']:g} epochs"
-    )
-    parts.append("tuned lr" if first["tune"] else "")
-    if others := sorted(set(own_recipe(first["options"])) - {"epochs", "steps", "eval_every", "looks"}):
+    return _settings(section)[method]
+
+
+@once
+def _settings(section: Section) -> dict[str, str]:
+    """Label -> what `setting` says of it, by its first finished run, else its first."""
+    runs = section.runs[["method", *SETTING]]
+    first = runs.iloc[np.argsort(runs["status"] != "done", kind="stable")].drop_duplicates("method")
+    usual, behind = runs["epochs"].mode().tolist(), set(runs.loc[heads_left_behind(runs), "method"])
+    return {row["method"]: _setting(row, usual, row["method"] in behind) for row in first.to_dict("records")}
+
+
+def _setting(run: dict[str, Any], usual: list[float], behind: bool) -> str:
+    """usual: numbers of epochs that most runs have. behind: whether any head was left behind."""
+    parts = [run["caution"].partition(":")[0], run["control"] and f"control: {run['control']}"]
+    parts.append("" if run["budget"] in ("", "epochs") else f"equal {run['budget']} budget")
+    parts.append("fresh head" if run["head"] == "fresh" or behind else "")
+    parts.append("" if run["epochs"] != run["epochs"] or run["epochs"] in usual else f"{run['epochs']:g} epochs")
+    parts.append("tuned lr" if run["tune"] else "")
+    if others := sorted(set(own_recipe(run["options"])) - {"epochs", "steps", "eval_every", "looks"}):
         parts.append(f"runs with their own {listed(others)}")
     return one_line(", ".join(part for part in parts if part))
 
