@@ -112,7 +112,8 @@ def setting(section: Section, method: str) -> str:
 def _settings(section: Section) -> dict[str, str]:
     """Label -> what `setting` says of it, by its first finished run, else its first."""
     runs = section.runs[["method", *SETTING]]
-    first = runs.iloc[np.argsort(runs["status"] != "done", kind="stable")].drop_duplicates("method")
+    order = np.argsort((runs["status"] != "done").to_numpy(), kind="stable")
+    first = runs.iloc[order].drop_duplicates("method")
     usual, behind = runs["epochs"].mode().tolist(), set(runs.loc[heads_left_behind(runs), "method"])
     return {row["method"]: _setting(row, usual, row["method"] in behind) for row in first.to_dict("records")}
 
