@@ -29,7 +29,7 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
     """Return the frame with all columns of the schema, in its order and types; foreign columns last, as text.
 
     Raises ReportError for a missing contract column, a value of the wrong kind, an unknown status, a run that appears
-    twice in a suite, or a finished run without its accuracy.
+    twice in a suite, or a finished run without its seed or accuracy.
     """
     frame = _conform(frame, RUNS, RUNS_NEED, source)
     bad = [i for i, status in enumerate(frame["status"].tolist()) if status not in STATUSES]
@@ -47,8 +47,9 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
     _fail_at(source, frame, bad, "families", "empty, or JSON: name to among, or to against and labels")
     changed = frame["families"] != frame.groupby("suite", sort=False)["families"].transform("first")
     _fail_at(source, frame, changed.to_numpy().nonzero()[0], "families", "the same in every row of a suite")
-    unmeasured = (frame["status"] == "done") & frame["top1"].isna()
-    _fail_at(source, frame, unmeasured.to_numpy().nonzero()[0], "top1", "a number, since the run is done")
+    for name in ("seed", "top1"):
+        unknown = (frame["status"] == "done") & frame[name].isna()
+        _fail_at(source, frame, unknown.to_numpy().nonzero()[0], name, "a number, since the run is done")
     return frame
 
 

@@ -106,7 +106,11 @@ def test_damaged_files_are_refused(make_frames, tmp_path, how, says):
 
 def test_impossible_values_are_refused(make_frames, tmp_path):
     runs, _ = make_frames()
-    wrong = [("top1", 123.0, "between 0 and 100, found 123.0$"), ("top1", None, "since the run is done")]
+    wrong = [
+        ("seed", None, "since the run is done"),
+        ("top1", 123.0, "between 0 and 100, found 123.0$"),
+        ("top1", None, "since the run is done"),
+    ]
     wrong += [("ancestor_each", text, "expected empty, or JSON") for text in ("{", "[1]", '{"a": {"flops": 1}}')]
     for column, value, says in wrong:
         broken = runs.copy()
