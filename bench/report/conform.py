@@ -47,16 +47,19 @@ def conform_runs(frame: DataFrame, source: str = "runs") -> DataFrame:
     _fail_at(source, frame, bad, "families", "empty, or JSON: name to among, or to against and labels")
     changed = frame["families"] != frame.groupby("suite", sort=False)["families"].transform("first")
     _fail_at(source, frame, changed.to_numpy().nonzero()[0], "families", "the same in every row of a suite")
-    for name in ("seed", "top1"):
+    for name, what in (("seed", "a whole number"), ("top1", "a number")):
         unknown = (frame["status"] == "done") & frame[name].isna()
-        _fail_at(source, frame, unknown.to_numpy().nonzero()[0], name, "a number, since the run is done")
+        _fail_at(source, frame, unknown.to_numpy().nonzero()[0], name, f"{what}, since the run is done")
     return frame
 
 
 def _is_costs(text: str) -> bool:
-    """Whether it is empty or a JSON object of objects that have columns of the schema."""
+    """Whether it is empty or a JSON object of objects, one or more, that have columns of the schema."""
+    if not text:
+        return True
     try:
-        return not text or {key for cost in json.loads(text).values() for key in cost} <= {c.name for c in RUNS}
+        costs = list(json.loads(text).values())
+        return bool(costs) and {key for cost in costs for key in cost} <= {c.name for c in RUNS}
     except (ValueError, AttributeError, TypeError):
         return False
 

@@ -45,7 +45,7 @@ def condensed(ancestor=BIG, steps=2, **options):
 
 
 @cache
-def perturbed_gene(ancestor=BIG):
+def perturbed_gene(ancestor):
     """(lets, a learngene far from its start, lab), once: a target is filled without changing any of them."""
     lets, gene, lab = condensed(ancestor)
     draw = torch.Generator().manual_seed(3)
@@ -142,7 +142,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen(monkeypatch, mistake):
-    perturbed_gene()  # condensed without the mistake, as for all other tests
+    perturbed_gene(BIG)  # condensed without the mistake, as for all other tests
     monkeypatch.setattr(*MISTAKES[mistake])
     with pytest.raises(AssertionError):
         check_loops(TARGETS["between"])

@@ -110,9 +110,10 @@ class Evaluations:
         unseen = high == self.first[run]  # at the goal when first evaluated, so anything from 0 on may have been enough
         with np.errstate(divide="ignore", invalid="ignore"):
             share = ((goals[run] - self.top1[low]) / (self.top1[high] - self.top1[low])).clip(0, 1)
-        least, most = np.where(unseen[:, None], 0.0, self.spent[low]), self.spent[high]
+            least, most = np.where(unseen[:, None], 0.0, self.spent[low]), self.spent[high]
+            between = least + np.where(unseen, 1.0, share)[:, None] * (most - least)
         used = np.full((3, len(goals), len(AXES)), np.inf)
-        used[:, run] = least + np.where(unseen, 1.0, share)[:, None] * (most - least), least, most
+        used[:, run] = between, least, most
         used[:, np.isnan(goals)] = np.nan
         return used
 

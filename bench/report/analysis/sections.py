@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -23,13 +23,13 @@ T = TypeVar("T")
 def once(function: Callable[Concatenate[Section, P], T]) -> Callable[Concatenate[Section, P], T]:
     """Return the function with what it returns kept for as long as its section lives; nobody may change that.
 
-    Other arguments are texts, or frames, which are told apart by which they are: they live as long."""
+    Of other arguments those without a hash, frames, are told apart by which they are: they live as long."""
     results: WeakKeyDictionary[Section, dict[Any, tuple[Any, T]]] = WeakKeyDictionary()
 
     @wraps(function)
     def kept(section: Section, /, *args: P.args, **kwargs: P.kwargs) -> T:
         of_section = results.setdefault(section, {})
-        key = tuple(given if isinstance(given, str) else id(given) for given in (*args, *kwargs, *kwargs.values()))
+        key = tuple(given if isinstance(given, Hashable) else id(given) for given in (*args, *kwargs, *kwargs.values()))
         if key not in of_section:
             of_section[key] = (args, kwargs), function(section, *args, **kwargs)
         return of_section[key][1]

@@ -111,7 +111,7 @@ def test_impossible_values_are_refused(make_frames, tmp_path):
         ("top1", 123.0, "between 0 and 100, found 123.0$"),
         ("top1", None, "since the run is done"),
     ]
-    wrong += [("ancestor_each", text, "expected empty, or JSON") for text in ("{", "[1]", '{"a": {"flops": 1}}')]
+    wrong += [("ancestor_each", text, "expected empty, or JSON") for text in ("{", "{}", "[1]", '{"a": {"flops": 1}}')]
     for column, value, says in wrong:
         broken = runs.copy()
         broken.loc[4, column] = value

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.report.analysis.break_even import break_even
@@ -29,6 +30,22 @@ def test_reach_by_hand(make_frames):
     assert row["flops_alone"] == pytest.approx(epoch + 1e10 + 8e12)
     assert frame.loc[("random", 1.5), ["reached", "epochs"]].tolist() == [0, math.inf]
     assert frame.loc[("wave", 1.5), ["goal", "reached", "epochs"]].tolist() == [75, 1, math.inf]
+
+
+def test_of_runs_with_the_same_seed_the_last_says_the_goal(make_frames):
+    """As the caution about them says."""
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2,), seeds=3)
+    again = runs[runs["method"] == "random"].assign(run=lambda rows: rows["run"] + "-again", top1=20.0)
+    section, own, costs = analysed(pd.concat([runs, again], ignore_index=True), curves)
+    frame = reach(section, own).set_index(["method", "factor"])
+    assert frame.loc[("wave", 1.0), ["goal", "n"]].tolist() == [20, 3]
+    assert set(break_even(section, own, costs)["method"]) == {"wave"}
+
+
+def test_where_a_cost_is_infinite_nothing_is_warned_of(make_frames, recwarn):
+    runs, curves = make_frames(methods=("random", "wave"), depths=(2,))
+    section, own, _ = analysed(runs.assign(workers_on_device=0, device="cuda"), curves)
+    assert reach(section, own)["device_hours"].isin([0, math.inf]).any() and not recwarn.list
 
 
 def test_no_random_no_goal(make_frames):
