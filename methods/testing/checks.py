@@ -23,7 +23,7 @@ from pathlib import Path
 
 from methods.base import Initializer, Learngene
 from methods.testing.stub import SPEC, StubLab
-from methods.testing.trial import MakeLab, Trial, origin, perturbed, same, state, wants_gradients
+from methods.testing.trial import SEED, MakeLab, Trial, origin, perturbed, same, state, wants_gradients
 from methods.vit import VitSpec
 
 SECTIONS = ("Source:", "Verified:", "Assumed:")
@@ -153,7 +153,7 @@ def check_initialize(trial: Trial) -> None:
     learngene = trial.learngene
     before = {name: t.clone() for name, t in learngene.tensors.items()}
     ancestors = [state(model) for model in trial.ancestors]
-    first, again, other = trial.filled, trial.target(learngene, seed=21), trial.target(learngene, seed=22)
+    first, again, other = trial.filled, trial.target(learngene, seed=SEED), trial.target(learngene, seed=SEED + 1)
     assert same(first[1], again[1]), "initializing twice gives two targets: use lab.generator"
     assert same(learngene.tensors, before), "initialize modified the learngene"
     unchanged = all(same(state(model), old) for model, old in zip(trial.ancestors, ancestors, strict=True))
@@ -176,7 +176,7 @@ def check_file(trial: Trial) -> None:
     assert learngene.meta == loaded.meta, f"saving changed the metadata: {learngene.meta} is not JSON {loaded.meta}"
     head = sum(n for name, n in sizes.items() if name.split(".")[0] == "head")
     assert (learngene.stored_params, learngene.stored_params_head) == (sum(sizes.values()) - head, head)
-    assert same(trial.filled[1], trial.target(loaded, seed=21)[1]), "the loaded learngene gives another target"
+    assert same(trial.filled[1], trial.target(loaded, seed=SEED)[1]), "the loaded learngene gives another target"
 
 
 def check_head(trial: Trial) -> None:

@@ -164,6 +164,11 @@ class Section:
         return tuple(np.array([of[value] for value in self.done[name]], dtype=int) for name, of in places.items())
 
 
+def finished_first(runs: DataFrame) -> DataFrame:
+    """Return the runs with the finished ones before the others, each in their order."""
+    return runs.iloc[np.argsort((runs["status"] != "done").to_numpy(), kind="stable")]
+
+
 def own_recipe(options: str) -> dict[str, Any]:
     """Return what the recipe of a label's runs has other than the suite's, from its options."""
     try:

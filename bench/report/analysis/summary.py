@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.report.analysis.sections import Section
+from bench.report.analysis.sections import Section, finished_first
 from bench.report.analysis.statistics import FEW, intervals
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ def _gathered(runs: DataFrame, column: str) -> dict[tuple[str, str], list[str]]:
 
 def _first(section: Section) -> DataFrame:
     """What is the same for all seeds of a cell, from its first finished run, else from its first run."""
-    order = np.argsort((section.runs["status"] != "done").to_numpy(), kind="stable")
-    return section.runs[[*CELL, *FIRST]].iloc[order].drop_duplicates(CELL)
+    return finished_first(section.runs[["status", *CELL, *FIRST]]).drop_duplicates(CELL)[[*CELL, *FIRST]]
 
 
 def _note(n: int, once: bool) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.report.analysis.cautions import heads_left_behind
 from bench.report.analysis.cost import OWN, PARTS, SHARED
-from bench.report.analysis.sections import Section, once, own_recipe
+from bench.report.analysis.sections import Section, finished_first, once, own_recipe
 from bench.report.analysis.statistics import ENOUGH, FEW, intervals
 from bench.report.format import UNKNOWN, counts, interval, one_line, si, si_sum
 from bench.report.tables.across import notes as origin_notes
@@ -112,8 +112,7 @@ def setting(section: Section, method: str) -> str:
 def _settings(section: Section) -> dict[str, str]:
     """Label -> what `setting` says of it, by its first finished run, else its first."""
     runs = section.runs[["method", *SETTING]]
-    order = np.argsort((runs["status"] != "done").to_numpy(), kind="stable")
-    first = runs.iloc[order].drop_duplicates("method")
+    first = finished_first(runs).drop_duplicates("method")
     usual, behind = runs["epochs"].mode().tolist(), set(runs.loc[heads_left_behind(runs), "method"])
     return {row["method"]: _setting(row, usual, row["method"] in behind) for row in first.to_dict("records")}
 
