@@ -54,12 +54,12 @@ def _write(
     console: Console | None,
 ) -> list[Path]:
     analyses = analyse(runs, curves, training)
-    tables = [tables_of(analysis) for analysis in analyses]
-    if console is not None:
-        sections = [analysis.section for analysis in analyses]
-        print_tables([(s, t["top1"]) for s, t in zip(sections, tables, strict=True)], runs, console)
     styles = looks({label: use for a in analyses for label, use in a.section.use.items()})
     with begun(by_suite(analyses), styles, out) as pictures:
+        tables = [tables_of(analysis) for analysis in analyses]
+        if console is not None:
+            sections = [analysis.section for analysis in analyses]
+            print_tables([(s, t["top1"]) for s, t in zip(sections, tables, strict=True)], runs, console)
         given = {"runs": runs, "curves": curves, "training": training}
         paths = [write_csv(frame, out / f"{name}.csv") for name, frame in given.items()]
         answers = [sentences(analysis) for analysis in analyses]

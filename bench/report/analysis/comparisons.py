@@ -117,7 +117,7 @@ def winners(section: Section, comparisons: DataFrame, metric: str = "top1") -> d
         scored = [m for m, values in zip(section.methods, cube[:, i].T, strict=True) if not np.isnan(values).all()]
         here = rows[rows["target"] == target]
         beaten: dict[str, set[str]] = {m: set() for m in scored}
-        for a, b, verdict in zip(here["method_a"], here["method_b"], here["verdict"], strict=True):
+        for a, b, verdict in here[["method_a", "method_b", "verdict"]].to_numpy():
             if verdict in TURNED:
                 winner, loser = (a, b) if verdict == AHEAD else (b, a)
                 beaten[winner].add(loser)

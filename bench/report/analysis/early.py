@@ -107,6 +107,6 @@ def _shown(comparisons: DataFrame) -> dict[str, set[frozenset[str]]]:
     """Target -> the pairs of labels whose difference is shown there."""
     rows = comparisons[comparisons["verdict"].isin([AHEAD, BEHIND]) & (comparisons["metric"] == "top1")]
     shown: dict[str, set[frozenset[str]]] = {}
-    for target, *pair in zip(rows["target"], rows["method_a"], rows["method_b"], strict=True):
+    for target, *pair in rows[["target", "method_a", "method_b"]].to_numpy():
         shown.setdefault(target, set()).add(frozenset(pair))
     return shown

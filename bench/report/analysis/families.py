@@ -68,7 +68,7 @@ def families_of(section: Section) -> list[Family]:
 
 def declared(section: Section) -> list[Family]:
     """Return the families that the suite of a section declares."""
-    text = next((text for text in section.runs["families"] if text), "{}")
+    text = next((text for text in section.runs["families"].unique() if text), "{}")
     return [_declared(name, entry) for name, entry in json.loads(text).items()]
 
 

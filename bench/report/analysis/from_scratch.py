@@ -42,9 +42,7 @@ class Scratch:
         goals = self.evaluations.goals(finals)
         known = ~np.isnan(goals)
         runs = self.evaluations.runs[known]
-        places = [
-            (targets.index(t), whole.labels.index(m)) for t, m in zip(runs["target"], runs["method"], strict=True)
-        ]
+        places = [(targets.index(t), whole.labels.index(m)) for t, m in runs[["target", "method"]].to_numpy()]
         cells, groups = np.unique(np.array(places, dtype=int).reshape(-1, 2), axis=0, return_inverse=True)
         used = self.evaluations.reaching(goals)[:, known][:, :, [AXES.index(unit) for unit in UNITS]]
         medians = upper_median(used.transpose(1, 0, 2).reshape(len(runs), len(ENDS) * len(UNITS)), groups.ravel())

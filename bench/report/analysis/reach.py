@@ -92,7 +92,7 @@ class Evaluations:
 
     def goals(self, finals: Mapping[tuple[str, int], float]) -> NDArray[np.float64]:
         """Return [runs] from (target, seed) -> top-1; NaN for runs without a goal."""
-        cells = zip(self.runs["target"], self.runs["seed"], strict=True)
+        cells = zip(self.runs["target"].tolist(), self.runs["seed"].tolist(), strict=True)
         return np.array([finals.get(cell, np.nan) for cell in cells], dtype=float)
 
     def reaching(self, goals: NDArray[np.float64]) -> NDArray[np.float64]:

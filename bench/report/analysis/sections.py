@@ -161,7 +161,7 @@ class Section:
         """Where the finished runs are along each axis of `scores`."""
         axes: dict[str, list[Any]] = {"seed": self.seeds, "target": self.targets, "method": self.methods}
         places = {name: {value: i for i, value in enumerate(values)} for name, values in axes.items()}
-        return tuple(np.array([of[value] for value in self.done[name]], dtype=int) for name, of in places.items())
+        return tuple(np.array([of[v] for v in self.done[name].tolist()], dtype=int) for name, of in places.items())
 
 
 def finished_first(runs: DataFrame) -> DataFrame:

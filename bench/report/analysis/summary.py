@@ -74,7 +74,7 @@ def _counts(section: Section) -> DataFrame:
 def _gathered(runs: DataFrame, column: str) -> dict[tuple[str, str], list[str]]:
     """(target, method) -> what its runs have in a column of text, in their order."""
     texts: dict[tuple[str, str], list[str]] = {}
-    for target, method, text in zip(runs["target"], runs["method"], runs[column], strict=True):
+    for target, method, text in runs[["target", "method", column]].to_numpy():
         texts.setdefault((target, method), []).append(text)
     return texts
 
