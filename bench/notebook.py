@@ -18,7 +18,7 @@ from bench.report.columns import CURVES, RUNS, TRAINING
 from bench.report.conform import conform_curves, conform_runs, conform_training
 from bench.results import kept
 from bench.results.rows import curves, rows
-from bench.results.states import Reader
+from bench.results.states import JobStates
 from bench.results.training import training
 from bench.store import Store
 from bench.suite import load
@@ -40,8 +40,8 @@ def plan(
     import pandas  # late: commands import this module, and most of them need no frame
 
     made, store = _planned(suite, settings, only, results)
-    reader = Reader(made, store)
-    jobs = [(job.kind, id, bool(reader.result(id)), made.description(id).flops) for id, job in made.jobs.items()]
+    states = JobStates(made, store)
+    jobs = [(job.kind, id, bool(states.result(id)), made.description(id).flops) for id, job in made.jobs.items()]
     return pandas.DataFrame(jobs, columns=["kind", "job", "done", "flops"])
 
 

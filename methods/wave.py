@@ -14,7 +14,7 @@ from methods.vit import VitSpec, mismatch, spec_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from methods.parts.templates import Group
+    from methods.parts.templates import TiledGroup
     from methods.parts.wave_model import TemplatedVit
 
 
@@ -203,7 +203,7 @@ class Wave(Initializer):
         return model
 
     def first_scalers(
-        self, sources: list[Group], groups: list[Group], tensors: dict[str, Tensor], lab: Lab | None
+        self, sources: list[TiledGroup], groups: list[TiledGroup], tensors: dict[str, Tensor], lab: Lab | None
     ) -> dict[str, Tensor]:
         """Scalers of the target's `groups` before training, from those of the same groups of the ancestor's size."""
         from methods.parts.wave_model import carry_scalers, jittered, random_scalers

@@ -12,7 +12,7 @@ from bench.plan import Plan, each_kind
 from bench.plan.controls import proposals
 from bench.results import data_record, earlier, weights
 from bench.results.cleaned import made_again
-from bench.results.rows import Reader
+from bench.results.rows import JobStates
 
 MANY = 30  # sizes, or reasons, beyond which a list is cut
 PACE = 30e9  # FLOPs a second of one core of a server of 2021 on models of width 64, as results/reference/protocol.md
@@ -28,9 +28,9 @@ def main(options: argparse.Namespace) -> int:
 
         slurm.show(plan, store)
     warn_of_other_suite(plan, store, options.suite, "bench run would replace them")
-    reader = Reader(plan, store)
-    done = {id for id in plan.jobs if reader.result(id)}
-    again = made_again(plan.jobs.values(), done.__contains__, lambda job: reader.result(job.id))
+    states = JobStates(plan, store)
+    done = {id for id in plan.jobs if states.result(id)}
+    again = made_again(plan.jobs.values(), done.__contains__, lambda job: states.result(job.id))
     done -= {job.id for job in again}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
     _data(plan)
@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> int:
         print(f"note: {job.kind} {job.id} is made again: bench clean removed its files, which are needed")
     _sizes(plan)
     _runs(plan, done)
-    _jobs(plan, done, reader)
+    _jobs(plan, done, states)
     if not options.only and (lines := proposals(plan)):
         print("\nno `random` takes as much training as these methods do in all; to add below `methods`:")
         print(*(f"  {line}" for line in lines), sep="\n")
@@ -92,7 +92,7 @@ def _runs(plan: Plan, done: set[str]) -> None:
     print()
 
 
-def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
+def _jobs(plan: Plan, done: set[str], states: JobStates) -> None:
     """Jobs by kind, with the estimated FLOPs to do; and the time, at the speed of what is done."""
     print(f"{'jobs':<24}{'all':>8}{'done':>8}{'to do':>8}{'':8}   training to do, estimated")
     left = spent = seconds = 0.0
@@ -107,7 +107,7 @@ def _jobs(plan: Plan, done: set[str], reader: Reader) -> None:
         for job in jobs:
             if job.id in done and (trained := plan.training_flops(job.id)):  # what trains nothing tells no speed
                 spent += trained
-                seconds += reader.result(job.id).get("cost", {}).get("seconds", 0.0)
+                seconds += states.result(job.id).get("cost", {}).get("seconds", 0.0)
     if optional := sum(plan.as_planned(job.id).may_not_train for job in plan.jobs.values()):
         print(f"not counted: {optional} runs that widen the grid of learning rates, trained where its edge is the best")
     if left and seconds:

@@ -29,7 +29,7 @@ RESULTS = Path("results")
 
 
 @dataclass(frozen=True)
-class Made:
+class Material:
     """What a report is made of; own: the folder of the one suite that it is of, if it is of results in one folder."""
 
     runs: "DataFrame"
@@ -68,14 +68,14 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def of_file(source: Path) -> Made:
+def of_file(source: Path) -> Material:
     """What a file of runs says, with curves and training beside it."""
     runs, curves = read_runs(source), read_curves(source.with_name("curves.csv"))
     training = read_training(source.with_name("training.csv"))
-    return Made(runs, curves, training, ", ".join(dict.fromkeys(runs["suite"])), {"made from": str(source)})
+    return Material(runs, curves, training, ", ".join(dict.fromkeys(runs["suite"])), {"made from": str(source)})
 
 
-def of_results(results: Path, options: argparse.Namespace) -> Made:
+def of_results(results: Path, options: argparse.Namespace) -> Material:
     """What the suites on the command line have left in a results folder."""
     import pandas
 
@@ -93,7 +93,7 @@ def of_results(results: Path, options: argparse.Namespace) -> Made:
     title = ", ".join(plan.suite.name for plan, _, _ in plans)
     context = described([plan for plan, _, _ in plans], options) | remarks
     own = [store.suite(plan.suite.name) for plan, store, _ in plans]  # all in these is a report's
-    return Made(runs, curves, training, title, context, own[0] if options.out in (None, *own) else None)
+    return Material(runs, curves, training, title, context, own[0] if options.out in (None, *own) else None)
 
 
 def _remarks(suite: Path, plan: Plan, store: Store, note: str | None, options: argparse.Namespace) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _remarks(suite: Path, plan: Plan, store: Store, note: str | None, options: a
     return {}
 
 
-def joined(sources: list[Path], results: list[Path], options: argparse.Namespace) -> Made:
+def joined(sources: list[Path], results: list[Path], options: argparse.Namespace) -> Material:
     """The rows of all files and results folders in one; the user ran those of results folders."""
     made = [(root, True, of_results(root, options)) for root in results]
     made += [(file, False, of_file(file)) for file in sources]
@@ -125,14 +125,14 @@ def joined(sources: list[Path], results: list[Path], options: argparse.Namespace
     command = f"{context.get('command', 'python -m bench report')} {shlex.join(words)}"
     title = ", ".join(dict.fromkeys(together.runs["suite"]))
     context = context | {"command": command} | whence | notes
-    return Made(together.runs, conform_curves(together.curves), together.training, title, context)
+    return Material(together.runs, conform_curves(together.curves), together.training, title, context)
 
 
-def _part(place: Path, name: str, own: bool, report: Made) -> Part:
+def _part(place: Path, name: str, own: bool, report: Material) -> Part:
     return Part(name, str(place), own, report.runs, report.curves, report.training)
 
 
-def _names(made: list[tuple[Path, bool, Made]]) -> list[str]:
+def _names(made: list[tuple[Path, bool, Material]]) -> list[str]:
     """A short name for each source: its suite, else its folder, where these tell all apart; else numbered."""
     suites = ["+".join(dict.fromkeys(report.runs["suite"])) for _, _, report in made]
     folders = [(place if own else place.parent).absolute().name for place, own, _ in made]

@@ -10,7 +10,7 @@ from bench.commands.common import last_plan, nothing_there, of_last_run
 from bench.errors import printable
 from bench.jobs.model import STATES
 from bench.plan import Plan, each_kind
-from bench.results.states import Reader, Standing
+from bench.results.states import JobStates, JobStanding
 from bench.store import Store
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def main(options: argparse.Namespace) -> int:
         if remark:
             print(printable(f"note: {remark}"))
     view = slurm_view(plan, store)
-    reader = Reader(plan, store, view, measure=True)
-    standings = {id: reader.standing(id) for id in plan.jobs}
+    states = JobStates(plan, store, view, measure=True)
+    standings = {id: states.standing(id) for id in plan.jobs}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
     _table(plan, {id: standing.state for id, standing in standings.items()})
     _running(plan, store, [id for id, standing in standings.items() if standing.state == "running"])
@@ -44,12 +44,12 @@ def main(options: argparse.Namespace) -> int:
             print(printable(f"{standing.state}: {plan.jobs[id].kind} {id}: {standing.reason}"))
         if standing.state == "failed":
             print(f"  log: {store.job(plan.jobs[id]).log}")
-    if reader.cleaned:
+    if states.cleaned:
         print(
-            f"cleaned: {len(reader.cleaned)} done jobs have no file any more; one that a job to do needs is made again"
+            f"cleaned: {len(states.cleaned)} done jobs have no file any more; one that a job to do needs is made again"
         )
-    if reader.bytes:
-        print(f"size: {amount(reader.bytes)} in the folders of these jobs; bench clean tells what can go")
+    if states.bytes:
+        print(f"size: {amount(states.bytes)} in the folders of these jobs; bench clean tells what can go")
     return 0
 
 
@@ -83,7 +83,7 @@ def slurm_view(plan: Plan, store: Store) -> "View | None":
     return View(store, plan.suite.name)
 
 
-def _slurm(plan: Plan, view: "View", standings: dict[str, Standing]) -> None:
+def _slurm(plan: Plan, view: "View", standings: dict[str, JobStanding]) -> None:
     """What waits in Slurm's queue and why, what was requeued, and what is tried again by itself."""
     if not view.known:
         print("note: Slurm does not answer (squeue); what is queued is not known")

@@ -9,7 +9,7 @@ from bench.commands.common import last_plan, nothing_there
 from bench.commands.status import slurm_view
 from bench.errors import BenchError, printable
 from bench.output import at_intervals
-from bench.results.states import Reader
+from bench.results.states import JobStates
 from bench.track import folder
 from bench.track.record import records
 from bench.track.replay import Replay, follow
@@ -33,10 +33,10 @@ def main(options: argparse.Namespace) -> int:
         progress = at_intervals(lambda done: f"{done} jobs looked at, of {len(plan.jobs)} at most")
 
         def look() -> bool:
-            reader = Reader(plan, store, slurm_view(plan, store))
-            over = all(reader.standing(id).state in OVER for id in plan.jobs)  # before: what comes meanwhile is seen
+            states = JobStates(plan, store, slurm_view(plan, store))
+            over = all(states.standing(id).state in OVER for id in plan.jobs)  # before: what comes meanwhile is seen
             before = replay.points
-            replay.bring(records(plan, reader, replay.done), progress)
+            replay.bring(records(plan, states, replay.done), progress)
             if options.follow and replay.points > before:
                 print(f"{time.strftime('%H:%M:%S')} {replay.points - before} points", flush=True)
             return over

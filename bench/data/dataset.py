@@ -17,7 +17,7 @@ from bench.data.memory import TensorSplit
 from bench.data.on_device.ahead import on_device
 from bench.data.on_device.erase import Erase
 from bench.data.on_device.normalise import Normalise
-from bench.data.pool import Pool, Request, Samples
+from bench.data.pool import BatchPool, BatchRequest, Samples
 from bench.data.selection import Pieces, Selection, count, relabel, select
 from bench.data.settings import RUNS_AT_ONCE, AugmentSettings, DataError, DataSettings
 from bench.data.survey import File
@@ -48,7 +48,7 @@ class Split(Protocol):
 class DecodedSplit:
     """One part of a data set whose images are decoded when they are asked for."""
 
-    def __init__(self, part: str, pool: Pool, device: torch.device) -> None:
+    def __init__(self, part: str, pool: BatchPool, device: torch.device) -> None:
         images, chosen = pool.samples.parts[part]
         self.labels = images.labels[chosen]
         self.n = len(chosen)
@@ -61,7 +61,7 @@ class DecodedSplit:
         """See `Split.batches`."""
         if augment is not None:
             augment.check(self._pool.samples.settings)
-        requests = [Request(self._part, batch, epoch, seed, augment) for batch in order]
+        requests = [BatchRequest(self._part, batch, epoch, seed, augment) for batch in order]
         erase = Erase(augment, self._device) if augment is not None and augment.re_prob else None
         batches = on_device(self._pool.run(requests), self._device)
         for request, (images, labels) in zip(requests, batches, strict=True):
@@ -96,7 +96,7 @@ class Dataset:
     test: Split
     description: Description
     settings: DataSettings
-    pool: Pool | None = None
+    pool: BatchPool | None = None
     unchanged: Unchanged | None = None
 
     @property
@@ -157,7 +157,7 @@ def load(
     if settings.in_memory:
         splits: dict[str, Split] = {part: _hold(*parts[part], settings, device) for part in PARTS}
     else:
-        pool = Pool(Samples(parts, settings), _workers(settings, device, beside), pin_memory=device.type == "cuda")
+        pool = BatchPool(Samples(parts, settings), _workers(settings, device, beside), pin_memory=device.type == "cuda")
         splits = {part: DecodedSplit(part, pool, device) for part in PARTS}
     return Dataset(splits["train"], splits["val"], splits["test"], description, settings, pool, unchanged)
 
@@ -184,7 +184,7 @@ def _hold(images: Images, chosen: Tensor, settings: DataSettings, device: torch.
         return TensorSplit(images.pixels[chosen], labels, settings, device, images.white)
     samples = Samples({"all": (images, chosen)}, settings)
     blocks = torch.arange(len(chosen)).split(64)
-    pixels = [samples.__getitems__(Request("all", block, 0, 0, None))[0] for block in blocks]
+    pixels = [samples.__getitems__(BatchRequest("all", block, 0, 0, None))[0] for block in blocks]
     return TensorSplit(torch.cat(pixels), labels, settings, device)
 
 

@@ -36,7 +36,7 @@ class FileChanged(BenchError, ValueError):
     """A file of a data set that is not there any more, or changed while it was read."""
 
 
-class Look(NamedTuple):
+class FileLook(NamedTuple):
     """What was found of a file; `digest` of all of it, or of the blocks that are in the sample, one after the other."""
 
     size: int
@@ -54,7 +54,9 @@ class Missing(NamedTuple):
     keys: list[bytes]
 
 
-def fingerprint(name: str, root: str, files: Sequence[File], form: Form, chosen: Any = None) -> tuple[str, list[Look]]:
+def fingerprint(
+    name: str, root: str, files: Sequence[File], form: Form, chosen: Any = None
+) -> tuple[str, list[FileLook]]:
     """Hash a data set; returns the hash (64 hexadecimal digits) and what was found of each file.
 
     name: of the data set, for messages; root: where it is, which is no part of the hash.
@@ -69,10 +71,10 @@ def fingerprint(name: str, root: str, files: Sequence[File], form: Form, chosen:
     return total.hexdigest(), looks
 
 
-def look(name: str, root: str, files: Sequence[File], form: Form) -> list[Look]:
+def look(name: str, root: str, files: Sequence[File], form: Form) -> list[FileLook]:
     """What is found of each file, in their order. The cache is used, and filled by what is read in parallel."""
     cache, used = HashCache(root), set[bytes]()
-    looks: list[Look | None] = []
+    looks: list[FileLook | None] = []
     missing: list[Missing] = []
     for number, file in enumerate(files):
         status = status_of(file.path)
@@ -81,11 +83,11 @@ def look(name: str, root: str, files: Sequence[File], form: Form) -> list[Look]:
         used.update(keys)
         digests = [cache.hashes.get(place, b"") for place in keys]
         known = all(digests)
-        looks.append(Look(status.st_size, status.st_mtime_ns, b"".join(digests)) if known else None)
+        looks.append(FileLook(status.st_size, status.st_mtime_ns, b"".join(digests)) if known else None)
         if not known:
             missing.append(Missing(number, file.path, status, blocks, keys))
     for one, digests in read_all(name, missing, cache):
-        looks[one.number] = Look(one.status.st_size, one.status.st_mtime_ns, b"".join(digests))
+        looks[one.number] = FileLook(one.status.st_size, one.status.st_mtime_ns, b"".join(digests))
     cache.save(used)
     return [seen for seen in looks if seen]
 
@@ -102,7 +104,7 @@ def read_all(name: str, missing: Sequence[Missing], cache: HashCache) -> Iterato
     to others. The cache is written now and then, and whatever ends the work."""
     if not missing:
         return
-    progress, saved = Progress(name, len(missing)), time.monotonic()
+    progress, saved = HashProgress(name, len(missing)), time.monotonic()
     chunks = iter([missing[at : at + CHUNK] for at in range(0, len(missing), CHUNK)])
     threads = min(16, 2 * cores())
     pool = ThreadPoolExecutor(threads)
@@ -177,7 +179,7 @@ def settled(status: os.stat_result) -> bool:
     return time.time() - max(status.st_mtime, status.st_ctime) > FRESH
 
 
-class Progress:
+class HashProgress:
     """Lines on standard error, for those who wait: one that is written over on a terminal."""
 
     def __init__(self, name: str, total: int) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 
-from bench.data.fingerprint import Look
+from bench.data.fingerprint import FileLook
 from bench.data.settings import DataSettings
 from bench.data.survey import File
 from bench.identity import canonical, digest
@@ -25,7 +25,7 @@ def manifest_name(suite: str, settings: DataSettings) -> str:
     return f"{suite}/data/{settings.name}-{digest(settings_key(settings))}.manifest"
 
 
-def manifest(files: Sequence[File], looks: Sequence[Look]) -> bytes:
+def manifest(files: Sequence[File], looks: Sequence[FileLook]) -> bytes:
     """Size, time and name of each file, for `changes`; ends with a checksum."""
     body = b"".join(
         f"{seen.size} {seen.mtime_ns} ".encode() + os.fsencode(file.name) + b"\0"

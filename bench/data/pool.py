@@ -22,7 +22,7 @@ LOOK = 2.0  # seconds between a worker's looks at whether its main process lives
 
 
 @dataclass(frozen=True)
-class Request:
+class BatchRequest:
     """One batch: which images of which part, varied how. Says all that its pixels depend on."""
 
     part: str
@@ -40,7 +40,7 @@ class Samples(Dataset):
         self.mode = "L" if settings.in_chans == 1 else "RGB"
         self._transforms: dict[AugmentSettings | None, Callable[[Any], Tensor]] = {}
 
-    def __getitems__(self, request: Request) -> tuple[Tensor, Tensor]:
+    def __getitems__(self, request: BatchRequest) -> tuple[Tensor, Tensor]:
         """Images [B, C, H, W] and labels [B]; the DataLoader calls it with what the batch sampler gave."""
         images, chosen = self.parts[request.part]
         if request.augment not in self._transforms:
@@ -59,13 +59,13 @@ class _Feed:
     """A batch sampler that gives whatever it was last told to."""
 
     def __init__(self) -> None:
-        self.requests: Iterable[Request] = ()
+        self.requests: Iterable[BatchRequest] = ()
 
-    def __iter__(self) -> Iterator[Request]:
+    def __iter__(self) -> Iterator[BatchRequest]:
         return iter(self.requests)
 
 
-class Pool:
+class BatchPool:
     """Runs requests in `workers` processes (0: in this one), in order, some batches ahead.
 
     The processes are kept between epochs and serve all parts. A second iteration begun during a first gets its own.
@@ -75,7 +75,7 @@ class Pool:
         self.samples, self.workers, self.pin_memory = samples, workers, pin_memory
         self._idle: list[tuple[DataLoader, _Feed]] = []
 
-    def run(self, requests: Iterable[Request]) -> Iterator[tuple[Tensor, Tensor]]:
+    def run(self, requests: Iterable[BatchRequest]) -> Iterator[tuple[Tensor, Tensor]]:
         loader, feed = self._idle.pop() if self._idle else self._start()
         feed.requests = requests
         try:

@@ -21,7 +21,7 @@ GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L")  # modes of PIL
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenImage:
     """An image: width and height, PIL's mode, frames, whether all is grey; mean and mean square of each channel."""
 
     size: tuple[int, int]
@@ -33,7 +33,7 @@ class Seen:
 
 
 @dataclass
-class Look:
+class ImagesLook:
     """What was found of images; an image counts the same whatever its size."""
 
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -41,7 +41,7 @@ class Look:
     animated: int = 0
     grey: bool = True
     troubles: list[str] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[SeenImage] = field(default_factory=list)
 
     def statistics(self) -> tuple[list[float], list[float]]:
         """Mean and standard deviation of each channel (one for grey images), of values in 0..1."""
@@ -54,9 +54,9 @@ class Look:
         return [round(float(x), 4) for x in mean[:n]], [round(float(x), 4) for x in std[:n]]
 
 
-def look(paths: Sequence[str]) -> Look:
+def look(paths: Sequence[str]) -> ImagesLook:
     """Open all of them, by threads: PIL decodes beside Python."""
-    found = Look()
+    found = ImagesLook()
     with ThreadPoolExecutor() as threads:
         for image in threads.map(see, paths):
             if isinstance(image, str):
@@ -70,7 +70,7 @@ def look(paths: Sequence[str]) -> Look:
     return found
 
 
-def see(path: str) -> Seen | str:
+def see(path: str) -> SeenImage | str:
     """What an image is, or why it cannot be decoded."""
     import numpy as np
 
@@ -81,7 +81,7 @@ def see(path: str) -> Seen | str:
     with open_image(path) as image:
         size, mode, frames = image.size, image.mode, getattr(image, "n_frames", 1)
     grey = mode in GREY or bool((pixels == pixels[..., :1]).all())
-    return Seen(size, mode, frames, grey, pixels.mean((0, 1)), (pixels**2).mean((0, 1)))
+    return SeenImage(size, mode, frames, grey, pixels.mean((0, 1)), (pixels**2).mean((0, 1)))
 
 
 def one_of_each_class(settings: DataSettings) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from bench.errors import BenchError, UsageError
 from bench.export import card, folder, timm_folder
 from bench.export.line import Done, Line, line
 from bench.export.selection import Selected, tables
-from bench.export.sources import MODELS, Say, Source, require_file
+from bench.export.sources import MODELS, LeftModel, Say, require_file
 from bench.jobs.ancestor import AncestorJob
 from bench.jobs.inputs import MethodInput
 from bench.jobs.kinds import DESCRIPTIONS
@@ -98,7 +98,7 @@ def _only_ancestor(history: Line) -> Done:
     return history.ancestors[0]
 
 
-def _model(what: str, source: Source, history: Line, selected: Selected, store: Store, out: Path, say: Say) -> str:
+def _model(what: str, source: LeftModel, history: Line, selected: Selected, store: Store, out: Path, say: Say) -> str:
     """Write a model, load it back, and hold it against its row."""
     context, step = source.context, source.step
     data, device = context.data, context.session.device
@@ -156,7 +156,7 @@ def size_rows(model: nn.Module, images: DataSettings) -> list[tuple[str, str]]:
     return [("size", f"{text}; images {images.in_chans} x {images.img_size} x {images.img_size}")]
 
 
-def held(scores: dict[str, float], source: Source, n: int) -> str:
+def held(scores: dict[str, float], source: LeftModel, n: int) -> str:
     """What to say of the scores beside those of the row. Raises BenchError where they are not the row's.
 
     On the CPU and the versions that the row was made with they are equal to the last bit; elsewhere top-1 is within

@@ -29,7 +29,7 @@ Say = Callable[[str], object]
 
 
 @dataclass
-class Source:
+class LeftModel:
     """A model, and what it is held against. scores: `top1` and `loss` of its row, where it has one."""
 
     model: nn.Module
@@ -54,14 +54,14 @@ def require_file(step: Done, name: str) -> None:
         )
 
 
-def _ancestor(store: Store, history: Line, use: str | None, say: Say) -> Source:
+def _ancestor(store: Store, history: Line, use: str | None, say: Say) -> LeftModel:
     (step,) = history.ancestors
     require_file(step, ANCESTOR_FILE)
     context = _context(store, step)
-    return Source(context.ancestor(step.id), step, context, step.result)
+    return LeftModel(context.ancestor(step.id), step, context, step.result)
 
 
-def _end(store: Store, history: Line, use: str | None, say: Say) -> Source:
+def _end(store: Store, history: Line, use: str | None, say: Say) -> LeftModel:
     step = history.run
     assert step is not None and isinstance(step.job, RunJob)
     require_file(step, WEIGHTS_FILE)
@@ -70,10 +70,10 @@ def _end(store: Store, history: Line, use: str | None, say: Say) -> Source:
         raise UsageError(f"run {step.id} kept no weights; expected {way}; its start can be had without: --what start")
     context = _context(store, step)
     model = load_model(store.job_dir("run", step.id).path / WEIGHTS_FILE, {"spec": vars(step.job.target)})
-    return Source(model, step, context, step.result, step.job.recipe.precision)
+    return LeftModel(model, step, context, step.result, step.job.recipe.precision)
 
 
-def _start(store: Store, history: Line, use: str | None, say: Say) -> Source:
+def _start(store: Store, history: Line, use: str | None, say: Say) -> LeftModel:
     """The start that the run, or the job of the start, kept; else computed again, from the learngene, by the seed."""
     step = history.run or history.start
     assert step is not None and isinstance(step.job, RunJob | StartJob)
@@ -82,7 +82,7 @@ def _start(store: Store, history: Line, use: str | None, say: Say) -> Source:
     precision = step.job.recipe.precision if isinstance(step.job, RunJob) else "fp32"
     if START_FILE in step.result["artifacts"]:
         model = load_model(store.job_dir(step.job.kind, step.id).path / START_FILE, {"spec": vars(step.job.target)})
-        return Source(model, step, context, scores, precision)
+        return LeftModel(model, step, context, scores, precision)
     if isinstance(step.job, StartJob):
         require_file(step, START_FILE)
     assert isinstance(step.job, RunJob)
@@ -90,7 +90,7 @@ def _start(store: Store, history: Line, use: str | None, say: Say) -> Source:
         require_code(step.job.method, use)
         say(f"computing the start again, by {step.job.method.use}")
     model, _ = step.job.starting_weights(context)
-    return Source(model.eval(), step, context, scores, precision)
+    return LeftModel(model.eval(), step, context, scores, precision)
 
 
 MODELS = {"ancestor": _ancestor, "start": _start, "end": _end}  # what is exported, beside learngenes -> its source

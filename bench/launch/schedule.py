@@ -18,7 +18,7 @@ STATES = (*OPEN, *(state for state in model.STATES if state not in OPEN))
 
 
 @dataclass
-class Entry:
+class JobEntry:
     """A job and what is known of it. State: one of a job's, or ELSEWHERE."""
 
     job: Job
@@ -54,10 +54,10 @@ class Schedule:
         retries: dict[str, int] | None = None,
     ) -> None:
         self.store, self.fail_fast, self.warn, self.retries = store, fail_fast, warn, retries or {}
-        self.entries = {job.id: Entry(job, estimated_flops(job)) for job in jobs}
-        self.dependents: dict[str, list[Entry]] = defaultdict(list)
+        self.entries = {job.id: JobEntry(job, estimated_flops(job)) for job in jobs}
+        self.dependents: dict[str, list[JobEntry]] = defaultdict(list)
         self.ready: list[tuple[int, float, str]] = []  # heap: what others wait for first, then the longest
-        self.elsewhere: list[Entry] = []
+        self.elsewhere: list[JobEntry] = []
         self.counts: Counter[str] = Counter()
         self.done_here = 0
         for entry in self.entries.values():
@@ -69,7 +69,7 @@ class Schedule:
                 self._wait(entry, id)
             self._offer(entry)
 
-    def _look(self, entry: Entry) -> str:
+    def _look(self, entry: JobEntry) -> str:
         folder = self.store.job(entry.job)
         trouble = folder.damage()
         if trouble is not None:
@@ -88,16 +88,16 @@ class Schedule:
                 self.warn(f"note: {job.kind} {job.id} is made again: bench clean removed its files, which are needed")
                 self._set(self.entries[job.id], "pending")
 
-    def _wait(self, entry: Entry, id: str) -> None:
+    def _wait(self, entry: JobEntry, id: str) -> None:
         if self.entries[id].state != "done":
             entry.waits_for.add(id)
             self.dependents[id].append(entry)
 
-    def _offer(self, entry: Entry) -> None:
+    def _offer(self, entry: JobEntry) -> None:
         if entry.state == "pending" and not entry.waits_for:
             heapq.heappush(self.ready, (KINDS.index(entry.job.kind), -entry.units, entry.job.id))
 
-    def _set(self, entry: Entry, state: str, message: str = "") -> None:
+    def _set(self, entry: JobEntry, state: str, message: str = "") -> None:
         self.counts[entry.state] -= 1
         self.counts[state] += 1
         entry.state, entry.message = state, message
@@ -146,7 +146,7 @@ class Schedule:
                 if self.fail_fast:
                     self.stop("not started: --fail-fast")
 
-    def _remake(self, entry: Entry, outcome: Outcome) -> None:
+    def _remake(self, entry: JobEntry, outcome: Outcome) -> None:
         """What the job needs turned out damaged: do that again first."""
         self.warn(f"warning: {outcome.message}; it is made again")
         assert outcome.damaged is not None
@@ -173,7 +173,7 @@ class Schedule:
             if entry.state in ("pending", ELSEWHERE):
                 self._set(entry, "interrupted", reason)
 
-    def _skip_dependents(self, failed: Entry, reason: str) -> None:
+    def _skip_dependents(self, failed: JobEntry, reason: str) -> None:
         for other in self.dependents.pop(failed.job.id, []):
             if other.state in ("pending", ELSEWHERE):
                 self._set(other, "skipped", reason)

@@ -8,7 +8,7 @@ from bench.plan.head_checks import unknown_head
 from bench.plan.jobs import Jobs, method_recipe
 from bench.plan.model import Family, RunCell
 from bench.plan.recipe_checks import RecipeChecks
-from bench.plan.targets import Target, Targets, unknown_ancestor
+from bench.plan.targets import MethodTarget, Targets, unknown_ancestor
 from bench.plan.tuning import Tuning, tuning_of
 from bench.recipes.recipe import Recipe
 from bench.suite import AncestorEntry, DataEntry, MethodEntry, Suite
@@ -32,7 +32,7 @@ class Builder:
         """All runs of a method on a data set; one learngene per family of targets."""
         self.checks.check(method.runs, data, ("train",), (*method.position, "runs"))
         targets = self.targets.of(method, data)
-        members: dict[str, list[Target]] = {}
+        members: dict[str, list[MethodTarget]] = {}
         for target in targets:
             if target.skipped is None:
                 members.setdefault(target.group, []).append(target)
@@ -46,7 +46,7 @@ class Builder:
         check_names(tried or [], (target.name for target in targets), self.suite.source, ("tune", "targets"))
         served = [target for target in targets if target.skipped is None]
 
-        def family_at(target: Target, seed: int) -> Family:
+        def family_at(target: MethodTarget, seed: int) -> Family:
             return families[target.group, self.shared_seed(seed)]
 
         tuning = tuning_of(self.suite, self.jobs, method, served, family_at)
@@ -61,7 +61,7 @@ class Builder:
         """The seed of the ancestors and learngene that a run of this seed starts from."""
         return seed if self.suite.file.replicate == "all" else 0
 
-    def family(self, method: MethodEntry, data: DataEntry, members: list[Target], seed: int) -> Family:
+    def family(self, method: MethodEntry, data: DataEntry, members: list[MethodTarget], seed: int) -> Family:
         """The jobs before the runs on targets of one family; `seed` is theirs."""
         entries, specs = members[0].ancestors, [target.spec for target in members]
         initializer, base = method.initializer, members[0].base
@@ -143,7 +143,7 @@ class Builder:
             )
             raise self.suite.source.error((*method.position, "condense_on"), message)
 
-    def cell(self, family: Family, target: Target, seed: int, tuning: Tuning) -> RunCell:
+    def cell(self, family: Family, target: MethodTarget, seed: int, tuning: Tuning) -> RunCell:
         """A run and all that it takes."""
         start = self.start(family, target, seed)
         return RunCell(
@@ -162,7 +162,7 @@ class Builder:
             trials=tuning.jobs_on(target.name),
         )
 
-    def skipped_cell(self, method: MethodEntry, data: DataEntry, target: Target, seed: int) -> RunCell:
+    def skipped_cell(self, method: MethodEntry, data: DataEntry, target: MethodTarget, seed: int) -> RunCell:
         """A run that will not be, and why."""
         shared_seed = self.shared_seed(seed)
         return RunCell(
@@ -178,7 +178,7 @@ class Builder:
             skipped=target.skipped,
         )
 
-    def start(self, family: Family, target: Target, seed: int) -> str | None:
+    def start(self, family: Family, target: MethodTarget, seed: int) -> str | None:
         """The start of a run, where the method trains to initialise."""
         return self.jobs.start(family, target.spec, seed) if family.initializer.trains_start else None
 

@@ -14,7 +14,7 @@ from methods.vit import VitSpec
 
 
 @dataclass(frozen=True)
-class Target:
+class MethodTarget:
     """A target as a method meets it: its size, the ancestors that serve it, or why it is not served."""
 
     position: Position  # in the suite
@@ -44,7 +44,7 @@ class Targets:
         self.suite, self.checks = suite, checks
         self._bases: dict[tuple[str | None, str], VitSpec] = {}
 
-    def of(self, method: MethodEntry, data: DataEntry) -> list[Target]:
+    def of(self, method: MethodEntry, data: DataEntry) -> list[MethodTarget]:
         """All targets on a data set, in the suite's order."""
         sizes = [self._size(method, data, entry) for entry in self.suite.targets]
         names = target_names(sizes)
@@ -59,7 +59,9 @@ class Targets:
         except (ValueError, TypeError) as error:
             raise self.suite.source.error(entry.position, str(error)) from None
 
-    def _target(self, method: MethodEntry, data: DataEntry, entry: TargetEntry, size: VitSpec, name: str) -> Target:
+    def _target(
+        self, method: MethodEntry, data: DataEntry, entry: TargetEntry, size: VitSpec, name: str
+    ) -> MethodTarget:
         ancestors = self._ancestors(method, entry)
         base = self.base(ancestors[0], data) if ancestors else None
         self._equal_sizes(method, data, ancestors)
@@ -70,7 +72,7 @@ class Targets:
             if skipped is None:
                 self.ask(method, "check", base, size, place=place)
         family = self.ask(method, "family", size, place=place)
-        return Target(entry.position, size, name, tuple(ancestors), base, family, skipped)
+        return MethodTarget(entry.position, size, name, tuple(ancestors), base, family, skipped)
 
     def _equal_sizes(self, method: MethodEntry, data: DataEntry, ancestors: list[AncestorEntry]) -> None:
         """Raise SuiteError where ancestors that become one model differ in size."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from bench.plan.jobs import Jobs
 from bench.plan.model import Family
-from bench.plan.targets import Target
+from bench.plan.targets import MethodTarget
 from bench.suite import MethodEntry, Suite
 
-FamilyAt = Callable[[Target, int], Family]  # what a run on the target starts from, given the seed of a reported run
+# what a run on the target starts from, given the seed of a reported run
+FamilyAt = Callable[[MethodTarget, int], Family]
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Tuning:
         return tuple(dict.fromkeys([*starts, *runs]))
 
 
-def tuning_of(suite: Suite, jobs: Jobs, method: MethodEntry, served: list[Target], family_at: FamilyAt) -> Tuning:
+def tuning_of(suite: Suite, jobs: Jobs, method: MethodEntry, served: list[MethodTarget], family_at: FamilyAt) -> Tuning:
     """The tuning of a method on the targets that it serves. They see the validation part alone.
 
     Those of the first tuning seed start from what was made for the first seed, those of the second from that of the

@@ -12,7 +12,7 @@ from bench.jobs.inputs import recipe_settings
 from bench.jobs.learngene import LearngeneJob
 from bench.plan import Plan, RunCell
 from bench.results.earlier import fingerprint_of
-from bench.results.states import Reader
+from bench.results.states import JobStates
 from bench.shapes import mismatch
 from bench.store import Store, log
 from bench.store.job_dir import LOG
@@ -36,8 +36,8 @@ FROM_RESULT += ("val_top1", "threads", "device_name", "host", "python", "engine"
 
 def rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
     """A row per run of the suite, in the suite's order; its columns are CONTRACT and EXTRA of `report.columns`."""
-    reader, conditions, families = Reader(plan, store), Conditions(), {"families": declared_families(plan)}
-    return [row(cell, reader) | conditions.of(cell) | families for cell in plan.cells]
+    states, conditions, families = JobStates(plan, store), Conditions(), {"families": declared_families(plan)}
+    return [row(cell, states) | conditions.of(cell) | families for cell in plan.cells]
 
 
 class Conditions:
@@ -57,16 +57,16 @@ class Conditions:
         return self.known[key] | {"recipe": canonical(recipe)}
 
 
-def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
-    suite, spec = reader.plan.suite, cell.spec
-    gene, start, run = (reader.result(id) for id in (cell.learngene, cell.start, cell.run))
-    ancestors = [reader.result(id) for id in cell.ancestors]
-    status, reason = ("skipped", cell.skipped) if cell.skipped else reader.state(cell.run)
+def row(cell: RunCell, states: JobStates) -> dict[str, Any]:
+    suite, spec = states.plan.suite, cell.spec
+    gene, start, run = (states.result(id) for id in (cell.learngene, cell.start, cell.run))
+    ancestors = [states.result(id) for id in cell.ancestors]
+    status, reason = ("skipped", cell.skipped) if cell.skipped else states.state(cell.run)
     init = (start.get("cost") if cell.start else run.get("init_cost")) or {}
     train = run.get("train_cost") or {}
     teacher_params = start.get("teacher_params", 0) + (0 if cell.start else run.get("teacher_params", 0))
     other_teacher = [cell.teacher] if cell.teacher and uses_other_teacher(cell, gene, start, run) else []
-    shared = with_begun([*cell.ancestors, *other_teacher], reader.plan)
+    shared = with_begun([*cell.ancestors, *other_teacher], states.plan)
     options = cell.method.options(cell.initializer) | ({"train": cell.method.train} if cell.method.train else {})
     own_runs = (suite.resolved["methods"][cell.method.label] or {}).get("runs")
     options |= {"runs": own_runs} if own_runs else {}
@@ -92,11 +92,11 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "needs": needs(gene, start, run) if run else "",
         "epochs": run.get("epochs"),
         **{name: run.get(name) for name in ("top1_init", "top1", "top5", "best_top1", "loss")},
-        "ancestor_top1": ancestors[0].get("top1") if ancestors and same_data(cell, reader.plan) else None,
-        **stage("ancestor", shared, reader),
-        "ancestor_each": each("ancestor", shared, reader),
-        **stage("learngene", [cell.learngene] if cell.learngene else [], reader),
-        **stage("tuning", cell.trials, reader),
+        "ancestor_top1": ancestors[0].get("top1") if ancestors and same_data(cell, states.plan) else None,
+        **stage("ancestor", shared, states),
+        "ancestor_each": each("ancestor", shared, states),
+        **stage("learngene", [cell.learngene] if cell.learngene else [], states),
+        **stage("tuning", cell.trials, states),
         **part("init", init, start if cell.start else run),
         **{f"train_{what}": train.get(what) for what in ("images", "flops", "seconds")},
         "unmetered": unmetered(gene, start, run) if run else None,
@@ -117,7 +117,7 @@ def row(cell: RunCell, reader: Reader) -> dict[str, Any]:
         "lr": run.get("tuned", {}).get("lr", cell.recipe.lr),
         "tune": canonical(run["tuned"]) if "tuned" in run else "",
         "precision": cell.recipe.precision,
-        "fingerprint": "" if cell.skipped else fingerprint_of(reader.plan.jobs[cell.run], run, start, gene, *ancestors),
+        "fingerprint": "" if cell.skipped else fingerprint_of(states.plan.jobs[cell.run], run, start, gene, *ancestors),
         "error": reason if status == "failed" else "",
         "log": f"jobs/run/{cell.run}/{LOG}",
     }
@@ -152,12 +152,12 @@ def uses_other_teacher(cell: RunCell, *results: dict[str, Any]) -> bool:
     return used and cell.teacher not in cell.ancestors
 
 
-def stage(name: str, jobs: Sequence[str], reader: Reader) -> dict[str, Any]:
+def stage(name: str, jobs: Sequence[str], states: JobStates) -> dict[str, Any]:
     """Columns of what whole jobs cost together: unknown where one is not done, or was not done here."""
     if not jobs:
         return part(name, Cost().as_dict(), {})
-    results = [reader.result(id) for id in jobs]
-    if not all(results) or any(from_elsewhere(reader.plan.description(id)) for id in jobs):
+    results = [states.result(id) for id in jobs]
+    if not all(results) or any(from_elsewhere(states.plan.description(id)) for id in jobs):
         return part(name, {}, {})
     costs = [result["cost"] for result in results]
     energy = [cost.get("energy_joules") for cost in costs]
@@ -170,9 +170,9 @@ def stage(name: str, jobs: Sequence[str], reader: Reader) -> dict[str, Any]:
     )
 
 
-def each(name: str, jobs: list[str], reader: Reader) -> str:
+def each(name: str, jobs: list[str], states: JobStates) -> str:
     """The same columns for each of several jobs, JSON by identity: runs may share some of them and not others."""
-    return canonical({id: stage(name, [id], reader) for id in jobs}) if len(jobs) > 1 else ""
+    return canonical({id: stage(name, [id], states) for id in jobs}) if len(jobs) > 1 else ""
 
 
 def same_data(cell: RunCell, plan: Plan) -> bool:
@@ -208,12 +208,12 @@ def needs(*results: dict[str, Any]) -> str:
 
 def curves(plan: Plan, store: Store) -> list[dict[str, Any]]:
     """A point per evaluation of each run: of done ones from the result, of others from the log."""
-    reader = Reader(plan, store)
+    states = JobStates(plan, store)
     points = []
     for id in dict.fromkeys(cell.run for cell in plan.cells if not cell.skipped):
-        evals = reader.result(id).get("evals")
+        evals = states.result(id).get("evals")
         if evals is None:
-            events = log.read(reader.folder(id).log)
+            events = log.read(states.folder(id).log)
             logged = [e for e in events if e.get("event") == "eval" and not mismatch(e, POINT)]
             evals = list({e["step"]: e for e in logged}.values())
         names = ("epoch", "step", "images", "flops", "seconds", "top1", "val_top1", "loss")

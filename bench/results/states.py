@@ -9,7 +9,7 @@ from bench.store import JobDir, Store
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobStanding:
     """How a job stands.
 
     state:    one of `bench.jobs.model.STATES`; reason: why, in words, empty where there is nothing to say.
@@ -28,7 +28,7 @@ class Standing:
 class Scheduled(Protocol):
     """What a scheduler says of a job: `bench.launch.slurm.View` is one."""
 
-    def standing(self, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> Standing | None:
+    def standing(self, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> JobStanding | None:
         """Tell how a job stands that is not done and that nobody holds, or None where it has nothing to say.
 
         failure: how the job last failed, if it did.
@@ -38,7 +38,7 @@ class Scheduled(Protocol):
         """Tell whether the holder of a lock is known to be dead."""
 
 
-class Reader:
+class JobStates:
     """Reads each job's files once, and opens no folder of a job that has none: there may be ten thousands.
 
     scheduler: who may know more of jobs that are not done. measure: whether `bytes` adds up the files of the jobs whose
@@ -51,7 +51,7 @@ class Reader:
             str
         ] = []  # done jobs without the file that others take, of those whose standing was asked for
         self._results: dict[str, dict[str, Any] | None] = {}
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[str, JobStanding] = {}
         self._ids: dict[str, set[str]] = {}  # of a kind's jobs that have a folder
 
     def folder(self, id: str) -> JobDir:
@@ -79,13 +79,13 @@ class Reader:
         standing = self.standing(id)
         return standing.state, standing.reason
 
-    def standing(self, id: str) -> Standing:
+    def standing(self, id: str) -> JobStanding:
         """Tell how a job stands, from its files and those of what it needs."""
         if id not in self._standings:
             self._standings[id] = self._standing(self.plan.jobs[id])
         return self._standings[id]
 
-    def _standing(self, job: Job) -> Standing:
+    def _standing(self, job: Job) -> JobStanding:
         if not self.begun(job):
             return self._open(job, started=False, failure=None)
         folder = self.store.job(job)
@@ -94,31 +94,33 @@ class Reader:
         if contents.result and self._done(job.id, folder):
             if not contents.weights and job.kind != "run":
                 self.cleaned.append(job.id)
-            return Standing("done")
+            return JobStanding("done")
         holder = folder.lock().holder() if contents.lock else None
         if holder is not None and not (self.scheduler and self.scheduler.denies(holder)):
-            return Standing("running")
+            return JobStanding("running")
         if contents.anything and holder is None and self._done(job.id, folder):  # it ended while we looked
-            return Standing("done")
+            return JobStanding("done")
         failure = folder.failure() if contents.failure else None
         return self._open(job, started=contents.log, failure=failure)
 
-    def _open(self, job: Job, *, started: bool, failure: dict[str, Any] | None) -> Standing:
+    def _open(self, job: Job, *, started: bool, failure: dict[str, Any] | None) -> JobStanding:
         """Tell how a job stands that is not done and that nobody holds."""
         scheduled = None
         if self.scheduler is not None:
             scheduled = self.scheduler.standing(self.store.job(job), started=started, failure=failure)
         if failure is not None and (scheduled is None or scheduled.state != "pending"):
-            return Standing("failed", failure["error"])
+            return JobStanding("failed", failure["error"])
         for need in job.needs:
             state, reason = self.state(need)
             if state == "failed":
-                return Standing("skipped", f"{self.plan.jobs[need].kind} failed: {reason}")
+                return JobStanding("skipped", f"{self.plan.jobs[need].kind} failed: {reason}")
             if state == "skipped":
-                return Standing(state, reason)
+                return JobStanding(state, reason)
         if scheduled is not None:
             return scheduled
-        return Standing("interrupted", "stopped before its end; a rerun goes on") if started else Standing("pending")
+        return (
+            JobStanding("interrupted", "stopped before its end; a rerun goes on") if started else JobStanding("pending")
+        )
 
     def _done(self, id: str, folder: JobDir) -> bool:
         """By its result where that was read, else by the end of the file, which is there only when all of it is."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from bench.plan import Plan, RunCell
 from bench.results.rows import with_begun
-from bench.results.states import Reader
+from bench.results.states import JobStates
 from bench.store import Store, log
 from bench.train.curve import points
 
@@ -14,11 +14,11 @@ POINT = ("epoch", "step", "images", "loss", "lr")
 def training(plan: Plan, store: Store) -> list[dict[str, Any]]:
     """A row per epoch of each fit of each job of the suite: of done jobs from the result, of others from the log.
     Results of versions that kept no losses have no rows."""
-    reader, users = Reader(plan, store), users_of(plan)
+    states, users = JobStates(plan, store), users_of(plan)
     rows = []
     for id, job in plan.jobs.items():
-        result = reader.result(id)
-        fits = result.get("training", {}) if result else points(log.read(reader.folder(id).log))
+        result = states.result(id)
+        fits = result.get("training", {}) if result else points(log.read(states.folder(id).log))
         datasets, used_by = users.get(id, ([], []))
         about = {"suite": plan.suite.name, "dataset": " ".join(datasets), "kind": job.kind, "job": id}
         about["used_by"] = " ".join(used_by)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from bench.files import mismatch
 from bench.identity import canonical
 from bench.plan import Plan, RunCell
-from bench.results.states import Reader
+from bench.results.states import JobStates
 from bench.results.training import users_of
 from bench.store import log
 from bench.store.result_shapes import POINT, SCORES
@@ -59,13 +59,13 @@ class Record:
     points: list[Point] = field(default_factory=list)
 
 
-def records(plan: Plan, reader: Reader, told: Collection[str] = ()) -> Iterator[Record]:
+def records(plan: Plan, states: JobStates, told: Collection[str] = ()) -> Iterator[Record]:
     """Yield a record of each job of the plan that has any number to tell, what others need first; not of `told`."""
     users, cells = users_of(plan), {cell.run: cell for cell in plan.cells if not cell.skipped}
     for id, job in plan.jobs.items():
-        if id in told or not reader.begun(job):
+        if id in told or not states.begun(job):
             continue
-        result, events = reader.result(id), log.read(reader.folder(id).log)
+        result, events = states.result(id), log.read(states.folder(id).log)
         points = points_of(result, events)
         if not points:
             continue
@@ -78,7 +78,7 @@ def records(plan: Plan, reader: Reader, told: Collection[str] = ()) -> Iterator[
         }
         facts |= _facts_of_run(cells[id]) if id in cells else {"used_by": " ".join(used_by)}
         name = f"{cells[id].name}-{id.rpartition('-')[2]}" if id in cells else id
-        yield Record(id, job.kind, name, plan.suite.name, _state(reader, id), _began(result, events), facts, points)
+        yield Record(id, job.kind, name, plan.suite.name, _state(states, id), _began(result, events), facts, points)
 
 
 def points_of(result: dict[str, Any], events: list[dict[str, Any]]) -> list[Point]:
@@ -130,8 +130,8 @@ def _facts_of_run(cell: RunCell) -> dict[str, str | int | float]:
     }
 
 
-def _state(reader: Reader, id: str) -> State:
-    state = reader.state(id)[0]
+def _state(states: JobStates, id: str) -> State:
+    state = states.state(id)[0]
     return state if state in ("running", "done", "failed") else "open"  # type: ignore[return-value]
 
 

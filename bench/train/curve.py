@@ -6,7 +6,7 @@ from typing import Any
 EVERY = 10.0  # seconds between lines within an epoch, at least
 
 
-class Mean:
+class RunningMean:
     """A mean over steps, added up in double precision and step by step: the same bits however many losses are looked
     at at once, and from wherever a checkpoint goes on. (`sum` would compensate, in each call anew.)"""
 
@@ -34,7 +34,7 @@ class Curve:
         self.per_epoch, self.total = per_epoch, total
         self.epochs: list[dict[str, Any]] = []
         self.loss: float | None = None
-        self._epoch, self._line = Mean(), Mean()  # since the epoch began, since the last line
+        self._epoch, self._line = RunningMean(), RunningMean()  # since the epoch began, since the last line
         self._last_line = time.monotonic()
         self.start_timing(0)
 
@@ -59,14 +59,14 @@ class Curve:
         line = {**point, "loss": self.loss, "lr": lr, "images_per_second": speed}
         if ended:
             line |= self._end_epoch(point, lr)
-        self._line, self._last_line = Mean(), now
+        self._line, self._last_line = RunningMean(), now
         self.start_timing(images)
         return line
 
     def _end_epoch(self, point: dict[str, Any], lr: float) -> dict[str, Any]:
         """Keep the epoch's mean, which its line also says; not where a checkpoint of an earlier version knew none of
         the losses before it."""
-        mean, self._epoch = self._epoch, Mean()
+        mean, self._epoch = self._epoch, RunningMean()
         if mean.steps != (point["step"] - 1) % self.per_epoch + 1:
             return {}
         self.epochs.append({**point, "loss": mean.value, "lr": lr})
@@ -79,7 +79,7 @@ class Curve:
     def load_state(self, state: dict[str, Any] | None) -> None:
         """Go on from what `state` gave; None: from a checkpoint that has nothing of it."""
         if state is not None:
-            self.epochs, self._epoch = list(state["epochs"]), Mean(state["sum"], state["steps"])
+            self.epochs, self._epoch = list(state["epochs"]), RunningMean(state["sum"], state["steps"])
 
 
 def points(events: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -21,7 +21,7 @@ from methods.parts.mixing import ROLES, by_timm_name, mix, mix_groups
 MIXED = ("templates", "coefficients", "skipped")  # first parts of the names of what weights are mixed from
 
 
-def plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def unmixed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors that are not mixed: embeddings, norms, biases, head."""
     return {name: t for name, t in tensors.items() if name.split(".")[0] not in MIXED}
 
@@ -38,8 +38,8 @@ def deeper(seed: Mapping[str, Tensor], depth: int, group_size: int, rule: Coeffi
         if added:
             grown = depth_coefficients(coefficients, sources, group_size, rule)
             weights[role][added] = mix(templates, grown, [sources[block] // group_size for block in added])
-    state = {name: t for name, t in plain(seed).items() if not name.startswith("blocks.")}
-    for name, tensor in plain(seed).items():
+    state = {name: t for name, t in unmixed(seed).items() if not name.startswith("blocks.")}
+    for name, tensor in unmixed(seed).items():
         if block := re.match(r"blocks\.(\d+)\.", name):
             key = name[block.end() :]
             state |= {f"blocks.{i}.{key}": tensor for i, source in enumerate(sources) if source == int(block[1])}
@@ -64,7 +64,7 @@ def wider(members: Mapping[str, Tensor], group_size: int, rule: CoefficientRule)
         )
         halves = [torch.cat(half, dim=2) for half in ((top_left, top_right), (bottom_left, bottom_right))]
         weights[role] = torch.cat(halves, dim=1)
-    return {name: joined(name, pair) for name, pair in plain(members).items()} | by_timm_name(weights)
+    return {name: joined(name, pair) for name, pair in unmixed(members).items()} | by_timm_name(weights)
 
 
 def joined(name: str, pair: Tensor) -> Tensor:

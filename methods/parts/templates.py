@@ -14,7 +14,7 @@ Size = int | Literal["full"]
 
 
 @dataclass(frozen=True)
-class Group:
+class TiledGroup:
     """Equal-shaped tensors, one per layer, that share templates. Each is seen as a matrix cut into a grid of tiles.
 
     name:     also that of its templates and scalers.
@@ -55,7 +55,7 @@ class Group:
         return (len(self.tensors), self.count, *self.grid)
 
 
-def layout(spec: VitSpec, counts: Mapping[str, int], size: Size) -> list[Group]:
+def layout(spec: VitSpec, counts: Mapping[str, int], size: Size) -> list[TiledGroup]:
     """The groups named in `counts`, with that many templates each.
 
     size: side of a template. A dimension that does not grow with the width is never cut; "full" cuts none.
@@ -81,7 +81,7 @@ def template_counts(
     return counts
 
 
-def _matrices(spec: VitSpec, size: Size) -> list[Group]:
+def _matrices(spec: VitSpec, size: Size) -> list[TiledGroup]:
     width, hidden = spec.embed_dim, spec.hidden_dim
     shapes = {
         "qkv": ("attn.qkv.weight", (3 * width, width), _qkv_sections(size)),
@@ -90,27 +90,28 @@ def _matrices(spec: VitSpec, size: Size) -> list[Group]:
         "fc2": ("mlp.fc2.weight", (width, hidden), 1),
     }
     return [
-        Group(name, _in_blocks(spec, path), shape, shape, _tile(shape, size), sections=n, inputs=True)
+        TiledGroup(name, _in_blocks(spec, path), shape, shape, _tile(shape, size), sections=n, inputs=True)
         for name, (path, shape, n) in shapes.items()
     ]
 
 
-def _others(spec: VitSpec, size: Size) -> list[Group]:
+def _others(spec: VitSpec, size: Size) -> list[TiledGroup]:
     """Every other tensor with a dimension that grows with the width. Vectors are matrices of one column."""
     width, pixels, norm = spec.embed_dim, spec.in_chans * spec.patch_size**2, _final_norm(spec)
 
-    def vector(name: str, tensors: tuple[str, ...], n: int, **more: Any) -> Group:
-        return Group(name, tensors, (n,), (n, 1), _tile((n, 1), size, columns=False), **more)
+    def vector(name: str, tensors: tuple[str, ...], n: int, **more: Any) -> TiledGroup:
+        return TiledGroup(name, tensors, (n,), (n, 1), _tile((n, 1), size, columns=False), **more)
 
     patch = (width, spec.in_chans, spec.patch_size, spec.patch_size)
-    patches = Group("patch", ("patch_embed.proj.weight",), patch, (width, pixels), (0, 0), std=(3 * pixels) ** -0.5)
+    std = (3 * pixels) ** -0.5
+    patches = TiledGroup("patch", ("patch_embed.proj.weight",), patch, (width, pixels), (0, 0), std=std)
     prefix = [("cls_token", 1)] if spec.class_token else []
     head = (spec.num_classes, width)
     return [
         replace(patches, tile=_tile(patches.matrix, size, columns=False)),
         vector("patch_bias", ("patch_embed.proj.bias",), width, start="zeros"),
         *(
-            Group(name, (name,), (1, n, width), (n, width), _tile((n, width), size, rows=False))
+            TiledGroup(name, (name,), (1, n, width), (n, width), _tile((n, width), size, rows=False))
             for name, n in [*prefix, ("pos_embed", spec.tokens)]
         ),
         *(vector(f"{n}_weight", _in_blocks(spec, f"{n}.weight"), width, start="ones") for n in ("norm1", "norm2")),
@@ -123,7 +124,7 @@ def _others(spec: VitSpec, size: Size) -> list[Group]:
         vector("fc2_bias", _in_blocks(spec, "mlp.fc2.bias"), width, start="zeros"),
         vector("final_weight", (f"{norm}.weight",), width, start="ones"),
         vector("final_bias", (f"{norm}.bias",), width, start="zeros"),
-        Group("head", ("head.weight",), head, head, _tile(head, size, rows=False), inputs=True),
+        TiledGroup("head", ("head.weight",), head, head, _tile(head, size, rows=False), inputs=True),
     ]
 
 

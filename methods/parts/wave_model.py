@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.parts.generated import Generated
-from methods.parts.templates import Group
+from methods.parts.templates import TiledGroup
 
 Order = Literal["tile", "interleave"]
 Tensors = dict[str, Tensor]
@@ -36,7 +36,7 @@ class TemplatedVit(Generated):
     def __init__(
         self,
         skeleton: nn.Module,
-        groups: Sequence[Group],
+        groups: Sequence[TiledGroup],
         order: Order,
         templates: Tensors,
         scalers: Tensors,
@@ -68,7 +68,7 @@ class TemplatedVit(Generated):
         return super().no_weight_decay() | set(free)
 
 
-def fresh_templates(groups: Sequence[Group], draw: torch.Generator, norm: float) -> Tensors:
+def fresh_templates(groups: Sequence[TiledGroup], draw: torch.Generator, norm: float) -> Tensors:
     """Templates that, under scalers of that `norm`, give every group timm's start: its std, ones, or zeros."""
     return {g.name: _start(g.template_shape, g.start, g.std / norm, draw) for g in groups}
 
@@ -79,7 +79,7 @@ def _start(shape: Sequence[int], start: str, std: float, draw: torch.Generator) 
     return torch.full(shape, 1.0 if start == "ones" else 0.0)
 
 
-def fresh_scalers(groups: Sequence[Group], draw: torch.Generator, norm: float) -> Tensors:
+def fresh_scalers(groups: Sequence[TiledGroup], draw: torch.Generator, norm: float) -> Tensors:
     """Normal scalers whose square sums over the templates to norm^2 on average; those of norm weights are shifted to
     the sum 1, so that templates of ones give exactly ones while each template gets a gradient of its own."""
     scalers = {}
@@ -89,7 +89,7 @@ def fresh_scalers(groups: Sequence[Group], draw: torch.Generator, norm: float) -
     return scalers
 
 
-def random_scalers(groups: Sequence[Group], templates: Mapping[str, Tensor], draw: torch.Generator) -> Tensors:
+def random_scalers(groups: Sequence[TiledGroup], templates: Mapping[str, Tensor], draw: torch.Generator) -> Tensors:
     """Scalers for finished templates: normal, so that weights have timm's std; equal for norm weights, which are then
     the mean template; zero for biases."""
     scalers = {}
@@ -103,7 +103,7 @@ def random_scalers(groups: Sequence[Group], templates: Mapping[str, Tensor], dra
     return scalers
 
 
-def carry_scalers(scalers: Tensor, source: Group, target: Group) -> Tensor:
+def carry_scalers(scalers: Tensor, source: TiledGroup, target: TiledGroup) -> Tensor:
     """Scalers of `source`, the same group in a model of another size, as those of `target`."""
     rows = _tiled(source.grid[0], target.grid[0], target.sections)
     columns = _tiled(source.grid[1], target.grid[1], 1)

@@ -85,7 +85,7 @@ def perturbed(spec: VitSpec, seed: int) -> nn.Module:
     return twin(made.model)
 
 
-class Made(NamedTuple):
+class DrawnModel(NamedTuple):
     """A model, its weights, and the state of the CPU's global generator after it was drawn. Nobody changes any."""
 
     model: nn.Module
@@ -94,7 +94,7 @@ class Made(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _perturbed(spec: VitSpec, seed: int) -> Made:
+def _perturbed(spec: VitSpec, seed: int) -> DrawnModel:
     """Checks ask for few, again and again."""
     import torch
 
@@ -103,7 +103,7 @@ def _perturbed(spec: VitSpec, seed: int) -> Made:
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.02 * torch.randn_like(p))
-    return Made(model, model.state_dict(), torch.default_generator.get_state())
+    return DrawnModel(model, model.state_dict(), torch.default_generator.get_state())
 
 
 def twin(model: nn.Module) -> nn.Module:

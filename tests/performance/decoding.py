@@ -20,7 +20,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from bench.data import AugmentSettings, DataSettings, load
-from bench.data.pool import Request
+from bench.data.pool import BatchRequest
 from bench.data.preparing.encode import Form
 from bench.data.preparing.prepare import prepare
 from tests.performance.steal import Steal
@@ -59,7 +59,7 @@ def cpu() -> float:
 def one(settings: DataSettings, augment: AugmentSettings | None) -> tuple[float, float]:
     """(CPU seconds, seconds) an image."""
     data = load(settings)
-    requests = [Request("train", batch, 0, 0, augment) for batch in torch.arange(data.train.n).split(64)]
+    requests = [BatchRequest("train", batch, 0, 0, augment) for batch in torch.arange(data.train.n).split(64)]
     assert data.pool is not None
     for _ in data.pool.run(requests[:1]):  # imports, and workers start
         pass

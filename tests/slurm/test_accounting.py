@@ -11,7 +11,7 @@ import pytest
 from bench.launch.slurm import squeue
 from bench.launch.slurm.view.view import View
 from bench.plan import make_plan
-from bench.results.states import Reader
+from bench.results.states import JobStates
 from bench.store import Store
 from bench.suite import load
 from tests.bench import tiny
@@ -55,8 +55,8 @@ class Suite:
     def states(self) -> dict[str, tuple[str, str]]:
         """(status, reason) of each run."""
         store, plan = Store(self.results), make_plan(load(self.path, WISHES), ONLY)
-        reader = Reader(plan, store, View(store, "tiny"))
-        return {cell.run.partition("-d16")[0]: reader.state(cell.run) for cell in plan.cells if not cell.skipped}
+        states = JobStates(plan, store, View(store, "tiny"))
+        return {cell.run.partition("-d16")[0]: states.state(cell.run) for cell in plan.cells if not cell.skipped}
 
     def at_work(self) -> set[str]:
         return {label for label in SLEEPERS if list(self.results.glob(f"jobs/run/{label}-*/lock.*"))}

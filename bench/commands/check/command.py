@@ -4,7 +4,7 @@ import argparse
 
 import methods
 from bench.commands.check.contract import keep_contract
-from bench.commands.check.record import Record
+from bench.commands.check.record import PromiseRecord
 from bench.commands.methods import class_of
 from bench.errors import UsageError
 from bench.suite import overrides
@@ -13,7 +13,7 @@ from methods.testing import check_options
 
 def main(options: argparse.Namespace) -> int:
     cls = class_of(options.method)
-    record = Record(cls)
+    record = PromiseRecord(cls)
     chosen: dict[str, object] = {}
     overrides.apply(chosen, options.option, "--option")
     print(f"{options.method}, version {cls.version}" + (f", with {', '.join(options.option)}" if chosen else ""))
@@ -30,6 +30,6 @@ def main(options: argparse.Namespace) -> int:
     return _end(record)
 
 
-def _end(record: Record) -> int:
+def _end(record: PromiseRecord) -> int:
     print(f"{record.kept} promises kept, {record.broken} broken")
     return 1 if record.broken else 0

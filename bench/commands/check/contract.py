@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from bench.commands.check.record import Record
+from bench.commands.check.record import PromiseRecord
 from bench.errors import printable
 from methods import Initializer
 from methods.testing import PROMISES, SPEC, check_documented, check_refusal, resolved, sizes_around
@@ -11,7 +11,7 @@ from methods.testing.trial import Trial
 ANCESTOR = SPEC.replace(depth=6)
 
 
-def keep_contract(initializer: Initializer, record: Record) -> None:
+def keep_contract(initializer: Initializer, record: PromiseRecord) -> None:
     """Every promise, on sizes around a small ancestor's, with a stub of the Lab."""
     ancestor = ANCESTOR if initializer.ancestors else None
     sizes, reasons = sizes_around(ANCESTOR), dict[str, str | None]()

@@ -18,13 +18,13 @@ from methods.testing import sizes_around
 from methods.vit import VitSpec, build_vit
 
 if TYPE_CHECKING:
-    from bench.commands.check.record import Record
+    from bench.commands.check.record import PromiseRecord
 
 STEPS = 5
 ANCESTOR = VitSpec(embed_dim=32, depth=6, num_heads=2, patch_size=4, img_size=8, in_chans=1, num_classes=10)
 
 
-class Rehearsal:
+class MethodInLab:
     """A method with its ancestors and Lab, as the jobs of a suite have them."""
 
     def __init__(self, initializer: Initializer) -> None:
@@ -69,11 +69,11 @@ class Rehearsal:
         return target.requires_grad_(True), lab
 
 
-def in_the_lab(initializer: Initializer, record: "Record") -> None:
+def in_the_lab(initializer: Initializer, record: "PromiseRecord") -> None:
     """Condense, initialize and train a target for a few steps."""
     print(f"\n{STEPS} steps of whatever trains, through the real Lab, on 8x8 digits:")
-    rehearsals: list[Rehearsal] = []
-    if record.line("it serves one of the sizes", {"": lambda: rehearsals.append(Rehearsal(initializer))}):
+    rehearsals: list[MethodInLab] = []
+    if record.line("it serves one of the sizes", {"": lambda: rehearsals.append(MethodInLab(initializer))}):
         return
     rehearsal, labs, genes = rehearsals[0], dict[str, Lab](), list[Learngene]()
 

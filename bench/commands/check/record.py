@@ -11,7 +11,7 @@ from methods import Initializer
 Attempt = Callable[[], object]
 
 
-class Record:
+class PromiseRecord:
     """Tries what is promised, and prints a line for each promise."""
 
     def __init__(self, cls: type[Initializer]) -> None:

@@ -12,7 +12,7 @@ from bench.data.known import DEFAULTS
 from bench.data.parts import USUAL
 from bench.data.settings import Cut
 from bench.data.sources import folder
-from bench.doctor.images import Look, look
+from bench.doctor.images import ImagesLook, look
 from bench.errors import UsageError
 from bench.suite.values import RESERVED_NAMES
 from bench.words import few
@@ -88,7 +88,7 @@ def has_classes(path: Path) -> bool:
     return not images and any(entry.is_dir() for entry in entries)
 
 
-def facts(found: Look, classes: Sequence[str], counts: Sequence[int], n: int) -> list[str]:
+def facts(found: ImagesLook, classes: Sequence[str], counts: Sequence[int], n: int) -> list[str]:
     """What was found, a line each."""
     seen = sum(found.sizes.values())
     looked = f"{n:,} images of {len(classes)} classes" + (f"; {seen:,} of them were opened" if seen < n else "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.doctor.images import Look
+from bench.doctor.images import ImagesLook
 
 USUAL_SIZE = 224  # pixels; larger images are scaled down to it
 SMALL = 96  # pixels; images up to it are held in memory, at small models
@@ -52,8 +52,8 @@ def suite_text(
     layout: dict[str, dict[str, object]],
     counts: Mapping[str, int],
     classes: int,
-    found: Look,
-    trained_on: Look,
+    found: ImagesLook,
+    trained_on: ImagesLook,
     about: Sequence[str],
 ) -> str:
     """The suite, with a comment for whatever may be otherwise."""

@@ -24,7 +24,7 @@ from bench.files import read_file, read_json
 if TYPE_CHECKING:
     from PIL import Image
 
-    from bench.data.fingerprint import Look
+    from bench.data.fingerprint import FileLook
     from bench.data.images import IndexedImages
 
 LAYOUT = "tar shards with an index, 1"
@@ -82,7 +82,7 @@ def content(survey: Survey) -> dict[str, Any]:
     return originals | {"layout": LAYOUT}
 
 
-def hold(settings: DataSettings, survey: Survey, looks: Sequence[Look]) -> None:
+def hold(settings: DataSettings, survey: Survey, looks: Sequence[FileLook]) -> None:
     """Raises DataError for a file whose content does not match its checksum."""
     for (name, expected), seen in zip(checksums(survey.found).items(), looks, strict=True):
         if expected not in (None, seen.digest.hex()):
@@ -134,11 +134,11 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImage
         raise DataError(f"{error}; remove {root / INFO} and prepare the data set again") from None
     if len(index) != split["num_samples"]:
         raise DataError(f"{root}: {len(index)} images in {part}.index.npy, expected {split['num_samples']}")
-    read = Reader([str(root / name) for name in split["filenames"]], index)
+    read = ShardReader([str(root / name) for name in split["filenames"]], index)
     return IndexedImages(read, index[:, 3].copy(), f"{root}/{part}")
 
 
-class Reader:
+class ShardReader:
     """index -> the image's file, in memory. A class, so that workers that are spawned can have it."""
 
     def __init__(self, shards: list[str], index: Any) -> None:

@@ -66,10 +66,11 @@ def files(settings: DataSettings, survey: Survey) -> list[File]:
 
 def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImages:
     from bench.data.images import IndexedImages
-    from bench.data.sources.prepared import Reader  # only where they are read: prepared sets are shards, too
+    from bench.data.sources.prepared import ShardReader  # only where they are read: prepared sets are shards, too
 
     shards, index = (found[part] for found in survey.found)
-    return IndexedImages(Reader([str(path) for path in shards], index), index[:, 3].copy(), f"{settings.path}/{part}")
+    read = ShardReader([str(path) for path in shards], index)
+    return IndexedImages(read, index[:, 3].copy(), f"{settings.path}/{part}")
 
 
 def _shards(settings: DataSettings) -> dict[str, list[Path]]:

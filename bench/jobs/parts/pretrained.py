@@ -65,7 +65,7 @@ def fetch(context: Context, weights: WeightsInput, spec: VitSpec) -> tuple[nn.Mo
     facts["source"] = fetched.facts | {"classes": fetched.classes, "normalised": fetched.normalised}
     if weights.timm and lookup(weights.timm).vit is None:
         return as_it_is(context, fetched, keeps_head, facts)
-    return plain(context, fetched, weights.convert, spec, keeps_head), facts
+    return plain_vit(context, fetched, weights.convert, spec, keeps_head), facts
 
 
 def read(path: str, hash: str) -> dict[str, Tensor]:
@@ -122,7 +122,7 @@ def from_file(weights: WeightsInput, data: Dataset, file: dict[str, Tensor]) -> 
     return Fetched(file, len(file.get("head.weight", ())), known)
 
 
-def plain(context: Context, fetched: Fetched, wishes: dict[str, str], spec: VitSpec, keeps_head: bool) -> nn.Module:
+def plain_vit(context: Context, fetched: Fetched, wishes: dict[str, str], spec: VitSpec, keeps_head: bool) -> nn.Module:
     """A plain ViT with the weights fetched, every one accounted for."""
     images = context.data.mean, context.data.std
     state = convert(fetched.state, wishes, spec, normalised=fetched.normalised, images=images)

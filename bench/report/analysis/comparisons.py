@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.report.analysis.families import Family, families_of, missing
+from bench.report.analysis.families import PairFamily, families_of, missing
 from bench.report.analysis.sections import Section
 from bench.report.analysis.statistics import FEW, LEVEL, Paired, equivalence, holm, paired
 
@@ -37,7 +37,7 @@ def compare(section: Section) -> DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
 
 
-def _of_family(section: Section, family: Family) -> DataFrame:
+def _of_family(section: Section, family: PairFamily) -> DataFrame:
     """A row per pair of the family and target, and one over all its targets: difference a - b, paired by seed.
 
     Over all targets, a seed's difference is its mean over the cells that both labels have finished for all their common

@@ -23,7 +23,7 @@ FAILED = r"\w+ failed"  # how the reason begins of what is skipped because of so
 
 
 @dataclass(frozen=True)
-class Family:
+class PairFamily:
     """Pairs (a, b) of labels, compared by a metric over some targets (all of the section where none is named).
 
     among: whether every label is compared with every other. margin: points within which two labels are level.
@@ -60,38 +60,38 @@ class Family:
         return [target for target in section.targets if not self.targets or target in self.targets]
 
 
-def families_of(section: Section) -> list[Family]:
+def families_of(section: Section) -> list[PairFamily]:
     """Return the families of a section: those that its suite declares, else the default ones that have any pair."""
     defaults = (_default(section, *labels) for labels in section.blocks.items())
     return declared(section) or [family for families in defaults for family in families if family.pairs]
 
 
-def declared(section: Section) -> list[Family]:
+def declared(section: Section) -> list[PairFamily]:
     """Return the families that the suite of a section declares."""
     text = next((text for text in section.runs["families"].unique() if text), "{}")
     return [_declared(name, entry) for name, entry in json.loads(text).items()]
 
 
-def _default(section: Section, block: str, labels: list[str]) -> list[Family]:
+def _default(section: Section, block: str, labels: list[str]) -> list[PairFamily]:
     methods = [label for label in labels if label not in section.controls]
     controls = [label for label in section.controls if label in labels]
     against = tuple((method, control) for control, method in product(controls, methods))
     where = f" on {block}" if len(section.blocks) > 1 else ""
     return [
-        Family(f"{AMONG}{where}", tuple(combinations(methods, 2)), True, uneven=True),
-        Family(f"{CONTROLS}{where}", against, False, uneven=True),
+        PairFamily(f"{AMONG}{where}", tuple(combinations(methods, 2)), True, uneven=True),
+        PairFamily(f"{CONTROLS}{where}", against, False, uneven=True),
     ]
 
 
-def _declared(name: str, entry: dict) -> Family:
+def _declared(name: str, entry: dict) -> PairFamily:
     among = entry.get("among", [])
     pairs = tuple(combinations(among, 2)) if among else tuple((a, entry["against"]) for a in entry["labels"])
     targets = tuple(entry.get("targets", ()))
     others = {key: entry[key] for key in ("metric", "margin", "left_out", "uneven") if key in entry}
-    return Family(name, pairs, bool(among), targets=targets, **others)
+    return PairFamily(name, pairs, bool(among), targets=targets, **others)
 
 
-def missing(section: Section, family: Family) -> str:
+def missing(section: Section, family: PairFamily) -> str:
     """Return in words what keeps a family from being filled, or "": labels without a run, runs that are not there or
     not done. A label has the same seeds at each target, so that rows tell of some that are not there."""
     labels = [*family.labels, *family.references]

@@ -18,7 +18,7 @@ MOST_CONTROLS = 6
 CONTROLS = "controls"
 
 
-class Group(NamedTuple):
+class LabelGroup(NamedTuple):
     """Labels that stand together, the first `shown` of them before one asks for the rest; a label by itself needs no
     name."""
 
@@ -55,7 +55,7 @@ def leading(sections: Sequence[Section], summary: DataFrame) -> list[str]:
     return [*best[: MOST - len(last)], *last]
 
 
-def groups(section: Section, first: Sequence[str], summary: DataFrame) -> list[Group]:
+def groups(section: Section, first: Sequence[str], summary: DataFrame) -> list[LabelGroup]:
     """Return the labels of a section by method; none where all of them come first.
 
     The methods by their most accurate label, that of random initialisation after the others, the controls of all in the
@@ -75,6 +75,6 @@ def groups(section: Section, first: Sequence[str], summary: DataFrame) -> list[G
     named = [(use if len(of_method[use]) > 1 else "", of_method[use]) for use in methods]
     named += [(CONTROLS, list(section.controls))] if section.controls else []
     return [
-        Group(name, sorted(labels, key=lambda label: label not in first), len(set(labels) & set(first)))
+        LabelGroup(name, sorted(labels, key=lambda label: label not in first), len(set(labels) & set(first)))
         for name, labels in named
     ]

@@ -33,13 +33,13 @@ def matching(section: Section) -> DataFrame:
         columns=["method_use", "control"]
     )
     theirs = published().query("metric == 'top1'")
-    theirs = theirs[theirs["dataset"].map(plain) == plain(section.dataset)]
+    theirs = theirs[theirs["dataset"].map(one_spelling) == one_spelling(section.dataset)]
     keys = ["method", "arch", "embed_dim", "depth", "epochs"]
     numbers = dict.fromkeys(keys[2:], "float64")
     return theirs.astype(numbers).merge(ours.astype(numbers), on=keys)
 
 
-def plain(dataset: str) -> str:
+def one_spelling(dataset: str) -> str:
     """Return one spelling of a data set's name: "ImageNet-1k" and "imagenet" are the same."""
     name = re.sub(r"[^a-z0-9]", "", str(dataset).lower())
     return {"imagenet1k": "imagenet", "in1k": "imagenet", "ilsvrc2012": "imagenet"}.get(name, name)

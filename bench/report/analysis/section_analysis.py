@@ -10,9 +10,9 @@ from bench.report.analysis.break_even import break_even
 from bench.report.analysis.comparisons import compare, winners
 from bench.report.analysis.cost import totals
 from bench.report.analysis.early import early
-from bench.report.analysis.families import Family, families_of
+from bench.report.analysis.families import PairFamily, families_of
 from bench.report.analysis.frontier import frontier
-from bench.report.analysis.leading import Group, groups, leading
+from bench.report.analysis.leading import LabelGroup, groups, leading
 from bench.report.analysis.reach import reach
 from bench.report.analysis.sections import Section, sections
 from bench.report.analysis.standing import Standing, standing
@@ -40,9 +40,9 @@ class Analysis:
     standing: Standing  # over all sections of the suite, the same for each
     training: DataFrame | None  # all that the suite trained, a row per epoch; None where nothing is known of it
     best: dict[str, dict[str, str]]  # metric -> target -> method that may be called best
-    families: list[Family]
+    families: list[PairFamily]
     leading: list[str]  # labels that tables show first and pictures alone
-    groups: list[Group]  # of labels in tables; none where all of them lead
+    groups: list[LabelGroup]  # of labels in tables; none where all of them lead
 
     def narrowed(self) -> Analysis:
         """Return the analysis of the leading labels alone, computed among all of them."""
@@ -88,7 +88,7 @@ def _analyse(
     training: DataFrame | None,
     standing: Standing,
     leading: list[str],
-    groups: list[Group],
+    groups: list[LabelGroup],
 ) -> Analysis:
     of_runs = section.done[["run", "method", "target", "seed"]]
     curves = curves.merge(of_runs, on="run", how="inner")

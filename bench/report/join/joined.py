@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.report.columns import CURVES, RUNS, TRAINING
 from bench.report.conform import conform_curves, conform_runs, conform_training
 from bench.report.join.alike import differences, sizes
-from bench.report.join.labels import Entry, unite
+from bench.report.join.labels import JoinedLabel, unite
 from bench.report.join.part import Part, by_suite
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _settings(suite: str, parts: list[Part], across: bool) -> tuple[dict[Part, i
     return settings, [f"joined across: {problem}" for problem in problems]
 
 
-def _blocks(parts: list[Part], entries: list[Entry], settings: dict[Part, int]) -> dict[Part, str]:
+def _blocks(parts: list[Part], entries: list[JoinedLabel], settings: dict[Part, int]) -> dict[Part, str]:
     """The block of each part: those of one setting and kind of device, or with a label of equal numbers."""
     joined = {part: {part} for part in parts}
     links = [(a, b) for a in parts for b in parts if a.kind == b.kind]
@@ -114,7 +114,7 @@ def _blocks(parts: list[Part], entries: list[Entry], settings: dict[Part, int]) 
     return {part: f"{kind}, setting {settings[part]}" if several else kind for part, kind in kinds.items()}
 
 
-def _families(parts: list[Part], entries: list[Entry], blocks: dict[Part, str]) -> str:
+def _families(parts: list[Part], entries: list[JoinedLabel], blocks: dict[Part, str]) -> str:
     """What the parts declare, under the new labels; and all methods of a block that has several parts. Empty where
     nobody declares any: the default ones are by block, too."""
     declared = {part: json.loads(text) for part in parts if (text := next(iter(part.runs["families"]), ""))}
@@ -144,7 +144,7 @@ def _curves(part: Part, rows: DataFrame, names: Any) -> DataFrame:
     return curves.assign(run=curves["run"].map(new))
 
 
-def _training(suite: str, part: Part, entries: list[Entry], before: list[DataFrame]) -> DataFrame:
+def _training(suite: str, part: Part, entries: list[JoinedLabel], before: list[DataFrame]) -> DataFrame:
     """Epochs of what a part trained, under the new labels; of a run `used_by` is its name, which stays. A job that an
     earlier part has trained for other labels has the name of its source, too."""
     names = {entry.parts[part]: entry.name for entry in entries if part in entry.parts}

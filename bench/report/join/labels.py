@@ -18,7 +18,7 @@ CELL = ["dataset", "target", "seed"]
 
 
 @dataclass(eq=False)
-class Entry:
+class JoinedLabel:
     """A label of the joined table: its rows, and which parts it is from, with what it is called there."""
 
     label: str
@@ -28,12 +28,12 @@ class Entry:
     name: str = ""
 
 
-def unite(settings: dict[Part, int]) -> tuple[list[Entry], list[str]]:
+def unite(settings: dict[Part, int]) -> tuple[list[JoinedLabel], list[str]]:
     """Return the labels of all parts with their new names, in the order of the parts, and what has to be said.
 
     settings: of each part; runs of several settings are never one label's.
     """
-    entries: list[Entry] = []
+    entries: list[JoinedLabel] = []
     notes: list[str] = []
     for part, setting in settings.items():
         for label, rows in part.runs.groupby("method", sort=False):
@@ -46,14 +46,14 @@ def unite(settings: dict[Part, int]) -> tuple[list[Entry], list[str]]:
             for entry in same or [entry for entry in entries if entry.label == label]:
                 why = _apart(entry.rows, rows) or "none of its runs is in both"
                 notes.append(f"{label}: {why} ({entry.part.source}, {part.source}): kept apart")
-            entries.append(Entry(str(label), part, rows, {part: str(label)}))
+            entries.append(JoinedLabel(str(label), part, rows, {part: str(label)}))
     labels = [entry.label for entry in entries]
     for entry in entries:
         entry.name = f"{entry.label}@{entry.part.source}" if labels.count(entry.label) > 1 else entry.label
     return entries, notes
 
 
-def _add(entry: Entry, part: Part, label: str, rows: DataFrame, notes: list[str]) -> None:
+def _add(entry: JoinedLabel, part: Part, label: str, rows: DataFrame, notes: list[str]) -> None:
     import pandas as pd
 
     ids = set(entry.rows["run"])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench.report.analysis.published import plain, published
+from bench.report.analysis.published import one_spelling, published
 from bench.report.analysis.section_analysis import Analysis
 from bench.report.analysis.standing import Standing
 from bench.report.analysis.statistics import FEW_CELLS, trimmed
@@ -91,11 +91,11 @@ def runs_table(runs: DataFrame) -> Table:
 
 def published_table(analyses: list[Analysis]) -> Table:
     """Return the published numbers of the methods and data sets that are here."""
-    here = {plain(analysis.section.dataset) for analysis in analyses}
+    here = {one_spelling(analysis.section.dataset) for analysis in analyses}
     uses = {use for analysis in analyses for use in analysis.section.use.values()}
     rows = []
     for row in published().to_dict("records"):
-        if row["method"] in uses and plain(row["dataset"]) in here:
+        if row["method"] in uses and one_spelling(row["dataset"]) in here:
             size = "" if row["depth"] != row["depth"] else f"d{row['embed_dim']:g} L{row['depth']:g}"
             where = [row["method"], row["arch"], size, row["dataset"]]
             rows.append([Cell(str(t)) for t in (*where, row["metric"], row["value"], row["conditions"], row["source"])])

@@ -36,7 +36,7 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
     return Drawn(figure, f"{fewer} {some_of(analyses, every, 'data sets', 'summary.csv')}".strip())
 
 
-class Point(NamedTuple):
+class MarkedMean(NamedTuple):
     """Mean over targets and its interval over seeds; the interval is the mean alone where there is none."""
 
     mean: float
@@ -45,13 +45,13 @@ class Point(NamedTuple):
     label: str
 
 
-def _point(analysis: Analysis, method: str) -> Point | None:
+def _point(analysis: Analysis, method: str) -> MarkedMean | None:
     """None where the method has no seed with all the targets that any method has finished."""
     mean, every = over_targets(analysis.section, method), len(analysis.section.targets)
     if mean is None:
         return None
     fewer = "" if mean.targets == every else f" ({mean.targets} of {every} targets)"
-    return Point(mean.mean, mean.low, mean.high, short(method) + fewer)
+    return MarkedMean(mean.mean, mean.low, mean.high, short(method) + fewer)
 
 
 def _scored(analysis: Analysis) -> list[str]:
@@ -60,7 +60,7 @@ def _scored(analysis: Analysis) -> list[str]:
     return [method for method in analysis.section.methods if method in done]
 
 
-def _panel(axis: Axes, analysis: Analysis, points: dict[str, Point], looks: dict[str, Look]) -> None:
+def _panel(axis: Axes, analysis: Analysis, points: dict[str, MarkedMean], looks: dict[str, Look]) -> None:
     stored = analysis.totals.set_index("method")["stored_params"]
     positive = [s for s in stored if s > 0]
     nothing = min(positive, default=10.0) / 10**0.5  # where methods that store nothing are drawn

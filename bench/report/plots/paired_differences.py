@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.report.analysis.comparisons import AHEAD, ALL, BEHIND, LEVEL_WITH, TURNED
-from bench.report.analysis.families import Family
+from bench.report.analysis.families import PairFamily
 from bench.report.analysis.leading import by_accuracy
 from bench.report.analysis.reach import reference
 from bench.report.analysis.sections import Section
@@ -32,7 +32,7 @@ class Panel(NamedTuple):
     """Rows of comparisons over all targets, turned so that the better label comes first."""
 
     section: Section
-    family: Family
+    family: PairFamily
     versus: str
     rows: DataFrame
 

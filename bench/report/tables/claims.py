@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.report.analysis.comparisons import ALL
-from bench.report.analysis.families import Family, missing
+from bench.report.analysis.families import PairFamily, missing
 from bench.report.analysis.leading import by_accuracy
 from bench.report.analysis.sections import Section
 from bench.report.analysis.statistics import FEW
@@ -43,7 +43,7 @@ def differences(analysis: Analysis) -> Table:
     return Table(f"{section.title}: paired differences", header, rows, caption, notes, fixed=2, left=3, groups=groups)
 
 
-def _rows(analysis: Analysis, family: Family) -> list[list[Cell]]:
+def _rows(analysis: Analysis, family: PairFamily) -> list[list[Cell]]:
     """The pairs of a family: by what they are compared with, then by accuracy."""
     section, comparisons = analysis.section, analysis.comparisons
     comparisons = comparisons[comparisons["family"] == family.name]
@@ -62,7 +62,7 @@ def _rows(analysis: Analysis, family: Family) -> list[list[Cell]]:
     return rows
 
 
-def _ordered(rows: DataFrame, summary: DataFrame, family: Family) -> DataFrame:
+def _ordered(rows: DataFrame, summary: DataFrame, family: PairFamily) -> DataFrame:
     place = {label: i for i, label in enumerate(by_accuracy(summary))}
     labels = rows[["method_a", "method_b"]]
     ranks = labels.apply(lambda column: column.map(place))
@@ -73,7 +73,7 @@ def _ordered(rows: DataFrame, summary: DataFrame, family: Family) -> DataFrame:
     return rows.assign(**keys).sort_values(["first", "second"], kind="stable")
 
 
-def _described(section: Section, family: Family) -> str:
+def _described(section: Section, family: PairFamily) -> str:
     """What a family tests, and whether it is filled."""
     over = f" at {', '.join(family.targets)}" if family.targets else ""
     metric = "" if family.metric == "top1" else f" of {LABELS[family.metric]}"

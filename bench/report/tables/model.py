@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bench.report.format import one_line
 
 if TYPE_CHECKING:
-    from bench.report.analysis.leading import Group
+    from bench.report.analysis.leading import LabelGroup
 
 LONG = 120  # rows
 MEMBER = "· "  # how a row begins in text that stands below a heading
@@ -84,7 +84,7 @@ class Table:
             for i in range(group.number):
                 yield next(rows), group.heading, i < group.shown
 
-    def grouped(self, groups: Sequence[Group]) -> Table:
+    def grouped(self, groups: Sequence[LabelGroup]) -> Table:
         """Return this table with the rows of these labels together, in their order, and those of others in the end, on
         demand; as it is where it has no more labels than come first."""
         of_label: dict[str, list[list[Cell]]] = {}

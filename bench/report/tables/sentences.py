@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.comparisons import AHEAD, ALL, BEHIND, LEVEL_WITH, OPEN, TURNED
-from bench.report.analysis.families import Family, cannot, missing
+from bench.report.analysis.families import PairFamily, cannot, missing
 from bench.report.analysis.leading import by_accuracy
 from bench.report.analysis.reach import reference
 from bench.report.analysis.sections import Section
@@ -43,12 +43,12 @@ def sentences(analysis: Analysis) -> list[Sentence]:
     return [Sentence(s.kind, one_line(s.text), one_line(s.family)) for s in said]
 
 
-def _speaks(analysis: Analysis, family: Family) -> bool:
+def _speaks(analysis: Analysis, family: PairFamily) -> bool:
     rows = _overall(analysis, family)
     return not missing(analysis.section, family) and len(rows) > 0 and int(rows["n"].min()) >= ENOUGH
 
 
-def _overall(analysis: Analysis, family: Family) -> DataFrame:
+def _overall(analysis: Analysis, family: PairFamily) -> DataFrame:
     rows = analysis.comparisons
     return rows[(rows["family"] == family.name) & (rows["target"] == ALL)]
 
@@ -91,7 +91,7 @@ def _ranked(analysis: Analysis, labels: list[str]) -> list[str]:
     return [label for label in by_accuracy(analysis.summary) if label in labels]
 
 
-def _mean(analysis: Analysis, label: str, family: Family) -> str:
+def _mean(analysis: Analysis, label: str, family: PairFamily) -> str:
     """A label with its mean accuracy over the family's sizes that it serves."""
     summary, targets = analysis.summary, family.of(analysis.section)
     rows = summary[(summary["method"] == label) & summary["target"].isin(targets) & (summary["n"] > 0)]
@@ -99,14 +99,14 @@ def _mean(analysis: Analysis, label: str, family: Family) -> str:
     return f"{label} ({rows[f'{family.metric}_mean'].mean():.1f}%{fewer})"
 
 
-def unbeaten(analysis: Analysis, family: Family) -> list[str]:
+def unbeaten(analysis: Analysis, family: PairFamily) -> list[str]:
     """Return the labels that are behind no other of a family, by accuracy."""
     sides = _sides(_overall(analysis, family))
     left = [label for label, others in sides.items() if all(row["verdict"] != BEHIND for row in others.values())]
     return _ranked(analysis, left)
 
 
-def _among(analysis: Analysis, family: Family) -> Iterator[Sentence]:
+def _among(analysis: Analysis, family: PairFamily) -> Iterator[Sentence]:
     sides, first = _sides(_overall(analysis, family)), unbeaten(analysis, family)
     others = _ranked(analysis, [label for label in sides if label not in first])
     what = POINTS[family.metric]
@@ -131,7 +131,7 @@ def _among(analysis: Analysis, family: Family) -> Iterator[Sentence]:
         yield Sentence("level", f"Level within {family.margin:g} points: {words}.", family.title)
 
 
-def _against(analysis: Analysis, family: Family) -> Iterator[Sentence]:
+def _against(analysis: Analysis, family: PairFamily) -> Iterator[Sentence]:
     """What each label that others are compared with says of them."""
     sides = _sides(_overall(analysis, family))
     for versus in family.references:
@@ -196,7 +196,7 @@ def _pays(analysis: Analysis) -> Iterator[Sentence]:
         yield Sentence("pays", f"{text}{'; '.join(words)}. Counted along learning curves{rates}, not tested.")
 
 
-def _storage(analysis: Analysis, families: list[Family]) -> Iterator[Sentence]:
+def _storage(analysis: Analysis, families: list[PairFamily]) -> Iterator[Sentence]:
     """Said once of all families whose first labels are the same."""
     costs = analysis.totals.set_index("method")
     stored = (costs["stored_params"] + costs["stored_params_head"]).sort_values(kind="stable")
@@ -212,7 +212,7 @@ def _storage(analysis: Analysis, families: list[Family]) -> Iterator[Sentence]:
         yield Sentence("storage", text, listed(some))
 
 
-def _open(analysis: Analysis, family: Family) -> str:
+def _open(analysis: Analysis, family: PairFamily) -> str:
     """What a family does not show, in words; empty where it shows all."""
     left, rows = missing(analysis.section, family), _overall(analysis, family)
     if left:

@@ -13,7 +13,7 @@ from bench.launch.slurm.squeue import Element
 from bench.launch.slurm.submission.groups import make_arrays
 from bench.launch.slurm.submission.record import Submission
 from bench.launch.slurm.view.view import View
-from bench.results.rows import Reader
+from bench.results.rows import JobStates
 from bench.store import JobDir, Store
 from bench.store.job_dir import FAILURE
 from bench.suite.slurm import Slurm
@@ -41,7 +41,7 @@ class Cluster:
         return self.look(self.run)
 
     def look(self, id: str) -> tuple[str, str]:
-        return Reader(self.plan, self.store, View(self.store, "tiny")).state(id)
+        return JobStates(self.plan, self.store, View(self.store, "tiny")).state(id)
 
 
 @pytest.fixture

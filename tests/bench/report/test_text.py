@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from bench.report import format
-from bench.report.analysis.published import matching, plain, published
+from bench.report.analysis.published import matching, one_spelling, published
 from bench.report.analysis.sections import sections
 from bench.report.analysis.statistics import Ranking
 from bench.report.plots.critical_difference import groups
@@ -181,4 +181,4 @@ def test_published_numbers_match_only_the_same_setting(make_frames):
 
     assert found() == {"random": 72.4, "weight_selection": 81.4}
     assert found(epochs=10.0) == found(depth=6) == found(dataset="digits") == found(control="shuffled") == {}
-    assert plain("ImageNet-1k") == plain("imagenet") != plain("imagenette")
+    assert one_spelling("ImageNet-1k") == one_spelling("imagenet") != one_spelling("imagenette")

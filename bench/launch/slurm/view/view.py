@@ -8,7 +8,7 @@ from bench.launch.slurm import squeue
 from bench.launch.slurm.squeue import Element
 from bench.launch.slurm.submission import events
 from bench.launch.slurm.submission.record import Submission
-from bench.results.states import Standing
+from bench.results.states import JobStanding
 from bench.store import JobDir, Store, log
 from bench.worker.outcome import Outcome
 
@@ -16,7 +16,7 @@ GONE = "GONE"  # Slurm knows nothing of it any more
 
 
 @dataclass(frozen=True)
-class Seen:
+class Submitted:
     """The latest element that a job was submitted with. created: when, in seconds since 1970."""
 
     element: Element
@@ -76,12 +76,12 @@ class View:
         """All that is queued or runs, also what a killed submitter did not note down."""
         return [name for name, element in self.elements.items() if element.alive]
 
-    def of(self, job: str) -> Seen | None:
+    def of(self, job: str) -> Submitted | None:
         """What became of a job's submission, or None where there was none or Slurm does not answer."""
         if job not in self.jobs or not self.known:
             return None
         name, submission = self.jobs[job]
-        return Seen(self.elements.get(name) or self.past(name), submission)
+        return Submitted(self.elements.get(name) or self.past(name), submission)
 
     def past(self, name: str) -> Element:
         """An ended element, by accounting where there is any: one query for all that squeue forgot."""
@@ -110,23 +110,23 @@ class View:
             return True
         return log.count(folder.log, "failed", after=since, kind=kind) > allowed
 
-    def standing(self, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> Standing | None:
+    def standing(self, folder: JobDir, *, started: bool, failure: dict[str, Any] | None) -> JobStanding | None:
         """Tell how a job stands that is not done and that nobody holds; None where Slurm has nothing to say."""
         seen = self.of(folder.path.name)
         if seen is None or self.failed(folder, failure):
             return None
         id, queue = seen.element.id, seen.element.reason
         if seen.element.running:
-            return Standing("pending", f"in the Slurm job {id}, which runs", starting=True)
+            return JobStanding("pending", f"in the Slurm job {id}, which runs", starting=True)
         if seen.element.alive:
             requeued = started and "requeue" in seen.past()
             reason = f"{'requeued, ' if requeued else ''}Slurm job {id} waits: {queue}"
-            return Standing("pending", reason, queue=queue, requeued=requeued)
+            return JobStanding("pending", reason, queue=queue, requeued=requeued)
         outcome = self.over(seen, started=started)
         where = f" ({seen.log})" if outcome.state == "failed" else ""
-        return Standing(outcome.state, outcome.message + where)
+        return JobStanding(outcome.state, outcome.message + where)
 
-    def over(self, seen: Seen, *, started: bool) -> Outcome:
+    def over(self, seen: Submitted, *, started: bool) -> Outcome:
         """How a job ended that left no word, when its element has ended."""
         state, why = seen.element.state, self.halted.get(seen.submission.data["token"])
         if why is not None and state in ("CANCELLED", "COMPLETED", GONE):

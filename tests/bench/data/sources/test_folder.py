@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from bench.data import AugmentSettings, DataError, DataMissing, describe, load
-from bench.data.pool import Request
+from bench.data.pool import BatchRequest
 from bench.data.transforms import posterize
 from tests.bench.data.small_folder import COUNTS, batches, settings, write_folder
 
@@ -125,7 +125,7 @@ def test_the_same_pixels_for_any_workers_batches_and_start(folder, augment):
 def test_erased_boxes(folder, mode):
     """Decoding gives bytes; what is erased lies in a box, in about so many images, and nothing else changes."""
     train, everything = load(settings(folder)).train, torch.arange(34 * 20)
-    decoded = train._pool.run([Request("train", everything, 0, 0, STRONG)])
+    decoded = train._pool.run([BatchRequest("train", everything, 0, 0, STRONG)])
     assert {pixels.dtype for pixels, _ in decoded} == {torch.uint8}
     plain, erased = (
         batches(train, [everything], epoch=0, seed=0, augment=AugmentSettings(crop="rrc", re_prob=p, re_mode=mode))[0]

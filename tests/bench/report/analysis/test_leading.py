@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.report.analysis.leading import MOST, Group, groups, leading
+from bench.report.analysis.leading import MOST, LabelGroup, groups, leading
 from bench.report.analysis.sections import sections
 from bench.report.analysis.summary import summarise
 from tests.bench.report.report_frames import make
@@ -41,23 +41,23 @@ def test_labels_stand_with_the_others_of_their_method():
         *("sws_0", "merge_2", "random", "untrained", "strangers"),
     ]
     assert groups(section, first, summary) == [
-        Group("sws", ["sws_5", "sws_4", "sws_3", "sws_2", "sws_1", "sws_0"], 6),
-        Group("wave", ["wave_3", "wave_2", "wave_1", "wave_0"], 4),
-        Group("", ["tleg"], 1),
-        Group("merge", ["merge_2", "merge_1", "merge_0"], 1),
-        Group("random", ["random_moco", "random"], 2),  # after the others, whatever its best is
-        Group("controls", ["untrained", "strangers"], 2),
+        LabelGroup("sws", ["sws_5", "sws_4", "sws_3", "sws_2", "sws_1", "sws_0"], 6),
+        LabelGroup("wave", ["wave_3", "wave_2", "wave_1", "wave_0"], 4),
+        LabelGroup("", ["tleg"], 1),
+        LabelGroup("merge", ["merge_2", "merge_1", "merge_0"], 1),
+        LabelGroup("random", ["random_moco", "random"], 2),  # after the others, whatever its best is
+        LabelGroup("controls", ["untrained", "strangers"], 2),
     ]
 
 
 def test_what_comes_first_is_before_the_rest_of_its_group():
     section, summary = section_of(LABELS)
     found = groups(section, ["random", "strangers", "wave_0"], summary)
-    assert found[1] == Group("wave", ["wave_0", "wave_3", "wave_2", "wave_1"], 1)
+    assert found[1] == LabelGroup("wave", ["wave_0", "wave_3", "wave_2", "wave_1"], 1)
     assert found[3:] == [
-        Group("merge", ["merge_2", "merge_1", "merge_0"], 0),
-        Group("random", ["random", "random_moco"], 1),
-        Group("controls", ["strangers", "untrained"], 1),
+        LabelGroup("merge", ["merge_2", "merge_1", "merge_0"], 0),
+        LabelGroup("random", ["random", "random_moco"], 1),
+        LabelGroup("controls", ["strangers", "untrained"], 1),
     ]
 
 
@@ -72,10 +72,10 @@ def test_few_labels_stand_in_no_groups(number):
 def test_labels_without_results_stand_last():
     section, summary = section_of(LABELS | {"sws_5": ("sws", np.nan, ""), "tleg": ("tleg", np.nan, "")})
     assert groups(section, leading([section], summary), summary)[:4] == [
-        Group("sws", ["sws_4", "sws_3", "sws_2", "sws_1", "sws_0", "sws_5"], 5),
-        Group("wave", ["wave_3", "wave_2", "wave_1", "wave_0"], 4),
-        Group("merge", ["merge_2", "merge_1", "merge_0"], 3),
-        Group("", ["tleg"], 0),
+        LabelGroup("sws", ["sws_4", "sws_3", "sws_2", "sws_1", "sws_0", "sws_5"], 5),
+        LabelGroup("wave", ["wave_3", "wave_2", "wave_1", "wave_0"], 4),
+        LabelGroup("merge", ["merge_2", "merge_1", "merge_0"], 3),
+        LabelGroup("", ["tleg"], 0),
     ]
     section, summary = section_of({label: (use, np.nan, control) for label, (use, _, control) in LABELS.items()})
     found = groups(section, leading([section], summary), summary)

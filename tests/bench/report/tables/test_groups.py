@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from bench.report.analysis.cost import totals
-from bench.report.analysis.leading import MOST, Group
+from bench.report.analysis.leading import MOST, LabelGroup
 from bench.report.analysis.sections import sections
 from bench.report.analysis.summary import summarise
 from bench.report.tables import latex, markdown
@@ -16,10 +16,10 @@ from bench.report.tables.terminal import print_table
 from tests.bench.report.report_frames import make
 
 GROUPS = [
-    Group("sws", ["sws_b", "sws_a"], 1),
-    Group("", ["tleg"], 1),
-    Group("wave", ["wave"], 0),
-    Group("controls", ["untrained"], 1),
+    LabelGroup("sws", ["sws_b", "sws_a"], 1),
+    LabelGroup("", ["tleg"], 1),
+    LabelGroup("wave", ["wave"], 0),
+    LabelGroup("controls", ["untrained"], 1),
 ]
 
 
