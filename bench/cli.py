@@ -94,15 +94,15 @@ def parser() -> argparse.ArgumentParser:
 
     new = command("new", "write a suite for a folder of images, or a method to begin with", suites=None)
     kinds = new.add_subparsers(dest="kind", required=True, metavar="KIND")
-    made = kinds.add_parser("suite", help="look at a folder of images and write a suite that runs on it",
+    of_suite = kinds.add_parser("suite", help="look at a folder of images and write a suite that runs on it",
                             epilog=EPILOG, allow_abbrev=False)  # fmt: skip
-    made.add_argument("folder", type=Path, metavar="FOLDER", help="class/image or part/class/image")
-    made.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.yaml, after the folder")
+    of_suite.add_argument("folder", type=Path, metavar="FOLDER", help="class/image or part/class/image")
+    of_suite.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.yaml, after the folder")
 
-    begun = kinds.add_parser("method", help="write a method to begin with, and a suite to try it in",
+    of_method = kinds.add_parser("method", help="write a method to begin with, and a suite to try it in",
                              epilog=EPILOG, allow_abbrev=False)  # fmt: skip
-    begun.add_argument("name", metavar="NAME", help="of the module and of its label, such as my_method")
-    begun.add_argument("--out", type=Path, metavar="DIR", help="default: the working directory")
+    of_method.add_argument("name", metavar="NAME", help="of the module and of its label, such as my_method")
+    of_method.add_argument("--out", type=Path, metavar="DIR", help="default: the working directory")
 
     command("status", "the state of every job")
     command("cancel", "slurm: stop what is queued and running; bench run goes on from there")

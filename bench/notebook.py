@@ -39,9 +39,9 @@ def plan(
     """
     import pandas  # late: commands import this module, and most of them need no frame
 
-    made, store = _planned(suite, settings, only, results)
-    states = JobStates(made, store)
-    jobs = [(job.kind, id, bool(states.result(id)), made.description(id).flops) for id, job in made.jobs.items()]
+    plan, store = _planned(suite, settings, only, results)
+    states = JobStates(plan, store)
+    jobs = [(job.kind, id, bool(states.result(id)), plan.description(id).flops) for id, job in plan.jobs.items()]
     return pandas.DataFrame(jobs, columns=["kind", "job", "done", "flops"])
 
 
@@ -63,20 +63,20 @@ def run(
     from bench.launch.launchers import launch  # late: as above
     from bench.launch.request import Request  # late: as above
 
-    made, store = _planned(suite, settings, only, results, fetch=True)
-    store.require_writable(made.suite.name)
-    if warning := kept.keep(made, store, Path(suite), _as_text(settings), list(only)):
+    plan, store = _planned(suite, settings, only, results, fetch=True)
+    store.require_writable(plan.suite.name)
+    if warning := kept.keep(plan, store, Path(suite), _as_text(settings), list(only)):
         warnings.warn(warning, stacklevel=2)
-    schedule = Schedule(made.jobs.values(), store)
+    schedule = Schedule(plan.jobs.values(), store)
     interrupted = False
     if schedule.open:
-        with Progress(made, schedule) as progress:
-            interrupted = launch(launcher or made.suite.file.launcher, Request(made, schedule, progress, jobs))
+        with Progress(plan, schedule) as progress:
+            interrupted = launch(launcher or plan.suite.file.launcher, Request(plan, schedule, progress, jobs))
         progress.close()
     if interrupted:
         raise KeyboardInterrupt
-    tables = frames(made, store)
-    write_tables(tables, store.suite(made.suite.name))
+    tables = frames(plan, store)
+    write_tables(tables, store.suite(plan.suite.name))
     failed = [entry for entry in schedule.entries.values() if entry.state == "failed"]
     if failed:
         lines = [f"{e.job.kind} {e.job.id}: {e.message} (log: {store.job(e.job).log})" for e in failed]
@@ -107,10 +107,10 @@ def frame(
 def _planned(
     suite: str | Path, settings: Settings | None, only: Sequence[str], results: str | Path, *, fetch: bool = False
 ) -> tuple[Plan, Store]:
-    made = make_plan(load(Path(suite), _as_text(settings), look_at=partial(describe, fetch=fetch)), list(only))
-    for warning in made.warnings:
+    plan = make_plan(load(Path(suite), _as_text(settings), look_at=partial(describe, fetch=fetch)), list(only))
+    for warning in plan.warnings:
         warnings.warn(warning, stacklevel=3)
-    return made, Store(Path(results))
+    return plan, Store(Path(results))
 
 
 def _as_text(settings: Settings | None) -> list[str]:

@@ -117,9 +117,10 @@ def aki(weights: Weights, maps: Maps, ancestor: VitSpec) -> dict[str, Tensor]:
     for name, tensor in grown.items():
         key, later = block_of(name)[1], following[name]
         if key.startswith("attn.qkv."):
-            own, other = tensor.chunk(3), later.chunk(3)
+            qkv, later_qkv = tensor.chunk(3), later.chunk(3)
             rows = [
-                torch.cat([a[: ancestor.embed_dim], b[ancestor.embed_dim :]]) for a, b in zip(own, other, strict=True)
+                torch.cat([a[: ancestor.embed_dim], b[ancestor.embed_dim :]])
+                for a, b in zip(qkv, later_qkv, strict=True)
             ]
             grown[name] = torch.cat(rows)
         elif key.startswith("mlp.fc1."):

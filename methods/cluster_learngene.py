@@ -63,12 +63,12 @@ class ClusterLearngene(AncestorRule):
 
     def stored(self, ancestor: nn.Module, weights: Weights, lab: Lab | None) -> tuple[Weights, dict[str, Any]]:
         distances = attention_distances(ancestor, lab, self.images)
-        kept = [representatives(row, self.eps) for row in distances]
+        heads_of_blocks = [representatives(row, self.eps) for row in distances]
         tensors = dict(weights)
-        for block, heads in enumerate(kept):
+        for block, heads in enumerate(heads_of_blocks):
             for name in qkv(block):
                 tensors[name] = of_heads(weights[name], heads, spec_of(ancestor).num_heads)
-        return tensors, {"kept": kept, "attention_distances": distances}
+        return tensors, {"kept": heads_of_blocks, "attention_distances": distances}
 
     def built(self, weights: Weights, meta: Mapping[str, Any], target: VitSpec, lab: Lab | None) -> Weights:
         whole = dict(weights)
@@ -98,11 +98,11 @@ def representatives(distances: Sequence[float], eps: float) -> list[int]:
             clusters.append([])
         clusters[-1].append(head)
     clusters.sort(key=lambda cluster: (-len(cluster), min(cluster)))
-    kept = []
+    heads = []
     for cluster in clusters:
         mean = sum(distances[head] for head in cluster) / len(cluster)
-        kept.append(min(sorted(cluster), key=lambda head: abs(distances[head] - mean)))
-    return kept
+        heads.append(min(sorted(cluster), key=lambda head: abs(distances[head] - mean)))
+    return heads
 
 
 def attention_distances(model: nn.Module, lab: Lab | None, images: int) -> list[list[float]]:

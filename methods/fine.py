@@ -103,8 +103,8 @@ class Fine(Initializer):
         distill = {"kl": self.kl, "ce": self.ce, "temperature": self.temperature}
         lab.fit(aux.to(lab.device), name="aux", recipe={**self.train, "distill": distill}, loss="kd")
         dropped = () if self.head == "transfer" else HEAD
-        kept = {n: t for n, t in aux.stored().items() if not n.startswith("blocks.") and n not in dropped}
-        return Learngene(kept, {"ancestor": asdict(spec), "classes": lab.classes})
+        tensors = {n: t for n, t in aux.stored().items() if not n.startswith("blocks.") and n not in dropped}
+        return Learngene(tensors, {"ancestor": asdict(spec), "classes": lab.classes})
 
     def initialize(self, target: nn.Module, learngene: Learngene, lab: Lab | None) -> None:
         ancestor, spec = VitSpec(**learngene.meta["ancestor"]), spec_of(target)
@@ -137,10 +137,10 @@ class Fine(Initializer):
 
     def fit_values(self, model: RuledVit, lab: Lab, head: bool) -> None:
         """Train what belongs to this size, everything that is stored being frozen."""
-        own = model.freeze_all_but(model.trained, head=head)
+        parameters = model.freeze_all_but(model.trained, head=head)
         few = {"steps": self.steps, "lr": self.sigma_lr, "warmup_steps": 0, "compile": False}
         recipe: dict[str, Any] = {**self.train, **few}
-        lab.fit(model.to(lab.device), name="values", recipe=recipe, loss="ce", params=own)
+        lab.fit(model.to(lab.device), name="values", recipe=recipe, loss="ce", params=parameters)
 
 
 def factored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -112,13 +112,13 @@ class LearnableTransformation(Initializer):
         if reason := how.supports(ancestor, spec):
             raise ValueError(f"lets {reason}")
         fresh = () if self.head_transfers(learngene, lab) else HEAD
-        made = {name: t for name, t in learngene.tensors.items() if name.startswith(OWN)}
-        tensors = transformed(first_rows(made, gene, spec), rows_of(spec.depth, gene.depth))
+        ingredients = {name: t for name, t in learngene.tensors.items() if name.startswith(OWN)}
+        tensors = transformed(first_rows(ingredients, gene, spec), rows_of(spec.depth, gene.depth))
         for name, t in learngene.tensors.items():
             if not name.startswith(OWN):  # learned as they are: positions and class token, and the head's bias
                 tensors[name] = t if name == "head.bias" else t[..., : spec.embed_dim]
-        given = {name: tensors[named_as_in(name, tensors)] for name in target.state_dict() if name not in fresh}
-        fill(target, given, fresh)
+        values = {name: tensors[named_as_in(name, tensors)] for name in target.state_dict() if name not in fresh}
+        fill(target, values, fresh)
 
 
 def rows_of(depth: int, rows: int) -> list[int]:

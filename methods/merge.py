@@ -121,10 +121,10 @@ class Merge(Initializer):
     def resolve(self, ancestor: VitSpec, targets: Sequence[VitSpec]) -> Merge:
         method = self.method()
         resolved = method.resolve(ancestor, targets)
-        given = {"use": self.then} if isinstance(self.then, str) else dict(self.then)
+        options = {"use": self.then} if isinstance(self.then, str) else dict(self.then)
         names = [f.name for f in fields(method) if f.name not in ("head", "train")]
         derived = {n: getattr(resolved, n) for n in names if getattr(resolved, n) != getattr(method, n)}
-        return replace(self, then=given | derived) if derived else self
+        return replace(self, then=options | derived) if derived else self
 
     def condense(self, ancestor: Sequence[nn.Module], lab: Lab | None) -> Learngene:
         models = list(ancestor)

@@ -203,8 +203,8 @@ class MixtureGrowth(Initializer):
                 stacklevel=2,
             )
         fresh = () if self.head_transfers(learngene, lab) else HEAD
-        given = {name: named_as_in(name, state) for name in target.state_dict() if name not in fresh}
-        fill(target, {name: state[source] for name, source in given.items()}, fresh)
+        sources = {name: named_as_in(name, state) for name in target.state_dict() if name not in fresh}
+        fill(target, {name: state[source] for name, source in sources.items()}, fresh)
 
 
 def unreachable(seed: VitSpec, target: VitSpec, grow: str) -> str | None:

@@ -71,8 +71,8 @@ class Supernet(Initializer):
     def __post_init__(self) -> None:
         check_choices(self)
         if self.kl < 0 or self.ce < 0 or self.temperature <= 0:
-            given = f"{self.kl}, {self.ce}, {self.temperature}"
-            raise ValueError(f"kl and ce must not be negative, temperature must be above 0; found {given}")
+            weights = f"{self.kl}, {self.ce}, {self.temperature}"
+            raise ValueError(f"kl and ce must not be negative, temperature must be above 0; found {weights}")
         if self.kl == 0 and self.ce != 1:
             raise ValueError(f"ce is a weight beside kl; without kl it is 1, found {self.ce}")
         if self.per_step != "sandwich" and (isinstance(self.per_step, str) or self.per_step < 1):
@@ -124,10 +124,10 @@ class Supernet(Initializer):
         """The sizes; what they leave open is that of `base`."""
         specs = []
         for size in self.sizes or []:
-            given: dict[str, Any] = dict(size)
-            if "embed_dim" in given and "num_heads" not in given:
-                given["num_heads"] = max(1, given["embed_dim"] // base.head_dim)
-            specs.append(base.replace(**given))
+            changes: dict[str, Any] = dict(size)
+            if "embed_dim" in changes and "num_heads" not in changes:
+                changes["num_heads"] = max(1, changes["embed_dim"] // base.head_dim)
+            specs.append(base.replace(**changes))
         return specs
 
     def condense(self, ancestor: nn.Module | None, lab: Lab | None) -> Learngene:

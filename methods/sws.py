@@ -175,10 +175,10 @@ class StageWiseSharing(Initializer):
         self.check(ancestor, spec)
         stages = self.stage_map or laid_out(spec.depth, learngene.meta["layers_per_stage"])
         fresh = () if self.head_transfers(learngene, lab) else HEAD
-        given = {}
+        tensors = {}
         for name in target.state_dict():
             if name not in fresh:
                 block = re.match(r"blocks\.(\d+)\.", name)
                 source = f"stages.{stages[int(block[1])]}.{name[block.end() :]}" if block else name
-                given[name] = learngene.tensors[named_as_in(source, learngene.tensors)]
-        fill(target, given, fresh)
+                tensors[name] = learngene.tensors[named_as_in(source, learngene.tensors)]
+        fill(target, tensors, fresh)

@@ -222,14 +222,14 @@ class Wave(Initializer):
 
     def fit_scalers(self, model: TemplatedVit, lab: Lab, head: bool) -> None:
         """Train what belongs to this size, templates and everything else stored being frozen."""
-        own = model.freeze_all_but(model.scalers.parameters(), head=head)
+        parameters = model.freeze_all_but(model.scalers.parameters(), head=head)
         few = {"steps": self.scaler_steps, "lr": self.scaler_lr, "warmup_steps": 0, "compile": False}
         recipe: dict[str, Any] = {**self.train, **self.scaler_train, **few}
         if self.scaler_kl:
             recipe["distill"] = {"kl": self.scaler_kl, "ce": 1.0, "temperature": self.temperature}
         loss: Loss = "kd" if self.scaler_kl else "ce"
         part: dict[str, Any] = {"fraction": self.scaler_fraction, "at_least": self.scaler_images}
-        lab.fit(model.to(lab.device), name="scalers", recipe=recipe, loss=loss, params=own, **part)
+        lab.fit(model.to(lab.device), name="scalers", recipe=recipe, loss=loss, params=parameters, **part)
 
 
 def tensor_name(kind: str, group: str) -> str:

@@ -77,10 +77,10 @@ class WeightSelection(Initializer):
         choice = Choice(self, ancestor, spec, lab)
         fresh = () if self.head_transfers(learngene, lab) else HEAD
         chosen = {}
-        for name, given in target.state_dict().items():
+        for name, tensor in target.state_dict().items():
             if name not in fresh:
                 source = named_as_in(choice.source(name), learngene.tensors)
-                chosen[name] = choice.select(name, learngene.tensors[source], given.shape)
+                chosen[name] = choice.select(name, learngene.tensors[source], tensor.shape)
         fill(target, chosen, fresh)
 
 

@@ -17,17 +17,17 @@ def main(options: argparse.Namespace) -> int:
         raise UsageError(f"--results {store.root}: there are no jobs; expected a results folder")
     chosen = options.what or list(WHAT)
     dear = [kind for kind in chosen if kind in DEAR]
-    found = list(artifacts(store, dear))
+    candidates = list(artifacts(store, dear))
     if len(dear) < len(chosen):
-        found += [leftover for leftover in leftovers(store) if leftover.kind in chosen]
+        candidates += [leftover for leftover in leftovers(store) if leftover.kind in chosen]
     for kind in chosen:
-        going = [leftover for leftover in found if leftover.kind == kind and not leftover.kept]
-        staying = Counter(leftover.kept for leftover in found if leftover.kind == kind and leftover.kept)
+        going = [leftover for leftover in candidates if leftover.kind == kind and not leftover.why_kept]
+        staying = Counter(leftover.why_kept for leftover in candidates if leftover.kind == kind and leftover.why_kept)
         what, cost = WHAT[kind] if kind in WHAT else (DEAR[kind], cost_of(going))
         print(f"{kind:<12}{len(going):>7}  {amount(sum(g.bytes for g in going)):>9}  {what}; to have it again: {cost}")
         for reason, n in staying.most_common(MANY):
             print(printable(f"{'':<12}{n:>7}  {'':>9}  stay: {reason}"))
-    going = [leftover for leftover in found if not leftover.kept]
+    going = [leftover for leftover in candidates if not leftover.why_kept]
     if not going:
         print("nothing to remove")
         return 0

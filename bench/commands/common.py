@@ -85,8 +85,7 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
     store = Store(options.results)
     kept_file = None if options.settings else _kept_file(suite, store)
     if kept_file is None:
-        given = load(suite, options.settings, look_at=last_data(suite, store))
-        return make_plan(given, options.only), store, None
+        return make_plan(load(suite, options.settings, look_at=last_data(suite, store)), options.only), store, None
     header = kept.read(kept_file)
     other = kept.other_suite(suite, kept_file)
     changed = suite.resolve() != kept_file.resolve() and header["sha256"] != sha256(suite) and not other
@@ -95,9 +94,9 @@ def last_plan(suite: Path, options: argparse.Namespace) -> tuple[Plan, Store, st
     beside, imports = (Path(header["source"]), None) if itself else (suite, methods_from_outside(suite))
     last = load(kept_file, folder=beside.parent, look_at=data_record.recorded(kept_file.parent), imports=imports)
     notes = [note] if changed else []
-    own = [entry.name for entry in data_record.entries(last) if entry.settings.source != "builtin"]
-    if own and not (kept_file.parent / data_record.FILE).exists():
-        names = ", ".join(dict.fromkeys(own))
+    data_names = [entry.name for entry in data_record.entries(last) if entry.settings.source != "builtin"]
+    if data_names and not (kept_file.parent / data_record.FILE).exists():
+        names = ", ".join(dict.fromkeys(data_names))
         notes.append(f"note: made by an earlier version, whose identities did not contain the images of {names}")
     return make_plan(last, options.only or header["only"]), store, "\n".join(notes) or None
 

@@ -17,15 +17,15 @@ POLL = 1.0  # seconds between looks with --follow
 
 
 def main(options: argparse.Namespace) -> int:
-    found = find(options.results, options.run)
-    if not found:
+    folders = find(options.results, options.run)
+    if not folders:
         message = f"no job in {options.results} matches {options.run!r}"
         raise UsageError(f"{message}; expected a readable id, an identity, or a pattern of either, such as 'wave-*-s0'")
-    if options.follow and len(found) > 1:
-        raise UsageError(f"--follow: {len(found)} jobs match {options.run!r}; expected one")
-    shown = [show(folder) for folder in found]
+    if options.follow and len(folders) > 1:
+        raise UsageError(f"--follow: {len(folders)} jobs match {options.run!r}; expected one")
+    shown = [show(folder) for folder in folders]
     if options.follow:
-        follow(found[0], shown[0])
+        follow(folders[0], shown[0])
     return 0
 
 

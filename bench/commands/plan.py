@@ -34,9 +34,9 @@ def main(options: argparse.Namespace) -> int:
     done -= {job.id for job in again}
     print(f"{plan.suite.name}: {len(plan.cells)} runs, {len(plan.jobs)} jobs; results in {store.root}\n")
     _data(plan)
-    for said in (earlier.note(plan, store), weights.note(plan, store)):
-        if said:
-            print(f"{said}\n")
+    for note in (earlier.note(plan, store), weights.note(plan, store)):
+        if note:
+            print(f"{note}\n")
     for job in again:
         print(f"note: {job.kind} {job.id} is made again: bench clean removed its files, which are needed")
     _sizes(plan)

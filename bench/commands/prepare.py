@@ -28,14 +28,14 @@ def main(options: argparse.Namespace) -> int:
     out = _folder(options)
     suite = load(options.suite, [*options.settings, "prepared=null"], look_at=partial(describe, hashed=False))
     plan = make_plan(suite, options.only)
-    given = [plan.description(id).data.settings for id in plan.jobs]
-    wanted = {name: _one(name, given) for name in dict.fromkeys(data["name"] for data in given)}
-    made = {name: settings for name, settings in wanted.items() if settings.stored_as_files}
-    for name in wanted.keys() - made.keys():
+    job_settings = [plan.description(id).data.settings for id in plan.jobs]
+    wanted = {name: _one(name, job_settings) for name in dict.fromkeys(data["name"] for data in job_settings)}
+    as_files = {name: settings for name, settings in wanted.items() if settings.stored_as_files}
+    for name in wanted.keys() - as_files.keys():
         print(f"{name}: stored as pixels, not as image files: read as it is")
-    for name, settings in made.items():
+    for name, settings in as_files.items():
         _prepare(settings, out / name, options)
-    if made:
+    if as_files:
         changed = [s for s in options.settings if not s.startswith("prepared=")] + [f"prepared={out}"]
         words = [str(options.suite), *(word for setting in changed for word in ("--set", setting))]
         print(f"\nuse them: python -m bench run {shlex.join(words)}")
@@ -45,15 +45,15 @@ def main(options: argparse.Namespace) -> int:
 
 def _folder(options: argparse.Namespace) -> Path:
     """--out, else what the suite says."""
-    said = prepared_folder(options)
-    if options.out is None and said is None:
+    folder = prepared_folder(options)
+    if options.out is None and folder is None:
         raise UsageError("expected --out DIR, a folder for the prepared data sets (ImageNet at 256 pixels: some 60 GB)")
-    return Path(options.out or os.path.expandvars(said or ""))
+    return Path(options.out or os.path.expandvars(folder or ""))
 
 
-def _one(name: str, given: list[dict[str, Any]]) -> DataSettings:
+def _one(name: str, job_settings: list[dict[str, Any]]) -> DataSettings:
     """The data set of that name, at the largest size that a job asks for."""
-    distinct = {json.dumps(raw): raw for raw in given if raw["name"] == name}
+    distinct = {json.dumps(raw): raw for raw in job_settings if raw["name"] == name}
     asked = [DataSettings.model_validate_json(text) for text in distinct]
     first = max(asked, key=short_side)
     for other in asked:

@@ -30,14 +30,14 @@ RESULTS = Path("results")
 
 @dataclass(frozen=True)
 class Material:
-    """What a report is made of; own: the folder of the one suite that it is of, if it is of results in one folder."""
+    """What a report is made of; folder: that of the one suite that it is of, if it is of results in one folder."""
 
     runs: "DataFrame"
     curves: "DataFrame"
     training: "DataFrame"
     title: str
     context: dict[str, Any]
-    own: Path | None = None
+    folder: Path | None = None
 
 
 def main(options: argparse.Namespace) -> int:
@@ -56,11 +56,11 @@ def main(options: argparse.Namespace) -> int:
         report = of_file(sources[0])
     else:
         report = of_results(results[0], options)
-    out = options.out or report.own
+    out = options.out or report.folder
     if out is None:
         raise UsageError("report: several suites need --out DIR")
     writable(out)
-    force = options.force or out == report.own
+    force = options.force or out == report.folder
     context = report.context | {"methods": documentation(report.runs) | report.context.get("methods", {})}
     described_by = {"title": report.title, "context": context, "training": report.training}
     written = write_report(report.runs, report.curves, out, **described_by, console=console(), force=force)
@@ -92,8 +92,9 @@ def of_results(results: Path, options: argparse.Namespace) -> Material:
     runs, curves, training = (pandas.concat(side, ignore_index=True) for side in zip(*parts, strict=True))
     title = ", ".join(plan.suite.name for plan, _, _ in plans)
     context = described([plan for plan, _, _ in plans], options) | remarks
-    own = [store.suite(plan.suite.name) for plan, store, _ in plans]  # all in these is a report's
-    return Material(runs, curves, training, title, context, own[0] if options.out in (None, *own) else None)
+    suite_folders = [store.suite(plan.suite.name) for plan, store, _ in plans]  # all in these is a report's
+    folder = suite_folders[0] if options.out in (None, *suite_folders) else None
+    return Material(runs, curves, training, title, context, folder)
 
 
 def _remarks(suite: Path, plan: Plan, store: Store, note: str | None, options: argparse.Namespace) -> dict[str, str]:
@@ -109,17 +110,18 @@ def _remarks(suite: Path, plan: Plan, store: Store, note: str | None, options: a
 
 def joined(sources: list[Path], results: list[Path], options: argparse.Namespace) -> Material:
     """The rows of all files and results folders in one; the user ran those of results folders."""
-    made = [(root, True, of_results(root, options)) for root in results]
-    made += [(file, False, of_file(file)) for file in sources]
+    materials = [(root, True, of_results(root, options)) for root in results]
+    materials += [(file, False, of_file(file)) for file in sources]
     parts: list[Part] = [
-        _part(place, name, own, report) for (place, own, report), name in zip(made, _names(made), strict=True)
+        _part(place, name, is_own, report)
+        for (place, is_own, report), name in zip(materials, _names(materials), strict=True)
     ]
     together = join(parts, across=options.across)
     for note in together.notes:
         print(printable(f"note: {note}"))
     whence = {f"joined: {part.source}": part.place for part in parts}
     notes = {f"joined, note {number}": note for number, note in enumerate(together.notes, start=1)}
-    context = next((report.context for _, own, report in made if own), {})
+    context = next((report.context for _, is_own, report in materials if is_own), {})
     words = [word for file in sources for word in ("--from", str(file))]
     words += [word for root in results for word in ("--results", str(root))] + ["--across"] * options.across
     command = f"{context.get('command', 'python -m bench report')} {shlex.join(words)}"
@@ -128,14 +130,14 @@ def joined(sources: list[Path], results: list[Path], options: argparse.Namespace
     return Material(together.runs, conform_curves(together.curves), together.training, title, context)
 
 
-def _part(place: Path, name: str, own: bool, report: Material) -> Part:
-    return Part(name, str(place), own, report.runs, report.curves, report.training)
+def _part(place: Path, name: str, is_own: bool, report: Material) -> Part:
+    return Part(name, str(place), is_own, report.runs, report.curves, report.training)
 
 
-def _names(made: list[tuple[Path, bool, Material]]) -> list[str]:
+def _names(materials: list[tuple[Path, bool, Material]]) -> list[str]:
     """A short name for each source: its suite, else its folder, where these tell all apart; else numbered."""
-    suites = ["+".join(dict.fromkeys(report.runs["suite"])) for _, _, report in made]
-    folders = [(place if own else place.parent).absolute().name for place, own, _ in made]
+    suites = ["+".join(dict.fromkeys(report.runs["suite"])) for _, _, report in materials]
+    folders = [(place if is_own else place.parent).absolute().name for place, is_own, _ in materials]
     chosen = next((names for names in (suites, folders) if len(set(names)) == len(names)), suites)
     plain = [re.sub(r"[^\w.+-]+", "_", name) or "results" for name in chosen]
     return [name if plain.count(name) == 1 else f"{name}-{i}" for i, name in enumerate(plain, start=1)]

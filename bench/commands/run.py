@@ -40,10 +40,10 @@ def run(options: argparse.Namespace) -> int:
     if options.vouched:
         jobs = earlier.vouch(plan, store, options.vouched)
         print(f"{jobs} jobs of earlier versions are taken for those of these images, as --vouch-for-data says")
-    elif said := earlier.note(plan, store):
-        print(said)
-    if said := weights.note(plan, store):
-        print(said)
+    elif note := earlier.note(plan, store):
+        print(note)
+    if note := weights.note(plan, store):
+        print(note)
     tables = Tables(plan, store)
     if not options.vouched and (shown := tables.shown()) is not None:
         print(f"nothing to do: all {len(plan.jobs)} jobs of {plan.suite.name} are done")

@@ -10,7 +10,7 @@ from bench.commands.common import last_plan, nothing_there, of_last_run
 from bench.errors import printable
 from bench.jobs.model import STATES
 from bench.plan import Plan, each_kind
-from bench.results.states import JobStates, JobStanding
+from bench.results.states import JobStanding, JobStates
 from bench.store import Store
 
 if TYPE_CHECKING:

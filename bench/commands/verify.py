@@ -23,20 +23,20 @@ def main(options: argparse.Namespace) -> int:
     has_jobs = (folder / "jobs").is_dir()
     if not tables and not has_jobs:
         raise UsageError(f"{folder}: expected results: a folder with jobs/ or with a runs.csv, or such a file")
-    jobs, found = 0, 0
+    jobs, troubles = 0, 0
     progress = at_intervals(lambda done: f"{folder}: {done} jobs checked")
     for jobs, (kind, id, place) in enumerate(done_jobs(store), start=1):
         if trouble := problem(kind, id, place):
-            found += _say(trouble)
+            troubles += _say(trouble)
         progress(jobs)
     for table in tables:
         for trouble in problems_of(table, store if has_jobs else None):
-            found += _say(trouble)
+            troubles += _say(trouble)
         if is_outdated(table.parent):
             print(printable(f"note: {table.parent}: the report there is of earlier results; make it anew"))
-    wrong = f"{found} problem{'' if found == 1 else 's'}" if found else "nothing wrong"
+    wrong = f"{troubles} problem{'' if troubles == 1 else 's'}" if troubles else "nothing wrong"
     print(f"{folder}: {jobs} done jobs and {len(tables)} tables checked: {wrong}")
-    return 1 if found else 0
+    return 1 if troubles else 0
 
 
 def _say(trouble: str) -> int:

@@ -150,9 +150,9 @@ def load(
     selection = count(settings, survey)
     pieces = select(settings, {part: images.labels for part, images in opened.items()}, selection, seed)
     parts = {part: joined(opened, pieces[part], selection) for part in PARTS}
-    found = {part: len(parts[part][1]) for part in PARTS}
-    if found != dict(description.counts):
-        raise DataError(f"{settings.name} has {found} images, expected {dict(description.counts)}")
+    counts = {part: len(parts[part][1]) for part in PARTS}
+    if counts != dict(description.counts):
+        raise DataError(f"{settings.name} has {counts} images, expected {dict(description.counts)}")
     pool = None
     if settings.in_memory:
         splits: dict[str, Split] = {part: _hold(*parts[part], settings, device) for part in PARTS}

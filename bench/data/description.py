@@ -108,8 +108,8 @@ def describe_survey(settings: DataSettings, survey: Survey) -> Description:
     if settings.num_classes not in (None, len(survey.classes)):
         where = f"; looked in {settings.path}" if settings.root else ""
         whole = "" if settings.classes is None else " in all, whatever `classes` takes of them"
-        found = f"{settings.name} has {len(survey.classes)} classes{whole}, not num_classes: {settings.num_classes}"
-        raise DataError(found + where)
+        message = f"{settings.name} has {len(survey.classes)} classes{whole}, not num_classes: {settings.num_classes}"
+        raise DataError(message + where)
     fingerprint = {
         "name": settings.name,
         "classes": short_hash(selection.names),

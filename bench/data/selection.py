@@ -103,30 +103,31 @@ def select(settings: DataSettings, labels: Mapping[str, Tensor], selection: Sele
     """
     import torch
 
-    kept = {part: _of_classes(values, selection.classes) for part, values in labels.items()}
+    positions = {part: _of_classes(values, selection.classes) for part, values in labels.items()}
     left_of_val = torch.zeros(0, dtype=torch.int64)
-    train = kept["train"]
-    if settings.val_images is not None or "val" not in kept:
-        source = "val" if "val" in kept else "train"
+    train = positions["train"]
+    if settings.val_images is not None or "val" not in positions:
+        source = "val" if "val" in positions else "train"
         fraction = settings.val_fraction
         if settings.val_images is not None:
-            fraction = settings.val_images / len(kept[source])
-        chosen_labels, exact = _relabelled(labels[source], kept[source], selection), settings.val_images is not None
-        chosen = kept[source][stratified_fraction(chosen_labels, fraction, 0, exact_sum=exact)]
-        left = kept[source][~torch.isin(kept[source], chosen)]
+            fraction = settings.val_images / len(positions[source])
+        chosen_labels = _relabelled(labels[source], positions[source], selection)
+        exact = settings.val_images is not None
+        chosen = positions[source][stratified_fraction(chosen_labels, fraction, 0, exact_sum=exact)]
+        left = positions[source][~torch.isin(positions[source], chosen)]
         val: Pieces = [(source, chosen)]
         if source == "train":
             train = left
         else:
             left_of_val = left
     else:
-        val = [("val", kept["val"])]
+        val = [("val", positions["val"])]
     rest: Pieces = [("val", left_of_val)] if len(left_of_val) else []
     if settings.per_class is not None:
         drawn = _draw(_relabelled(labels["train"], train, selection), train, settings.per_class, seed)
         rest.append(("train", train[~torch.isin(train, drawn)]))
         train = drawn
-    test: Pieces = [("test", kept["test"])]
+    test: Pieces = [("test", positions["test"])]
     return {"train": [("train", train)], "val": val, "test": test + (rest if settings.rest == "test" else [])}
 
 
@@ -137,7 +138,7 @@ def _positions(settings: DataSettings, names: Sequence[str]) -> tuple[int, ...] 
         return None
     positions = {_composed(name): place for place, name in enumerate(names)}
     positions |= {name: place for place, name in enumerate(names)}
-    found: list[int] = []
+    chosen: list[int] = []
     for wish in settings.classes:
         if isinstance(wish, str):
             place = positions.get(wish, positions.get(_composed(wish)))
@@ -146,13 +147,13 @@ def _positions(settings: DataSettings, names: Sequence[str]) -> tuple[int, ...] 
         if place is None:
             valid = f"{len(names)} classes: {few(list(names), 10)}; positions 0 to {len(names) - 1}"
             raise DataError(f"{settings.name}: classes: no class {wish!r} (there are {valid})")
-        if place in found:
+        if place in chosen:
             of = f"expected each of its {len(names)} classes once, by name or position"
             raise DataError(f"{settings.name}: classes: {names[place]!r} is asked for twice; {of}")
-        found.append(place)
-    if len(found) < 2:
-        raise DataError(f"{settings.name}: classes: expected at least 2 of {len(names)} classes, found {len(found)}")
-    return tuple(found)
+        chosen.append(place)
+    if len(chosen) < 2:
+        raise DataError(f"{settings.name}: classes: expected at least 2 of {len(names)} classes, found {len(chosen)}")
+    return tuple(chosen)
 
 
 def _composed(name: str) -> str:
@@ -175,9 +176,9 @@ def _validation(settings: DataSettings, names: Sequence[str], there: Sequence[in
     """How many of each class go to a validation part of `val_images`."""
     wish = settings.val_images or 0
     if not len(names) <= wish < sum(there):
-        found = f"{sum(there)} images of {len(names)} classes"
+        available = f"{sum(there)} images of {len(names)} classes"
         raise DataError(
-            f"{settings.name}: val_images: expected one a class and fewer than all of {found}, found {wish}"
+            f"{settings.name}: val_images: expected one a class and fewer than all of {available}, found {wish}"
         )
     return shares(there, wish / sum(there), exact_sum=True)
 

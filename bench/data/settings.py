@@ -117,25 +117,25 @@ class DataSettings(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _defaults_of_known(cls, given: Any) -> Any:
-        given = {"name": given} if isinstance(given, str) else given
-        if not isinstance(given, dict):
-            return given
-        known = str(given.get("base") or given.get("name"))
-        if known not in DEFAULTS and (given.get("base") or "source" not in given):
+    def _defaults_of_known(cls, raw: Any) -> Any:
+        raw = {"name": raw} if isinstance(raw, str) else raw
+        if not isinstance(raw, dict):
+            return raw
+        known = str(raw.get("base") or raw.get("name"))
+        if known not in DEFAULTS and (raw.get("base") or "source" not in raw):
             hint = did_you_mean(known, DEFAULTS)
             raise ValueError(f"unknown data set {known!r}{hint} (known: {', '.join(DEFAULTS)}; others need `source`)")
-        if given.get("source") in STREAMED:
+        if raw.get("source") in STREAMED:
             raise ValueError(
-                f"source {given['source']!r} is a stream and cannot be replayed sample by sample; convert it once with "
+                f"source {raw['source']!r} is a stream and cannot be replayed sample by sample; convert it once with "
                 "`datasets.load_dataset(...).save_to_disk(ROOT)` and use source: hfds"
             )
         default = DEFAULTS.get(known, {})
-        if given.get("source", default.get("source")) != default.get("source"):
+        if raw.get("source", default.get("source")) != default.get("source"):
             default = {}  # the name is the user's own
-        merged = {**default, **given}
+        merged = {**default, **raw}
         if merged.get("img_size") != default.get("img_size") and merged.get("source") != "builtin":
-            merged["in_memory"] = given.get("in_memory", False)  # arrays are held at their own size unless one says so
+            merged["in_memory"] = raw.get("in_memory", False)  # arrays are held at their own size unless one says so
         return merged
 
     @field_validator("std")

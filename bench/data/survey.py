@@ -14,7 +14,7 @@ class Survey:
     """What a source has: the ordered classes, images per part, and images per class of the parts where that is known:
     of train always.
 
-    found:  whatever the source wants to see again in `open_part` and `files`, so that it need not look twice.
+    memo:   whatever the source wants to see again in `open_part` and `files`, so that it need not look twice.
     form:   what was done to the images since, where something was: part of what results depend on.
     chosen: what beside the files says which images are used, and with which labels; JSON-able.
     content: hash of the images and labels of a data set that has no files and is not fixed by its name alone.
@@ -23,7 +23,7 @@ class Survey:
     classes: Sequence[str]
     sizes: Mapping[str, int]
     per_class: Mapping[str, Sequence[int]]
-    found: Any = None
+    memo: Any = None
     form: Mapping[str, Any] | None = None
     chosen: Mapping[str, Any] | None = None
     content: str | None = None

@@ -56,18 +56,18 @@ class ImagesLook:
 
 def look(paths: Sequence[str]) -> ImagesLook:
     """Open all of them, by threads: PIL decodes beside Python."""
-    found = ImagesLook()
+    total = ImagesLook()
     with ThreadPoolExecutor() as threads:
         for image in threads.map(see, paths):
             if isinstance(image, str):
-                found.troubles.append(image)
+                total.troubles.append(image)
                 continue
-            found.sizes[image.size] += 1
-            found.modes[image.mode] += 1
-            found.animated += image.frames > 1
-            found.grey &= image.grey
-            found.seen.append(image)
-    return found
+            total.sizes[image.size] += 1
+            total.modes[image.mode] += 1
+            total.animated += image.frames > 1
+            total.grey &= image.grey
+            total.seen.append(image)
+    return total
 
 
 def see(path: str) -> SeenImage | str:
@@ -91,8 +91,8 @@ def one_of_each_class(settings: DataSettings) -> Iterator[Finding]:
     files = [file for file in source.files(settings, survey) if file.label is not None]
     if files:
         first = {file.label: file.path for file in reversed(files) if file.part == "train"}
-        found = look([first[label] for label in sorted(first)])
-        troubles, n = found.troubles, len(first)
+        firsts = look([first[label] for label in sorted(first)])
+        troubles, n = firsts.troubles, len(first)
     else:
         images = source.open_part(settings, survey, "train")
         places = {int(label): i for i, label in reversed(list(enumerate(images.labels.tolist())))}

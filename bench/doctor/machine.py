@@ -43,8 +43,8 @@ def processor() -> Iterator[Finding]:
     memory = psutil.virtual_memory()
     limit = memory_limit()
     total = min(memory.total, limit or memory.total)
-    own = f" of {os.cpu_count()}" if os.cpu_count() != cores() else ""
-    yield Finding("processor", f"{cpu_name()}; {cores()}{own} cores may be used")
+    of_all = f" of {os.cpu_count()}" if os.cpu_count() != cores() else ""
+    yield Finding("processor", f"{cpu_name()}; {cores()}{of_all} cores may be used")
     yield Finding("memory", f"{gigabytes(total)}, {gigabytes(min(memory.available, total))} available")
     yield from shared_memory()
     flags = cpu_flags()
@@ -72,10 +72,10 @@ def memory_limit() -> int | None:
 
 def cpu_flags() -> set[str]:
     try:
-        found = re.search(r"^(?:flags|Features)\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+        line = re.search(r"^(?:flags|Features)\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
     except OSError:
         return set()
-    return set(found[1].split()) if found else set()
+    return set(line[1].split()) if line else set()
 
 
 def devices() -> Iterator[Finding]:

@@ -20,9 +20,9 @@ def storage(results: Path) -> Iterator[Finding]:
     text = f"{results}: {free / 1e9:.3g} GB free on {file_system(folder)}"
     yield Finding("results", text, "note" if free < LITTLE else "ok")
     try:
-        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder) as made:
-            locks = exclusive(Path(made))
-            linked = links(Path(made))
+        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder) as trial_folder:
+            locks = exclusive(Path(trial_folder))
+            linked = links(Path(trial_folder))
     except OSError as error:
         yield Finding("results", f"{folder} cannot be written: {error.strerror}", "missing", "choose another --results")
         return

@@ -41,27 +41,27 @@ class DataSets:
         try:
             if self.prepared and settings.stored_as_files:
                 used = settings.prepared_in(self.prepared)
-            found = describe(used)
+            data = describe(used)
         except DataMissing as error:
             self.findings.append(Finding("data", str(error), "missing"))
             return supposed(settings)
-        counts = ", ".join(f"{n:,} {part}" for part, n in found.counts.items())
+        counts = ", ".join(f"{n:,} {part}" for part, n in data.counts.items())
         form = ", prepared" if used.is_prepared else ""
-        seen = f", fingerprint: {found.fingerprint['content']['form']}" if "content" in found.fingerprint else ""
-        what = f"{settings.name}: {counts} images of {found.num_classes} classes{form}{seen}"
+        seen = f", fingerprint: {data.fingerprint['content']['form']}" if "content" in data.fingerprint else ""
+        what = f"{settings.name}: {counts} images of {data.num_classes} classes{form}{seen}"
         decoded = settings.stored_as_files and not settings.in_memory and not used.is_prepared
         how = "decoded from the originals by every run; bench prepare makes that cheaper" if decoded else ""
         self.findings.append(Finding("data", what, "ok", how))
-        self.findings += incomplete(settings, found)
+        self.findings += incomplete(settings, data)
         if settings.stored_as_files:
             self.findings += one_of_each_class(used)
-        return found
+        return data
 
 
-def incomplete(settings: DataSettings, found: Description) -> Iterator[Finding]:
+def incomplete(settings: DataSettings, description: Description) -> Iterator[Finding]:
     """A well-known set that has other numbers of images than it should: unpacked in part, or twice."""
     if settings.known in SIZES and settings.num_classes == DEFAULTS[settings.known]["num_classes"]:
-        here = found.counts["train"] + found.counts["val"], found.counts["test"]
+        here = description.counts["train"] + description.counts["val"], description.counts["test"]
         for part, have, want in zip(("train", "test"), here, SIZES[settings.known], strict=True):
             if have != want:
                 what = f"{settings.name}: {have:,} images in {part}, known are {want:,}"
@@ -107,13 +107,13 @@ def packages(plan: Plan) -> Iterator[Finding]:
 
 def disk(plan: Plan, store: Store) -> Iterator[Finding]:
     """What the jobs would keep, at most, and the checkpoints of those that run at once."""
-    kept, largest = 0, 0
+    artifact_bytes, largest = 0, 0
     for job in map(plan.description, plan.jobs):
         size = BYTES * models.params(job.spec)
         largest = max(largest, size)
-        kept += job.models_kept * size
+        artifact_bytes += job.models_kept * size
     workers = plan.suite.file.jobs or len(gpus()) or cores()
-    need = kept + workers * COPIES * largest
+    need = artifact_bytes + workers * COPIES * largest
     folder = next(path for path in (store.root.absolute(), *store.root.absolute().parents) if path.is_dir())
     free = psutil.disk_usage(str(folder)).free
     text = f"at most {need / 1e9:.2g} GB of artifacts and checkpoints; {free / 1e9:.3g} GB are free"

@@ -34,11 +34,11 @@ def timm_weights(name: str) -> Finding:
     assert config is not None
     hub = config.hf_hub_id or ""
     files = [config.hf_hub_filename] if config.hf_hub_filename else HUB_FILES
-    found = [try_to_load_from_cache(hub, file) for file in files] if hub else []
+    paths = [try_to_load_from_cache(hub, file) for file in files] if hub else []
     if isinstance(config.url, str) and config.url:
         path = Path(get_dir()) / "checkpoints" / os.path.basename(urlparse(config.url).path)
-        found.append(str(path) if path.is_file() else None)
-    here = next((path for path in found if isinstance(path, str)), None)
+        paths.append(str(path) if path.is_file() else None)
+    here = next((path for path in paths if isinstance(path, str)), None)
     if here:
         return Finding("weights", f"{name}: {here}")
     source = f"https://huggingface.co/{hub}" if hub else config.url

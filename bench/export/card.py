@@ -40,8 +40,8 @@ def of_line(line: Line) -> Rows:
     """Where it comes from, and what each step cost."""
     rows: Rows = []
     for ancestor in line.ancestors:
-        made = "weights from elsewhere, " if getattr(ancestor.job, "ready_made", False) else ""
-        rows.append(("ancestor", f"{ancestor.id}, top-1 {ancestor.result['top1']:.2f}%; {made}{cost(ancestor.result)}"))
+        kind = "weights from elsewhere, " if getattr(ancestor.job, "ready_made", False) else ""
+        rows.append(("ancestor", f"{ancestor.id}, top-1 {ancestor.result['top1']:.2f}%; {kind}{cost(ancestor.result)}"))
     if line.learngene is not None:
         result = line.learngene.result
         stored = (
@@ -68,7 +68,7 @@ def cost(result: Mapping[str, Any], name: str = "cost") -> str:
 
 def of_seeds(rows: Sequence[Mapping[str, str]], tables: Sequence[Mapping[str, str]]) -> Rows:
     """Mean top-1 over the seeds of the run's cell, of each suite that it is in."""
-    found: Rows = []
+    lines: Rows = []
     cell = ("suite", "method", "target", "dataset")
     for row in rows:
         alike = [r for r in tables if r.get("status") == "done" and all(r[c] == row[c] for c in cell)]
@@ -76,8 +76,8 @@ def of_seeds(rows: Sequence[Mapping[str, str]], tables: Sequence[Mapping[str, st
         if len(scores) > 1:
             spread = f"standard deviation {statistics.stdev(scores):.2f}"
             text = f"{statistics.fmean(scores):.2f}% over {len(scores)} seeds ({spread})"
-            found.append((f"top-1 of {row['method']} {row['target']} in {row['suite']}", text))
-    return found
+            lines.append((f"top-1 of {row['method']} {row['target']} in {row['suite']}", text))
+    return lines
 
 
 def of_code(result: Mapping[str, Any]) -> Rows:

@@ -47,16 +47,16 @@ def origin_of(source: str, heads: int | None) -> Origin:
         raise UsageError(f"--from {source}: no such file; expected timm:NAME, a file of weights, or an exported folder")
     heads = heads or config.get("model_args", {}).get("num_heads")
     try:
-        own = own_size(path)
-        model = checkpoint.vit(str(path), own.num_heads if own else heads)
+        size = own_size(path)
+        model = checkpoint.vit(str(path), size.num_heads if size else heads)
     except ValueError as error:
         raise UsageError(f"--from {error}") from None
-    if own is None and heads is None:
+    if size is None and heads is None:
         assert model.vit is not None
         guess = f"--heads {model.vit.embed_dim // checkpoint.HEAD_DIM}, if it has heads of {checkpoint.HEAD_DIM}"
         what = f"--from {source}: how many heads it has cannot be read from it"
         raise UsageError(f"{what}; expected {guess if model.vit.embed_dim >= checkpoint.HEAD_DIM else '--heads N'}")
-    entry = {"checkpoint": str(path.resolve())} | ({} if own else {"num_heads": heads})
+    entry = {"checkpoint": str(path.resolve())} | ({} if size else {"num_heads": heads})
     return Origin(entry, _images(model.vit, config.get("pretrained_cfg", {})), model.classes)
 
 

@@ -52,9 +52,9 @@ def select(store: Store, text: str | None, wishes: Mapping[str, str]) -> Selecte
     if not matches:
         raise UsageError(f"no job in {store.root} is {asked}; {_expected(store, rows if wishes else None)}")
     if len(matches) > 1:
-        found = few([f"{kind} {id}" for kind, id in matches], MANY)
+        several = few([f"{kind} {id}" for kind, id in matches], MANY)
         narrow = ", ".join(f"--{column}" for column in COLUMNS)
-        raise UsageError(f"{asked} is not one job but {len(matches)}: {found}; expected one, see {narrow}")
+        raise UsageError(f"{asked} is not one job but {len(matches)}: {several}; expected one, see {narrow}")
     kind, id = matches[0]
     return Selected(kind, id, by_run.get(id, []))
 

@@ -190,5 +190,5 @@ class InMemory(Context):
             context = self.of(id)
             job = context.job
             assert isinstance(job, LearngeneJob)
-            self.genes[id] = job.taken() if job.ready is not None else job.made(context)
+            self.genes[id] = job.taken() if job.ready is not None else job.condensed(context)
         return self.genes[id]

@@ -51,10 +51,10 @@ def write(
     else:
         rebuilt = model
         arguments["in_chans"] = images.in_chans
-    own, rebuilt.pretrained_cfg = getattr(rebuilt, "pretrained_cfg", None), config
+    config_before, rebuilt.pretrained_cfg = getattr(rebuilt, "pretrained_cfg", None), config
     labels = {"label_names": list(classes)} if classes is not None else {}
     save_for_hf(rebuilt, str(folder), model_config=labels, model_args=arguments, safe_serialization=True)
-    rebuilt.pretrained_cfg = own
+    rebuilt.pretrained_cfg = config_before
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     described = {META_KEY: json.dumps({"spec": dataclasses.asdict(spec), "classes": class_id})} if spec else None
     save_file(tensors, str(folder / WEIGHTS), metadata=described)  # one key: several come in any order

@@ -50,8 +50,8 @@ class LearngeneJob(JobDescription):
 
     def depends_on(self) -> dict[str, Any]:
         if self.ready is not None:
-            given = {"method": self.method.settings(), "file": self.ready, "data": self.data.fingerprint}
-            return given | ({"teacher": self.teacher} if self.teacher else {})
+            of_file = {"method": self.method.settings(), "file": self.ready, "data": self.data.fingerprint}
+            return of_file | ({"teacher": self.teacher} if self.teacher else {})
         settings = {
             "method": self.method.settings(),
             "family": self.family,
@@ -115,7 +115,7 @@ class LearngeneJob(JobDescription):
         return (*self.ancestors, *super().models_used)
 
     def work(self, context: Context) -> Result:
-        gene = self.made(context) if self.ready is None else self.taken()
+        gene = self.condensed(context) if self.ready is None else self.taken()
         context.keep(LEARNGENE_FILE, gene.save)
         counts = {name: getattr(gene, name) for name in ("stored_params", "stored_params_head", "stored_bytes")}
         return counts, [LEARNGENE_FILE]
@@ -127,7 +127,7 @@ class LearngeneJob(JobDescription):
             raise ValueError(f"{self.file} has changed since this job was planned; run the suite again")
         return Learngene.load(self.file)
 
-    def made(self, context: Context) -> Learngene:
+    def condensed(self, context: Context) -> Learngene:
         """The learngene that the method condenses."""
         lab = context.lab(no_fit="" if self.method.trains else NO_FIT)
         lab.classes = self.known_classes(context)

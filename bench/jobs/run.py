@@ -90,7 +90,7 @@ class RunJob(JobDescription):
 
     @classmethod
     def read_fields(cls, settings: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
-        budget, kept = settings.get("budget", {}), local.get("keep_weights", "none")
+        budget, keep = settings.get("budget", {}), local.get("keep_weights", "none")
         return {
             "target": read_spec(settings["target"]),
             "recipe": read_recipe(settings["recipe"]),
@@ -101,7 +101,7 @@ class RunJob(JobDescription):
             "sizes": budget.get("sizes", 0),
             "candidates": settings.get("tune", {}).get("lr", {}),
             "part": settings.get("part"),
-            "keep_weights": {True: "end", False: "none"}.get(kept, kept),  # earlier versions knew these two
+            "keep_weights": {True: "end", False: "none"}.get(keep, keep),  # earlier versions knew these two
             "widens": settings.get("widens", {}).get("lr", {}),
         }
 

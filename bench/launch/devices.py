@@ -32,9 +32,9 @@ def gpus() -> list[str]:
     return [str(i) for i in range(_count())]
 
 
-def visible(given: list[str]) -> dict[str, str]:
+def visible(chosen: list[str]) -> dict[str, str]:
     """Return the environment variables that leave a process those GPUs alone."""
-    joined = {CUDA: ",".join(given)}
+    joined = {CUDA: ",".join(chosen)}
     return joined | {HIP: joined[CUDA] or "-1"} if HIP in os.environ or Path(OTHERS[0]).exists() else joined
 
 
@@ -101,7 +101,7 @@ def device_sets(each: int, device: str) -> list[list[str]]:
 
     Raises BenchError where there are GPUs, but not enough for one job.
     """
-    found = gpus() if device != "cpu" else []
-    if 0 < len(found) < each:
-        raise BenchError(f"gpus_per_run: {each} GPUs for a run; this machine has {len(found)} (or say device: cpu)")
-    return [found[first : first + each] for first in range(0, len(found) - each + 1, each)]
+    all_gpus = gpus() if device != "cpu" else []
+    if 0 < len(all_gpus) < each:
+        raise BenchError(f"gpus_per_run: {each} GPUs for a run; this machine has {len(all_gpus)} (or say device: cpu)")
+    return [all_gpus[first : first + each] for first in range(0, len(all_gpus) - each + 1, each)]

@@ -49,10 +49,10 @@ class Nodes:
         """Connect to the store, waited for; `first` has it in this process, at that address of it alone."""
         from torch.distributed import TCPStore
 
-        own: dict[str, Any] = {}
+        server: dict[str, Any] = {}
         if first:
-            own["master_listen_fd"] = socket.create_server((self.host, self.port)).detach()
-        return TCPStore(self.host, self.port, is_master=first, timeout=PATIENCE, wait_for_workers=False, **own)
+            server["master_listen_fd"] = socket.create_server((self.host, self.port)).detach()
+        return TCPStore(self.host, self.port, is_master=first, timeout=PATIENCE, wait_for_workers=False, **server)
 
     def dismiss(self, store: "TCPStore") -> None:
         """Tell the other nodes that there is no more work, and wait until all of them know."""

@@ -74,8 +74,8 @@ class Schedule:
         trouble = folder.damage()
         if trouble is not None:
             aside = folder.set_aside()
-            kept = f"kept as {aside.name}, made again" if aside else folder.linked or "another process makes it again"
-            self.warn(f"warning: {trouble}; {kept}")
+            remedy = f"kept as {aside.name}, made again" if aside else folder.linked or "another process makes it again"
+            self.warn(f"warning: {trouble}; {remedy}")
             return "pending"
         return "done" if folder.done() else "pending"
 

@@ -69,7 +69,7 @@ class Builder:
             initializer = self.targets.ask(method, "resolve", base, specs)
         trained_like = entries[0] if entries else self.targets.only_ancestor(None)
         trained_on = method.condense_on or (entries[0].data if entries else None) or data
-        own = (*method.position, "train")
+        train_at = (*method.position, "train")
         condenses = initializer.trains and not method.starts_from_file
         if method.condense_on:
             self.check_source(method, method.condense_on, members[0].base or specs[0])
@@ -80,10 +80,10 @@ class Builder:
         try:
             recipe = method_recipe(method, trained_like) if trains else Recipe()
         except ValidationError as error:
-            raise self.suite.source.invalid(own, error, Recipe) from None
+            raise self.suite.source.invalid(train_at, error, Recipe) from None
         if trains:
             inherited = [(*trained_like.position[:-1], "train")] if trained_like else []
-            self.checks.check(recipe, trained_on if condenses else data, *inherited, own)
+            self.checks.check(recipe, trained_on if condenses else data, *inherited, train_at)
         for option in initializer.recipes:
             at = (*method.position, option)
             try:
@@ -124,9 +124,9 @@ class Builder:
         at, wanted = (*method.position, "condense_on"), {"img_size": model.img_size, "in_chans": model.in_chans}
         differing = [key for key, value in wanted.items() if source.image[key] != value]
         if differing:
-            found, expected = (", ".join(f"{key} {of[key]}" for key in differing) for of in (source.image, wanted))
+            actual, expected = (", ".join(f"{key} {of[key]}" for key in differing) for of in (source.image, wanted))
             whose = "its ancestor takes" if method.initializer.ancestors else "its targets take"
-            message = f"{source.name} has {found}; expected {expected}, which {whose}; say so of this data set"
+            message = f"{source.name} has {actual}; expected {expected}, which {whose}; say so of this data set"
             raise self.suite.source.error(at, message)
         if not (method.code or method.initializer.trains or method.initializer.ancestors or method.initializer.uses):
             message = f"{method.use} learns from no images, so nothing is made on {source.name}; leave this out"
@@ -137,9 +137,9 @@ class Builder:
         image would have a label of one list and the teacher's word of another."""
         known = teacher.data or data
         if known.description.class_id != source.description.class_id:
-            found, expected = (few(of.description.classes, 5) for of in (source, known))
+            actual, expected = (few(of.description.classes, 5) for of in (source, known))
             message = (
-                f"{source.name} has the classes {found}; expected those of its teacher {teacher.name!r}: {expected}"
+                f"{source.name} has the classes {actual}; expected those of its teacher {teacher.name!r}: {expected}"
             )
             raise self.suite.source.error((*method.position, "condense_on"), message)
 

@@ -57,11 +57,11 @@ def _needs(plan: Plan) -> Iterator[Need]:
         if not cells or not (cells[0].ancestors or method.initializer.trains):
             continue
         runs = {cell.run for cell in cells}
-        own = sum(plan.description(run).flops for run in runs)
+        flops_of_runs = sum(plan.description(run).flops for run in runs)
         images = plan.description(cells[0].run).images
         if not images:
             continue
-        every = images * sum(plan.description(id).flops for id in _needed(plan, runs)) / own
+        every = images * sum(plan.description(id).flops for id in _needed(plan, runs)) / flops_of_runs
         yield Need(method.label, method.runs, every, by_ancestor=False)
         for id in cells[0].ancestors:
             recipe = plan.description(id).training

@@ -59,8 +59,8 @@ class RecipeChecks:
     def _said(self, key: str, *places: Position) -> tuple[int, bool] | None:
         """The last of the places that has a key, and whether a `--set` gave it; None for none."""
         source = self.suite.source
-        found = [(n, source.is_set((*place, key))) for n, place in enumerate(places) if (*place, key) in source]
-        return found[-1] if found else None
+        present = [(n, source.is_set((*place, key))) for n, place in enumerate(places) if (*place, key) in source]
+        return present[-1] if present else None
 
     def _warn(self, key: str, message: str, *places: Position) -> None:
         self.warnings[self.suite.source.problem(self._position(key, *places), message)] = None

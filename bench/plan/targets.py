@@ -55,7 +55,7 @@ class Targets:
         ancestors = self._ancestors(method, entry)
         shaped_like = ancestors[0] if ancestors else self.only_ancestor(entry.ancestor)
         try:
-            return spec(entry.given, self.base(shaped_like, data).replace(**data.image), data.image)
+            return spec(entry.size, self.base(shaped_like, data).replace(**data.image), data.image)
         except (ValueError, TypeError) as error:
             raise self.suite.source.error(entry.position, str(error)) from None
 

@@ -59,8 +59,8 @@ class Probe:
                 condensed=lambda learngene: self.rehearsed(learngene)[1],
             )
             seed_all(0, "probe")
-            made = job.rehearse(rehearsal)
-            self.rehearsals[key] = rehearsal.seconds, made if job.kind == "learngene" else None
+            product = job.rehearse(rehearsal)
+            self.rehearsals[key] = rehearsal.seconds, product if job.kind == "learngene" else None
         return self.rehearsals[key]
 
     def signature(self, id: str) -> str:

@@ -133,17 +133,17 @@ def _kill(before: set[BaseProcess]) -> None:
         child.kill()
 
 
-_given: tuple[list[Task], dict[str, Look], Path]
+_assignment: tuple[list[Task], dict[str, Look], Path]
 
 
 def _begin(parent: int, tasks: list[Task], looks: dict[str, Look], out: Path) -> None:
     """What a forked process does first. Ctrl-C is its parent's matter, at whose death it ends."""
-    global _given
+    global _assignment
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(parent, signal.SIGKILL)
-    _given = (tasks, looks, out)
+    _assignment = (tasks, looks, out)
 
 
 def _draw_number(number: int) -> Picture | None:
-    tasks, looks, out = _given
+    tasks, looks, out = _assignment
     return _draw(tasks[number], looks, out)

@@ -60,8 +60,8 @@ def _write(
         if console is not None:
             sections = [analysis.section for analysis in analyses]
             print_tables([(s, t["top1"]) for s, t in zip(sections, tables, strict=True)], runs, console)
-        given = {"runs": runs, "curves": curves, "training": training}
-        paths = [write_csv(frame, out / f"{name}.csv") for name, frame in given.items()]
+        frames = {"runs": runs, "curves": curves, "training": training}
+        paths = [write_csv(frame, out / f"{name}.csv") for name, frame in frames.items()]
         answers = [sentences(analysis) for analysis in analyses]
         paths += [*_frames(analyses, out), *_tables(analyses, tables, answers, out)]
         drawn = pictures()

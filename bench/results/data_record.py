@@ -34,17 +34,17 @@ def write(suite: Suite, store: Store) -> None:
     """Keep what the data sets were found to be, and size and time of each of their files."""
     sets: dict[str, Any] = {}
     for entry in entries(suite):
-        found = entry.description
+        description = entry.description
         sets[settings_key(entry.settings)] = {
-            "name": found.name,
-            "classes": list(found.classes),
-            "counts": dict(found.counts),
-            "img_size": found.img_size,
-            "in_chans": found.in_chans,
-            "fingerprint": dict(found.fingerprint),
+            "name": description.name,
+            "classes": list(description.classes),
+            "counts": dict(description.counts),
+            "img_size": description.img_size,
+            "in_chans": description.in_chans,
+            "fingerprint": dict(description.fingerprint),
         }
-        if found.manifest:
-            write_bytes(store.root / manifest_name(suite.name, entry.settings), found.manifest)
+        if description.manifest:
+            write_bytes(store.root / manifest_name(suite.name, entry.settings), description.manifest)
     write_json(store.suite(suite.name) / FILE, {"data": sets})
 
 

@@ -54,8 +54,8 @@ def images_of(plan: Plan) -> dict[str, set[str]]:
     """Job -> names of the data sets that it, or what it needs, has seen, but for those that come with a library."""
     names: dict[str, set[str]] = {}
     for job in plan.jobs.values():
-        own = {job.settings["data"]["name"]} if "content" in job.settings["data"] else set()
-        names[job.id] = own.union(*(names[need] for need in job.needs))
+        data_names = {job.settings["data"]["name"]} if "content" in job.settings["data"] else set()
+        names[job.id] = data_names.union(*(names[need] for need in job.needs))
     return names
 
 

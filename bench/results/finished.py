@@ -39,20 +39,20 @@ class Tables:
         if self.stamp is None:
             return None
         try:
-            kept = files.read_json(self.folder / FILE, SHAPE)
+            record = files.read_json(self.folder / FILE, SHAPE)
         except (ValueError, OSError):
             return None
-        if kept is None or (kept["stamp"], kept["screen"]) != (self.stamp, screen()):
+        if record is None or (record["stamp"], record["screen"]) != (self.stamp, screen()):
             return None
-        changed = any(files.changed(self.folder / name, kept["tables"].get(name)) for name in TABLES)
-        return None if changed else kept["shown"]
+        changed = any(files.changed(self.folder / name, record["tables"].get(name)) for name in TABLES)
+        return None if changed else record["shown"]
 
     def keep(self, shown: str) -> None:
         """Write what they were made of, where all of it was done."""
         if self.stamp is not None:
             tables = {name: files.described(self.folder / name) for name in TABLES}
-            kept = {"stamp": self.stamp, "tables": tables, "screen": screen(), "shown": shown}
-            files.write_json(self.folder / FILE, kept)
+            record = {"stamp": self.stamp, "tables": tables, "screen": screen(), "shown": shown}
+            files.write_json(self.folder / FILE, record)
 
 
 def stamp(plan: Plan, store: Store) -> str | None:

@@ -42,5 +42,5 @@ def users_of(plan: Plan) -> dict[str, tuple[list[str], list[str]]]:
 def shared(cell: RunCell, plan: Plan) -> list[str]:
     """The jobs that a run is made of, besides itself."""
     teacher = [cell.teacher] if cell.teacher else []
-    made = [id for id in (cell.learngene, cell.start) if id]
-    return [*with_begun([*cell.ancestors, *teacher], plan), *made, *cell.trials]
+    gene_and_start = [id for id in (cell.learngene, cell.start) if id]
+    return [*with_begun([*cell.ancestors, *teacher], plan), *gene_and_start, *cell.trials]

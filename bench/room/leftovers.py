@@ -46,13 +46,13 @@ YOUNG = 24 * 3600.0  # seconds in which a copy of the code may belong to a submi
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file or folder that can go. kept: why it stays all the same; empty where it may go. seconds, flops: what it
+    """A file or folder that can go. why_kept: why it stays all the same; empty where it may go. seconds, flops: what it
     took to make it."""
 
     kind: str
     path: Path
     bytes: int
-    kept: str = ""
+    why_kept: str = ""
     seconds: float = 0.0
     flops: float = 0.0
 
@@ -82,7 +82,7 @@ def artifacts(store: Store, what: Collection[str]) -> Iterator[Leftover]:
 
 def leftovers(store: Store) -> list[Leftover]:
     """All of a results folder, by one walk through its jobs."""
-    found: list[Leftover] = []
+    every: list[Leftover] = []
     working = False
     for kind in KINDS:
         for entry in _entries(store.kind(kind)):
@@ -90,17 +90,17 @@ def leftovers(store: Store) -> list[Leftover]:
                 continue
             if DAMAGED.fullmatch(entry.name):
                 others = [other.name for other in _entries(Path(entry.path)) if not OWN.fullmatch(other.name)]
-                found.append(_leftover("damaged", Path(entry.path), f"{others[0]} is no job's" if others else ""))
+                every.append(_leftover("damaged", Path(entry.path), f"{others[0]} is no job's" if others else ""))
                 continue
             held = JobDir(Path(entry.path)).lock().holder() is not None if _locked(entry.path) else False
             working |= held
-            found += _of_job(Path(entry.path), held)
-    found += _code(store)
+            every += _of_job(Path(entry.path), held)
+    every += _code(store)
     cache = store.root / "cache"
     for path in [cache / "inductor", *_gone(cache)]:
         if path.is_dir() and not path.is_symlink():
-            found.append(_leftover("cache", path, "a job runs in this folder" if working else ""))
-    return found
+            every.append(_leftover("cache", path, "a job runs in this folder" if working else ""))
+    return every
 
 
 def _of_job(folder: Path, held: bool) -> Iterator[Leftover]:
@@ -135,7 +135,7 @@ def remove(leftover: Leftover) -> bool:
     A folder has another name first, so that one that is half removed is taken for nothing else.
     """
     path = leftover.path
-    if leftover.kept or path.is_symlink():
+    if leftover.why_kept or path.is_symlink():
         return False
     job = JobDir(path.parent)
     of_job = leftover.kind in ("checkpoints", "damaged", *DEAR)
@@ -160,9 +160,9 @@ def remove(leftover: Leftover) -> bool:
             lock.release()
 
 
-def _leftover(kind: str, path: Path, kept: str = "") -> Leftover:
+def _leftover(kind: str, path: Path, why_kept: str = "") -> Leftover:
     owner = path.lstat().st_uid
-    return Leftover(kind, path, size(path), kept or ("" if owner == os.geteuid() else f"user {owner} owns it"))
+    return Leftover(kind, path, size(path), why_kept or ("" if owner == os.geteuid() else f"user {owner} owns it"))
 
 
 def size(path: Path) -> int:

@@ -32,25 +32,25 @@ class Needed:
 
 def needed(store: Store) -> Needed:
     """By the suites that `bench run` kept, by what waits in Slurm, and by what is being done."""
-    found = Needed()
+    needs = Needed()
     for folder in sorted(path for path in store.root.iterdir() if path.is_dir()):
         try:
             for job in jobs_of(folder) if (folder / "suite.yaml").is_file() else ():
-                found.add(store, job, f"suite {folder.name} is not done")
-                found.jobs |= dict.fromkeys(read_as_files(store, job), f"suite {folder.name} reads it as a file")
+                needs.add(store, job, f"suite {folder.name} is not done")
+                needs.jobs |= dict.fromkeys(read_as_files(store, job), f"suite {folder.name} reads it as a file")
             for job in submitted(store, folder.name):
-                found.add(store, job, "a submission to Slurm is not done")
+                needs.add(store, job, "a submission to Slurm is not done")
         except (BenchError, OSError, ValueError) as error:
-            found.unknown = f"what suite {folder.name} needs is not known: {str(error).splitlines()[0]}"
+            needs.unknown = f"what suite {folder.name} needs is not known: {str(error).splitlines()[0]}"
     for kind in KINDS:
         for id in store.ids(kind):
             folder_of_job = store.job_dir(kind, id)
             if folder_of_job.contents().lock and folder_of_job.lock().holder() is not None:
                 try:
-                    found.jobs |= dict.fromkeys(taken_by(store, kind, id), "a job that is being done needs it")
+                    needs.jobs |= dict.fromkeys(taken_by(store, kind, id), "a job that is being done needs it")
                 except (OSError, ValueError, KeyError, TypeError):
-                    found.unknown = f"what {kind} {id} needs, which is being done, is not known"
-    return found
+                    needs.unknown = f"what {kind} {id} needs, which is being done, is not known"
+    return needs
 
 
 def submitted(store: Store, suite: str) -> Iterator[Job]:

@@ -163,8 +163,8 @@ class Lock:
 
     def _content(self) -> str:
         pid = os.getpid()
-        own = {"pid": pid, "start": process_start(pid), "machine": machine(), "host": socket.gethostname()}
-        return json.dumps({**self.note, **own, "token": self.token}).ljust(SIZE)
+        holder = {"pid": pid, "start": process_start(pid), "machine": machine(), "host": socket.gethostname()}
+        return json.dumps({**self.note, **holder, "token": self.token}).ljust(SIZE)
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):

@@ -36,24 +36,26 @@ def ancestor_spec(entry: AncestorEntry, base: VitSpec, image: dict[str, int]) ->
 def _in_file(entry: AncestorEntry, file: str) -> TimmModel:
     """The model in a file, whose heads the suite says: all else is read."""
     size: dict[str, Any] = {key: value for key, value in entry.model.items() if key != "checkpoint"}
-    own = own_size(file)
-    found = checkpoint.vit(file, own.num_heads if own else None)
-    assert found.vit is not None
-    image = {"img_size": found.vit.img_size, "in_chans": found.vit.in_chans, "num_classes": found.vit.num_classes}
-    if own is None and not size.keys() & set(HEADS):
-        raise ValueError(_which_heads(file, found.vit))
+    recorded = own_size(file)
+    in_file = checkpoint.vit(file, recorded.num_heads if recorded else None)
+    assert in_file.vit is not None
+    image = {"img_size": in_file.vit.img_size, "in_chans": in_file.vit.in_chans, "num_classes": in_file.vit.num_classes}
+    if recorded is None and not size.keys() & set(HEADS):
+        raise ValueError(_which_heads(file, in_file.vit))
     size.pop("num_classes", None)
-    said = spec(_without_token(size, found.vit), found.vit, image)
-    _check_size(file, found, said, "the suite says")
-    if own is not None and own.num_heads != said.num_heads:
-        raise ValueError(f"{file} has num_heads {own.num_heads}, the suite says {said.num_heads}; leave num_heads out")
-    return replace(found, vit=said)
+    wished = spec(_without_token(size, in_file.vit), in_file.vit, image)
+    _check_size(file, in_file, wished, "the suite says")
+    if recorded is not None and recorded.num_heads != wished.num_heads:
+        raise ValueError(
+            f"{file} has num_heads {recorded.num_heads}, the suite says {wished.num_heads}; leave num_heads out"
+        )
+    return replace(in_file, vit=wished)
 
 
-def _without_token(size: dict[str, Any], found: VitSpec) -> dict[str, Any]:
+def _without_token(size: dict[str, Any], in_file: VitSpec) -> dict[str, Any]:
     """What a size says, by default pooled as without a class token where it has none."""
     drops = size.get("class_token") is False and "global_pool" not in size
-    return {**size, "global_pool": "avg"} if drops and found.global_pool == "token" else size
+    return {**size, "global_pool": "avg"} if drops and in_file.global_pool == "token" else size
 
 
 def _which_heads(file: str, size: VitSpec) -> str:
@@ -66,11 +68,11 @@ def _which_heads(file: str, size: VitSpec) -> str:
     )
 
 
-def _check_size(file: str, found: TimmModel, said: VitSpec, who: str) -> None:
+def _check_size(file: str, in_file: TimmModel, wished: VitSpec, who: str) -> None:
     """Raises ValueError where the tensors of a file are not of the size said."""
-    assert found.vit is not None
+    assert in_file.vit is not None
     for name in FIXED:
-        have, want = getattr(found.vit, name), getattr(said, name)
+        have, want = getattr(in_file.vit, name), getattr(wished, name)
         if have == want:
             continue
         if name == "class_token" and have:

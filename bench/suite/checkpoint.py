@@ -139,8 +139,8 @@ def _check_tensors(path: str, tensors: Shapes, expected: Shapes) -> None:
         raise ValueError(f"the weights in {path} lack what a plain ViT has: {few(less, 5)}")
     other = [name for name, shape in expected.items() if tensors[name] != shape]
     if other:
-        said = [f"{name} is {_dims(tensors[name])} (expected {_dims(expected[name])})" for name in other]
-        raise ValueError(f"the weights in {path} are not those of one plain ViT by their shapes: {few(said, 3)}")
+        mismatches = [f"{name} is {_dims(tensors[name])} (expected {_dims(expected[name])})" for name in other]
+        raise ValueError(f"the weights in {path} are not those of one plain ViT by their shapes: {few(mismatches, 3)}")
 
 
 def _dims(shape: tuple[int, ...]) -> str:

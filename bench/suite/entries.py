@@ -51,7 +51,7 @@ class AncestorEntry:
 
 @dataclass
 class TargetEntry:
-    given: dict[str, Any]
+    size: dict[str, Any]
     ancestor: str | None
     position: tuple[str | int, ...]
 

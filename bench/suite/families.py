@@ -32,10 +32,10 @@ class FamilyOfTests(Strict):
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
-        said = self.model_fields_set & {"among", "against", "labels"}
-        if said not in ({"among"}, {"against", "labels"}):
-            found = " and ".join(sorted(said)) or "neither"
-            raise ValueError(f"expected either among, or against and labels, found {found}")
+        keys = self.model_fields_set & {"among", "against", "labels"}
+        if keys not in ({"among"}, {"against", "labels"}):
+            names = " and ".join(sorted(keys)) or "neither"
+            raise ValueError(f"expected either among, or against and labels, found {names}")
         if len(self.among) == 1:
             raise ValueError(f"among has one label, {self.among[0]!r}; expected at least two to compare")
         for key in ("among", "labels", "targets"):

@@ -41,13 +41,13 @@ class Code:
 def code_of(cls: type, module: str) -> Code:
     """The code behind a class that is taken from `module`. Raises ValueError for a declared file that is not there."""
     path = inspect.getsourcefile(cls)
-    own = hash_of(Path(path)) if path else "unknown"
+    module_hash = hash_of(Path(path)) if path else "unknown"
     files_by_name = modules_of([module, cls.__module__], {top_level(module)})
     modules = {name: hash_of(file) for name, file in files_by_name.items()}
     files = files_of(cls)
     if files or modules.keys() - {cls.__module__}:
-        return Code(modules, files, digest({"modules": modules | {cls.__module__: own}, "files": files}, 16))
-    return Code(modules, files, own)
+        return Code(modules, files, digest({"modules": modules | {cls.__module__: module_hash}, "files": files}, 16))
+    return Code(modules, files, module_hash)
 
 
 def files_of(cls: type) -> dict[str, str]:

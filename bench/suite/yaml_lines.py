@@ -89,8 +89,8 @@ def load(path: Path) -> tuple[Any, dict[KeyPath, int]]:
         return parse(content.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        found = f"byte 0x{content[error.start]:02x}"
-        raise SuiteError([f"{path}:{line}: not a text file in UTF-8: found {found}; expected a suite (YAML)"]) from None
+        byte = f"byte 0x{content[error.start]:02x}"
+        raise SuiteError([f"{path}:{line}: not a text file in UTF-8: found {byte}; expected a suite (YAML)"]) from None
 
 
 def parse(text: str, name: str) -> tuple[Any, dict[KeyPath, int]]:

@@ -22,34 +22,34 @@ class Replay:
     jobs: set[str] = field(default_factory=set)
     points: int = 0
     done: set[str] = field(default_factory=set)
-    _kept: dict[str, Kept | None] = field(default_factory=dict)
+    _in_tracker: dict[str, Kept | None] = field(default_factory=dict)
 
     def bring(self, records: Iterable[Record], say: Callable[[int], object] = lambda done: None) -> None:
         """Add what is new of each job. say: takes the number of jobs looked at."""
         for number, record in enumerate(records, start=1):
             key = self.key(record)
-            kept = self.kept(key) or Kept()
-            new = added(record, kept)
-            if new or self._kept[key] is None or kept.state not in (None, record.state):
+            there = self.look_up(key) or Kept()
+            new = added(record, there)
+            if new or self._in_tracker[key] is None or there.state not in (None, record.state):
                 self.tracker.write(key, record, new)
-                points = kept.points | {point.key: point.value for point in new}
-                self._kept[key] = Kept(points, kept.began if kept.points else record.began, record.state)
+                points = there.points | {point.key: point.value for point in new}
+                self._in_tracker[key] = Kept(points, there.began if there.points else record.began, record.state)
                 self.jobs.add(key)
                 self.points += len(new)
             if record.state == "done":
                 self.done.add(record.id)
             say(number)
 
-    def kept(self, key: str) -> Kept | None:
-        if key not in self._kept:
-            self._kept[key] = self.tracker.kept(key)
-        return self._kept[key]
+    def look_up(self, key: str) -> Kept | None:
+        if key not in self._in_tracker:
+            self._in_tracker[key] = self.tracker.look_up(key)
+        return self._in_tracker[key]
 
     def key(self, record: Record) -> str:
         """The identity of a job; with a number behind it where the job was made again and other numbers came of it:
         both stay, as where results are joined."""
         key, number = record.id, 1
-        while (kept := self.kept(key)) is not None and kept.began != record.began and contradict(record, kept.points):
+        while (old := self.look_up(key)) is not None and old.began != record.began and contradict(record, old.points):
             number += 1
             key = f"{record.id}@{number}"
         return key
@@ -61,16 +61,16 @@ def contradict(record: Record, there: dict[Key, float]) -> bool:
     return any(not math.isclose(point.value, there[point.key], rel_tol=CLOSE) for point in shared)
 
 
-def added(record: Record, kept: Kept) -> list[Point]:
+def added(record: Record, there: Kept) -> list[Point]:
     """What is not there: of what the identity decides all steps, of the rest those beyond the last one there. So what
     was done twice, after a checkpoint or from the beginning, is told once."""
     last: dict[str, int] = {}
-    for series, step in kept.points:
+    for series, step in there.points:
         last[series] = max(step, last.get(series, step))
     return [
         point
         for point in record.points
-        if point.key not in kept.points and (point.fixed or point.step > last.get(point.series, -1))
+        if point.key not in there.points and (point.fixed or point.step > last.get(point.series, -1))
     ]
 
 

@@ -27,18 +27,18 @@ def evaluate(
     set_mode(model, training=False)
     n = split.n
     order = list(torch.arange(n).split(BATCH))
-    found = torch.zeros(3, len(order), dtype=torch.float64, device=device)  # counts are exact in it, far above any n
+    sums = torch.zeros(3, len(order), dtype=torch.float64, device=device)  # counts are exact in it, far above any n
     mine = range(group.rank, len(order), group.world)
     batches = split.batches([order[i] for i in mine], epoch=0, seed=0, augment=None)
     for i, (images, labels) in zip(mine, batches, strict=True):
         with autocast(device, precision):
             logits = logits_of(model, images).float()
         top = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-        found[0, i] = top[:, 0].sum()
-        found[1, i] = top.any(dim=1).sum()
-        found[2, i] = F.cross_entropy(logits, labels, reduction="sum")
+        sums[0, i] = top[:, 0].sum()
+        sums[1, i] = top.any(dim=1).sum()
+        sums[2, i] = F.cross_entropy(logits, labels, reduction="sum")
     set_mode(model, training=was_training)
-    right1, right5, loss = (sum(row) for row in group.sum(found).tolist())
+    right1, right5, loss = (sum(row) for row in group.sum(sums).tolist())
     return {"top1": 100 * right1 / n, "top5": 100 * right5 / n, "loss": loss / n}
 
 

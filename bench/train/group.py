@@ -68,9 +68,9 @@ class Group:
         """The largest of what the processes say."""
         if self.world == 1:
             return value
-        said = torch.tensor(value)
-        dist.all_reduce(said, dist.ReduceOp.MAX)
-        return int(said)
+        largest = torch.tensor(value)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return int(largest)
 
     def broadcast(self, value: Any) -> Any:
         """What the first process says, as JSON says it: nothing that comes from a socket is unpickled."""
@@ -152,8 +152,8 @@ def interface_towards(host: str) -> str:
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, 9))  # sends nothing
-        own = probe.getsockname()[0]
+        ip = probe.getsockname()[0]
     for name, addresses in psutil.net_if_addrs().items():
-        if any(address.address == own for address in addresses):
+        if any(address.address == ip for address in addresses):
             return name
-    raise OSError(f"no network interface has the address {own}, from which {host} is reached")
+    raise OSError(f"no network interface has the address {ip}, from which {host} is reached")

@@ -102,7 +102,7 @@ class Session:
         self._save_seconds = self._last_save - began
         self.log("checkpoint", bytes=size, seconds=round(self._save_seconds, 4))
 
-    def found(self) -> dict[str, Any]:
+    def for_result(self) -> dict[str, Any]:
         """What a result says of warm-ups: how many parts batches were computed in where memory asked for it, by fit,
         and the seconds that compiling took; and how many forward passes of a method nobody was charged for."""
         parts = {fit: notes["accumulate"] for fit, notes in self.notes.items() if "accumulate" in notes}

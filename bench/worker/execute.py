@@ -165,7 +165,7 @@ def _work(
         "peak_memory_bytes": peak_memory(where),
         "workers_on_device": shared_by,
         "devices": session.group.world,
-        **session.found(),
+        **session.for_result(),
         "training": session.training(),
         **provenance(where, computing.threads),
     }

@@ -37,11 +37,11 @@ def choose_device(wish: str) -> str:
     if wish == "cuda":
         raise BenchError("device: cuda was asked for; torch sees no GPU here")
     for variable in (HIP, CUDA):
-        given = os.environ.get(variable, "")
-        if names(given):
+        value = os.environ.get(variable, "")
+        if names(value):
             built = f"torch {torch.__version__}, built for CUDA {torch.version.cuda}"
             raise BenchError(
-                f"device: auto: {variable}={given} gives a GPU to this process, which {built}, cannot use; expected a "
+                f"device: auto: {variable}={value} gives a GPU to this process, which {built}, cannot use; expected a "
                 "torch that fits the driver, or device: cpu"
             )
     return "cpu"

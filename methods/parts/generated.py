@@ -52,10 +52,10 @@ class Generated(nn.Module):
         """timm's convention: parameters that optimisers do not decay."""
         return {f"skeleton.{name}" for name in self.skeleton.no_weight_decay()}
 
-    def freeze_all_but(self, own: Iterable[nn.Parameter], *, head: bool) -> list[nn.Parameter]:
-        """Freeze what a learngene stores; returns the rest, which belongs to a size: `own`, what blocks have of their
-        own (norms, biases), and the head, unless it came from the learngene (`head`)."""
-        rest = [*own, *self.skeleton.blocks.parameters(), *([] if head else self.skeleton.head.parameters())]
+    def freeze_all_but(self, values: Iterable[nn.Parameter], *, head: bool) -> list[nn.Parameter]:
+        """Freeze what a learngene stores; returns the rest, which belongs to a size: `values`, what blocks have of
+        their own (norms, biases), and the head, unless it came from the learngene (`head`)."""
+        rest = [*values, *self.skeleton.blocks.parameters(), *([] if head else self.skeleton.head.parameters())]
         self.requires_grad_(False)
         for parameter in rest:
             parameter.requires_grad_(True)

@@ -124,9 +124,9 @@ def reference_coefficients(members: Tensor, skipped: Tensor, rule: CoefficientRu
     others of its layer. copy: one noise vector for both. random and zero: each anew.
     """
     layers = []
-    for pair, kept in zip(members.unbind(1), skipped, strict=True):
+    for pair, first in zip(members.unbind(1), skipped, strict=True):
         if rule.mode == "orthogonal":
-            layers.append(torch.stack([kept, rule(pair[1], pair, [kept])]))
+            layers.append(torch.stack([first, rule(pair[1], pair, [first])]))
         elif rule.mode == "copy":
             layers.append(pair + rule.noise(pair))
         else:

@@ -91,7 +91,7 @@ class TemplateVit(Generated):
 
     def tensors(self) -> dict[str, Tensor]:
         """What a learngene keeps: `templates.<role>`, `coefficients.<role>` [L, T] and the rest under timm's names."""
-        kept = {name.removeprefix("skeleton."): t.detach().cpu().clone() for name, t in self.state_dict().items()}
+        tensors = {name.removeprefix("skeleton."): t.detach().cpu().clone() for name, t in self.state_dict().items()}
         for role, stack in self.templates.items():
-            kept[f"coefficients.{role}"] = kept[f"coefficients.{role}"].view(-1, stack.shape[1])
-        return kept
+            tensors[f"coefficients.{role}"] = tensors[f"coefficients.{role}"].view(-1, stack.shape[1])
+        return tensors

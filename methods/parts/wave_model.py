@@ -46,9 +46,9 @@ class TemplatedVit(Generated):
         super().__init__(skeleton, [name for group in groups for name in group.tensors])
         self.groups, self.order, self.decay_scalers = tuple(groups), order, decay_scalers
         for group in groups:
-            given = tuple(templates[group.name].shape), tuple(scalers[group.name].shape)
-            if given != (group.template_shape, group.scaler_shape):
-                raise ValueError(f"{group.name}: templates and scalers {given}, not those of {group}")
+            shapes = tuple(templates[group.name].shape), tuple(scalers[group.name].shape)
+            if shapes != (group.template_shape, group.scaler_shape):
+                raise ValueError(f"{group.name}: templates and scalers {shapes}, not those of {group}")
         self.templates = nn.ParameterDict({g.name: nn.Parameter(templates[g.name].clone()) for g in groups})
         self.scalers = nn.ParameterDict({g.name: nn.Parameter(scalers[g.name].clone()) for g in groups})
 

@@ -190,10 +190,10 @@ def check_head(trial: Trial) -> None:
         for classes in ("same", "other"):
             known = trial.origins if asked is trial and classes == "same" else {}  # from `check_initialize`
             origins = known or origin(*(asked.target(learngene, seed=seed, classes=classes) for seed in (41, 42)))
-            found = {kind for name, kind in origins.items() if Learngene.is_head(name)}
+            kinds = {kind for name, kind in origins.items() if Learngene.is_head(name)}
             transfers = wish == "transfer" and classes == "same" and learngene.stored_params_head > 0
             expected = {"given" if transfers else "fresh"}
-            assert found == expected, f"head: {wish}, {classes} classes: the head is {found}, expected {expected}"
+            assert kinds == expected, f"head: {wish}, {classes} classes: the head is {kinds}, expected {expected}"
 
 
 def check_trains(trial: Trial, steps: int = 8) -> None:

@@ -40,8 +40,8 @@ class Trial:
 
     def condense(self, *more: VitSpec) -> Learngene:
         """`more`: further targets that the learngene has to serve."""
-        given = {0: None, 1: self.ancestors[0], "many": list(self.ancestors)}[self.initializer.ancestors]
-        return self.initializer.condense(given, self.lab("same", *more))
+        ancestors = {0: None, 1: self.ancestors[0], "many": list(self.ancestors)}[self.initializer.ancestors]
+        return self.initializer.condense(ancestors, self.lab("same", *more))
 
     @cached_property
     def learngene(self) -> Learngene:
@@ -80,9 +80,9 @@ def perturbed(spec: VitSpec, seed: int) -> nn.Module:
     """
     import torch
 
-    made = _perturbed(spec, seed)
-    torch.default_generator.set_state(made.drawn)
-    return twin(made.model)
+    drawn_model = _perturbed(spec, seed)
+    torch.default_generator.set_state(drawn_model.drawn)
+    return twin(drawn_model.model)
 
 
 class DrawnModel(NamedTuple):

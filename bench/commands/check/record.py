@@ -27,8 +27,8 @@ class PromiseRecord:
         for trouble in dict.fromkeys(troubles.values()):
             where = ", ".join(name for name, other in troubles.items() if other == trouble)
             first = self.told.setdefault(trouble, promise)
-            said = trouble if first == promise else f"as told above of: {first}"
-            print(printable(f"BROKEN  {promise}{where and f' ({where})'}: {said}"), flush=True)
+            message = trouble if first == promise else f"as told above of: {first}"
+            print(printable(f"BROKEN  {promise}{where and f' ({where})'}: {message}"), flush=True)
         self.broken += bool(troubles)
         self.kept += not troubles
         return list(troubles)

@@ -37,13 +37,13 @@ def main(options: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from None
     chosen = files[:: -(-len(files) // MOST)]
-    found = look([file.path for file in chosen])
-    if found.troubles:
-        n = f"{len(found.troubles)} of {len(chosen)} images cannot be read"
-        raise UsageError(f"{n}: {few(found.troubles, 3)}; repair or remove them")
+    images = look([file.path for file in chosen])
+    if images.troubles:
+        n = f"{len(images.troubles)} of {len(chosen)} images cannot be read"
+        raise UsageError(f"{n}: {few(images.troubles, 3)}; repair or remove them")
     trained_on = look([file.path for file in chosen if file.part == "train"])
-    about = facts(found, survey.classes, [len(survey.found[1]["train"][c]) for c in survey.classes], len(files))
-    text = suite_text(name, root, out, layout, survey.sizes, len(survey.classes), found, trained_on, about)
+    about = facts(images, survey.classes, [len(survey.memo[1]["train"][c]) for c in survey.classes], len(files))
+    text = suite_text(name, root, out, layout, survey.sizes, len(survey.classes), images, trained_on, about)
     with out.open("x", encoding="utf-8") as file:
         file.write(text)
     print("\n".join(about))
@@ -88,21 +88,21 @@ def has_classes(path: Path) -> bool:
     return not images and any(entry.is_dir() for entry in entries)
 
 
-def facts(found: ImagesLook, classes: Sequence[str], counts: Sequence[int], n: int) -> list[str]:
+def facts(images: ImagesLook, classes: Sequence[str], counts: Sequence[int], n: int) -> list[str]:
     """What was found, a line each."""
-    seen = sum(found.sizes.values())
+    seen = sum(images.sizes.values())
     looked = f"{n:,} images of {len(classes)} classes" + (f"; {seen:,} of them were opened" if seen < n else "")
-    widths, heights = zip(*found.sizes, strict=True)
-    (width, height), most = found.sizes.most_common(1)[0]
+    widths, heights = zip(*images.sizes, strict=True)
+    (width, height), most = images.sizes.most_common(1)[0]
     sizes = f"all {width}x{height} pixels"
-    if len(found.sizes) > 1:
+    if len(images.sizes) > 1:
         sizes = f"{min(widths)}x{min(heights)} to {max(widths)}x{max(heights)} pixels; {most:,} are {width}x{height}"
-    kinds = ", ".join(f"{n:,} {mode}" for mode, n in found.modes.most_common())
+    kinds = ", ".join(f"{n:,} {mode}" for mode, n in images.modes.most_common())
     lines = [
         looked,
         f"for training {min(counts)} to {max(counts)} of a class: {few(list(classes), 5)}",
-        f"{sizes}, {'grey' if found.grey else 'in colour'} (as stored: {kinds})",
+        f"{sizes}, {'grey' if images.grey else 'in colour'} (as stored: {kinds})",
     ]
-    if found.animated:
-        lines.append(f"{found.animated:,} have several frames: the first counts")
+    if images.animated:
+        lines.append(f"{images.animated:,} have several frames: the first counts")
     return lines

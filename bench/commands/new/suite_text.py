@@ -52,19 +52,19 @@ def suite_text(
     layout: dict[str, dict[str, object]],
     counts: Mapping[str, int],
     classes: int,
-    found: ImagesLook,
+    images: ImagesLook,
     trained_on: ImagesLook,
     about: Sequence[str],
 ) -> str:
     """The suite, with a comment for whatever may be otherwise."""
-    sizes = list(found.sizes.elements())
+    sizes = list(images.sizes.elements())
     shape = shape_of(sizes)
     mean, std = trained_on.statistics()
-    mean, std = (mean * 3, std * 3) if len(mean) == 1 and not found.grey else (mean, std)
-    channels = 1 if found.grey else 3
+    mean, std = (mean * 3, std * 3) if len(mean) == 1 and not images.grey else (mean, std)
+    channels = 1 if images.grey else 3
     small = shape.img_size <= SMALL
     in_memory = small and sum(counts.values()) * channels * shape.img_size**2 <= MEMORY
-    kept = (
+    size_note = (
         "as the images are"
         if shape.whole
         else "what images are scaled and cropped to; " + f"they are {about[2].split(' (')[0]}"
@@ -88,7 +88,7 @@ def suite_text(
     elif "val" not in layout["splits"]:
         lines.append("  val_fraction: 0.1 # of train, for validation")
     lines += [
-        f"  img_size: {shape.img_size} # {kept}",
+        f"  img_size: {shape.img_size} # {size_note}",
         f"  in_chans: {channels} # {'grey' if channels == 1 else 'colour'}",
         f"  num_classes: {classes}",
         f"  mean: {flow(mean)} # measured on {sum(trained_on.sizes.values()):,} training images, of values in 0..1",

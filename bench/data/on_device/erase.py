@@ -20,9 +20,9 @@ class Erase:
 
     def __call__(self, images: Tensor, indices: Tensor, *, epoch: int, seed: int) -> Tensor:
         """images: [B, C, H, W]; indices: int64 [B], on the CPU."""
-        own = keys(derive_seed(seed, "erase"), epoch, indices).tolist()  # not those that crops are drawn by
+        erase_keys = keys(derive_seed(seed, "erase"), epoch, indices).tolist()  # not those that crops are drawn by
         with own_generators(self.device) as draw:
-            for image, key in zip(images, own, strict=True):
+            for image, key in zip(images, erase_keys, strict=True):
                 draw(key)
                 self.one(image)
         return images

@@ -109,11 +109,11 @@ def _part(
     n = len(images.labels)
     length = shard_length(n)
     spans = {out / f"{part}-{i:05}.tar": (at, min(at + length, n)) for i, at in enumerate(range(0, n, length))}
-    found = {path: _written(path) for path in spans}
+    shards = {path: _written(path) for path in spans}
     for path, (start, stop) in spans.items():
-        if found[path]:
+        if shards[path]:
             progress(stop - start)
-    todo = {path: list(_chunks(*spans[path])) for path in spans if not found[path]}
+    todo = {path: list(_chunks(*spans[path])) for path in spans if not shards[path]}
     chunks = list(chain.from_iterable(todo.values()))
     loader = DataLoader(
         Encoder(images, form),
@@ -123,10 +123,10 @@ def _part(
         worker_init_fn=obey_main_process_only,
     )
     encoded = iter(loader)
-    for path, own in todo.items():
-        made = _checked(islice(encoded, len(own)), skip_broken, progress)
-        found[path] = _write(path, made)
-    return [facts for facts in found.values() if facts]
+    for path, shard_chunks in todo.items():
+        shard_images = _checked(islice(encoded, len(shard_chunks)), skip_broken, progress)
+        shards[path] = _write(path, shard_images)
+    return [facts for facts in shards.values() if facts]
 
 
 def _chunks(start: int, stop: int) -> Iterator[tuple[int, int]]:

@@ -49,12 +49,12 @@ def survey(settings: DataSettings) -> Survey:
             raise DataError(f"{settings.name}: {parts[part]} has no images of {few(lacking, 3)}; expected {what}")
     sizes = {part: sum(len(images.get(c, ())) for c in classes) for part, images in listed.items()}
     per_class = {part: [len(images.get(c, ())) for c in classes] for part, images in listed.items()}
-    return Survey(classes, sizes, per_class, found=(parts, listed))
+    return Survey(classes, sizes, per_class, memo=(parts, listed))
 
 
 def files(settings: DataSettings, survey: Survey) -> list[File]:
     """Every image, in the order in which parts have them."""
-    folders, listed = survey.found
+    folders, listed = survey.memo
     below = {part: "" if folder == settings.path else folder.name for part, folder in folders.items()}
     return [
         File(os.path.join(folder, c, name), os.path.join(below[part], c, name), part, label)
@@ -68,7 +68,7 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> FileImages:
     """Images in the order of classes, then of file names."""
     from bench.data.images import FileImages
 
-    folder, listed = (found[part] for found in survey.found)
+    folder, listed = (of_part[part] for of_part in survey.memo)
     names = [os.path.join(c, name) for c in survey.classes for name in sorted(listed.get(c, ()))]
     labels = [label for label, c in enumerate(survey.classes) for _ in listed.get(c, ())]
     return FileImages(folder, names, labels)
@@ -80,8 +80,8 @@ def _parts(settings: DataSettings) -> dict[str, Path]:
         raise DataMissing(f"{settings.name}: {root} is not a folder; {LAYOUT}")
     if settings.split and not settings.splits:
         return {"train": root}
-    found = [entry.name for entry in os.scandir(root) if entry.is_dir()]
-    return {part: root / name for part, name in choose_parts(settings, found, EITHER).items()}
+    subfolders = [entry.name for entry in os.scandir(root) if entry.is_dir()]
+    return {part: root / name for part, name in choose_parts(settings, subfolders, EITHER).items()}
 
 
 def _cut(settings: DataSettings, cut: Cut, images: Listed) -> dict[str, Listed]:

@@ -37,13 +37,13 @@ def survey(settings: DataSettings) -> Survey:
         "columns": [settings.image_column, settings.label_column],
         "labels": {part: hash_labels(values) for part, values in labels.items()},
     }
-    return Survey(classes, sizes, per_class, found=parts, chosen=chosen)
+    return Survey(classes, sizes, per_class, memo=parts, chosen=chosen)
 
 
 def files(settings: DataSettings, survey: Survey) -> list[File]:
     """The Arrow files of each part in their order, and the image files that they name where they do not hold them."""
     listed = []
-    for part, data in survey.found.items():
+    for part, data in survey.memo.items():
         for arrow in data.cache_files:
             path = os.path.abspath(arrow["filename"])
             listed.append(File(path, os.path.relpath(path, settings.path), part))
@@ -66,7 +66,7 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImage
 
     from bench.data.images import IndexedImages
 
-    data = survey.found[part]
+    data = survey.memo[part]
     images = data.cast_column(settings.image_column, datasets.Image(decode=False))
     read = _Reader(images, settings.image_column)
     return IndexedImages(read, _labels(data, settings), f"{settings.name}/{part}")

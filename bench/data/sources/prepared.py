@@ -55,12 +55,12 @@ def survey(settings: DataSettings) -> Survey:
             check_size(root / name, size)
     sizes = {part: split["num_samples"] for part, split in info["splits"].items()}
     per_class = {part: split["per_class"] for part, split in info["splits"].items()}
-    return Survey(info["classes"], sizes, per_class, found=info, form=info["prepared"])
+    return Survey(info["classes"], sizes, per_class, memo=info, form=info["prepared"])
 
 
 def files(settings: DataSettings, survey: Survey) -> list[File]:
     """Every shard and index."""
-    return [File(str(settings.path / name), name) for name in checksums(survey.found)]
+    return [File(str(settings.path / name), name) for name in checksums(survey.memo)]
 
 
 def checksums(info: dict[str, Any]) -> dict[str, str | None]:
@@ -77,14 +77,14 @@ def checksums(info: dict[str, Any]) -> dict[str, str | None]:
 
 def content(survey: Survey) -> dict[str, Any]:
     """The fingerprint of the originals, as they were when they were prepared, and how the images lie in files here."""
-    info = survey.found
+    info = survey.memo
     originals = info.get("content") or {"form": "content", "digest": info["prepared"]["originals"]}
     return originals | {"layout": LAYOUT}
 
 
 def hold(settings: DataSettings, survey: Survey, looks: Sequence[FileLook]) -> None:
     """Raises DataError for a file whose content does not match its checksum."""
-    for (name, expected), seen in zip(checksums(survey.found).items(), looks, strict=True):
+    for (name, expected), seen in zip(checksums(survey.memo).items(), looks, strict=True):
         if expected not in (None, seen.digest.hex()):
             raise damaged(settings.path, name)
 
@@ -108,9 +108,9 @@ def read_info(root: Path) -> dict[str, Any]:
 
 
 def check_size(path: Path, size: int) -> None:
-    found = path.stat().st_size if path.is_file() else None
-    if found != size:
-        what = "missing" if found is None else f"{found} bytes instead of {size}"
+    actual = path.stat().st_size if path.is_file() else None
+    if actual != size:
+        what = "missing" if actual is None else f"{actual} bytes instead of {size}"
         raise DataError(f"{path}: {what}; remove {path.parent / INFO} and prepare the data set again")
 
 
@@ -119,7 +119,7 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImage
 
     from bench.data.images import IndexedImages
 
-    root, split = settings.path, survey.found["splits"][part]
+    root, split = settings.path, survey.memo["splits"][part]
     file = root / f"{part}.index.npy"
     try:
         content = read_file(file)

@@ -38,8 +38,8 @@ def survey(settings: DataSettings) -> Survey:
     """Raises DataMissing saying what was expected and what was found, DataError for what is no image and label."""
     import numpy as np
 
-    found = _shards(settings)
-    parts = {part: found[name] for part, name in choose_parts(settings, found, LAYOUT).items()}
+    shards_by_name = _shards(settings)
+    parts = {part: shards_by_name[name] for part, name in choose_parts(settings, shards_by_name, LAYOUT).items()}
     index = {part: _index(settings, shards) for part, shards in parts.items()}
     labels = {part: rows[:, 3] for part, rows in index.items()}
     n = int(labels["train"].max()) + 1
@@ -51,12 +51,12 @@ def survey(settings: DataSettings) -> Survey:
     per_class = {part: np.bincount(values, minlength=len(classes)).tolist() for part, values in labels.items()}
     sizes = {part: len(rows) for part, rows in index.items()}
     chosen = {"labels": {part: hash_labels(values) for part, values in labels.items()}}
-    return Survey(classes, sizes, per_class, found=(parts, index), chosen=chosen)
+    return Survey(classes, sizes, per_class, memo=(parts, index), chosen=chosen)
 
 
 def files(settings: DataSettings, survey: Survey) -> list[File]:
     """Every shard."""
-    shards, _ = survey.found
+    shards, _ = survey.memo
     return [
         File(str(path), path.relative_to(settings.path).as_posix(), part)
         for part, paths in shards.items()
@@ -68,7 +68,7 @@ def open_part(settings: DataSettings, survey: Survey, part: str) -> IndexedImage
     from bench.data.images import IndexedImages
     from bench.data.sources.prepared import ShardReader  # only where they are read: prepared sets are shards, too
 
-    shards, index = (found[part] for found in survey.found)
+    shards, index = (of_part[part] for of_part in survey.memo)
     read = ShardReader([str(path) for path in shards], index)
     return IndexedImages(read, index[:, 3].copy(), f"{settings.path}/{part}")
 
@@ -78,13 +78,13 @@ def _shards(settings: DataSettings) -> dict[str, list[Path]]:
     root = settings.path
     if not root.is_dir():
         raise DataMissing(f"{settings.name}: {root} is not a folder; {LAYOUT}")
-    found: dict[str, list[Path]] = {}
+    by_name: dict[str, list[Path]] = {}
     for path in sorted([*root.glob("*.tar"), *root.glob("*/*.tar")]):
         name = path.relative_to(root).with_suffix("").as_posix()
-        found.setdefault(re.sub(r"[^A-Za-z0-9]*\d*$", "", name), []).append(path)
-    last = {name: re.split(r"[^A-Za-z0-9]", name)[-1] for name in found}
+        by_name.setdefault(re.sub(r"[^A-Za-z0-9]*\d*$", "", name), []).append(path)
+    last = {name: re.split(r"[^A-Za-z0-9]", name)[-1] for name in by_name}
     times = Counter(last.values())
-    return found | {word: found[name] for name, word in last.items() if times[word] == 1}
+    return by_name | {word: by_name[name] for name, word in last.items() if times[word] == 1}
 
 
 def _index(settings: DataSettings, shards: list[Path]) -> np.ndarray:

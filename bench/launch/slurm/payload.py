@@ -81,11 +81,11 @@ class Allocation:
         for number in (signal.SIGUSR2, signal.SIGTERM):
             signal.signal(number, lambda number, _: self.heard.append(number))
         self.submission = Submission.read(Path(work.folder))
-        self.kept = self.submission.data["arrays"][work.array]
+        self.array = self.submission.data["arrays"][work.array]
         self.jobs, self.needs = self.submission.group(work.array, work.index)
         self.root = Path(self.submission.data["root"])
         self.store, self.lines = Store(self.root), Lines(self.submission)
-        self.nodes = nodes_of(self.kept)
+        self.nodes = nodes_of(self.array)
         self.meeting = self.nodes.store(first=True) if self.nodes else None
         self.id = slurm_job().get("slurm", "")
 
@@ -139,20 +139,20 @@ class Allocation:
         return kept
 
     def run(self, jobs: list[Job]) -> None:
-        hide_gpus(self.kept)
+        hide_gpus(self.array)
         inside = {job.id for job in jobs}
         trimmed = [Job(j.kind, j.id, j.settings, tuple(n for n in j.needs if n in inside), j.local) for j in jobs]
-        retries = self.kept["retries"]
+        retries = self.array["retries"]
         fail_fast = self.submission.data.get("fail_fast", False)
         schedule = Schedule(trimmed, self.store, fail_fast=fail_fast, warn=self.lines.say, retries=retries)
         self.lines.schedule = schedule
         device = jobs[0].local.get("device", "auto")
-        grace = warning(self.kept["minutes"]) / 2  # what does not save in time must not take the others with it
+        grace = warning(self.array["minutes"]) / 2  # what does not save in time must not take the others with it
         local.run(
             schedule,
             self.root,
             self.lines,
-            jobs=self.kept["workers"],
+            jobs=self.array["workers"],
             device=device,
             heard=self.heard,
             grace=grace,
@@ -161,7 +161,7 @@ class Allocation:
 
     def requeue(self) -> None:
         """Slurm warned: of a preemption, or of the time limit. Come back later, unless that leads nowhere."""
-        minutes = self.kept["minutes"]
+        minutes = self.array["minutes"]
         timed_out = time.time() - self.began >= minutes * 60 - warning(minutes) - EARLY
         self.note("timeout" if timed_out else "preempted")
         if timed_out:
@@ -184,10 +184,10 @@ class Allocation:
         folder = self.store.job(job)
         if self.over(job) or events.in_vain(folder.log, self.began) < CHANCE * (time.time() - self.began):
             return
-        folder.append_log("timeout", minutes=self.kept["minutes"])
+        folder.append_log("timeout", minutes=self.array["minutes"])
         count = log.count(folder.log, "timeout", since=("checkpoint", "failed", "done"))
-        if count >= self.kept["max_timeouts"]:
-            message = f"timed out {count} times ({self.kept['minutes']} min) without a checkpoint; raise slurm.time"
+        if count >= self.array["max_timeouts"]:
+            message = f"timed out {count} times ({self.array['minutes']} min) without a checkpoint; raise slurm.time"
             folder.fail(message, kind="timeout")
 
     def last_moments(self, requeued: bool = False) -> None:
@@ -201,23 +201,23 @@ class Allocation:
 def assist(work: ElementWork) -> None:
     """What the task on another than the first node does."""
     submission = Submission.read(Path(work.folder))
-    kept = submission.data["arrays"][work.array]
-    hide_gpus(kept)
-    nodes = nodes_of(kept)
+    array = submission.data["arrays"][work.array]
+    hide_gpus(array)
+    nodes = nodes_of(array)
     assert nodes is not None
     warm_up()
     jobs, _ = submission.group(work.array, work.index)
     take_part(nodes, int(os.environ["SLURM_PROCID"]), jobs, Path(submission.data["root"]))
 
 
-def nodes_of(kept: dict[str, Any]) -> Nodes | None:
+def nodes_of(array: dict[str, Any]) -> Nodes | None:
     """The nodes of this allocation, if a job is on several."""
-    return Nodes.here(kept["nodes"]) if kept.get("nodes", 1) > 1 else None
+    return Nodes.here(array["nodes"]) if array.get("nodes", 1) > 1 else None
 
 
-def hide_gpus(kept: dict[str, Any]) -> None:
+def hide_gpus(array: dict[str, Any]) -> None:
     """Without control groups a job would see all GPUs of its node, also where it asked for none."""
-    if not kept["gpus"]:
+    if not array["gpus"]:
         os.environ.update(visible([]))
 
 

@@ -56,11 +56,11 @@ def sacct(ids: Iterable[str]) -> dict[str, Element]:
 
 def _single(id: str) -> list[str]:
     """`7_[0-2,5%4]`, as waiting elements are shown together, is 7_0, 7_1, 7_2 and 7_5."""
-    found = re.fullmatch(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]", id)
-    if found is None:
+    match = re.fullmatch(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]", id)
+    if match is None:
         return [id]
-    ranges = [part.partition("-") for part in found[2].split(",")]
-    return [f"{found[1]}_{i}" for first, _, last in ranges for i in range(int(first), int(last or first) + 1)]
+    ranges = [part.partition("-") for part in match[2].split(",")]
+    return [f"{match[1]}_{i}" for first, _, last in ranges for i in range(int(first), int(last or first) + 1)]
 
 
 def scancel(elements: list[str], state: str | None = None) -> None:
@@ -73,8 +73,8 @@ def scancel(elements: list[str], state: str | None = None) -> None:
 
 def max_array_size() -> int:
     """Elements that an array may have on this cluster."""
-    found = re.search(r"MaxArraySize\s*=\s*(\d+)", ask("scontrol", "show", "config") or "")
-    return max(1, int(found[1])) if found else 1000
+    match = re.search(r"MaxArraySize\s*=\s*(\d+)", ask("scontrol", "show", "config") or "")
+    return max(1, int(match[1])) if match else 1000
 
 
 def ask(*command: str, timeout: float = 60) -> str | None:

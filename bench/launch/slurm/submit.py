@@ -21,10 +21,10 @@ def submit(arrays: list[Array], submission: Submission) -> int:
     ids: list[str | None] = []
     count = 0
     for number, array in enumerate(arrays):
-        made = executor(submission, number, array, ids)
+        submitter = executor(submission, number, array, ids)
         groups = [ElementWork(str(submission.folder), number, index) for index in range(len(array.groups))]
         try:
-            jobs = made.submit_array(groups)
+            jobs = submitter.submit_array(groups)
         except (FailedJobError, FailedSubmissionError, UncompletedJobError, OSError) as error:
             raise BenchError(_refused(error, count)) from None
         id = jobs[0].job_id.partition("_")[0]
@@ -40,5 +40,5 @@ def submit(arrays: list[Array], submission: Submission) -> int:
 
 def _refused(error: Exception, count: int) -> str:
     lines = [line for line in str(error).splitlines() if "sbatch" in line] or str(error).splitlines()[:1]
-    kept = f"; {count} allocations are queued already, see bench status" if count else "; nothing was submitted"
-    return f"Slurm refused: {lines[0] if lines else type(error).__name__}{kept}"
+    queued = f"; {count} allocations are queued already, see bench status" if count else "; nothing was submitted"
+    return f"Slurm refused: {lines[0] if lines else type(error).__name__}{queued}"

@@ -46,7 +46,7 @@ def pairs(section: Section) -> list[Pair]:
     runs = section.done.assign(identity=[run.partition("@")[0] for run in section.done["run"]])
     cells = ["dataset", "target", "seed"]
     first = section.runs.drop_duplicates("block").set_index("block")["setting"]
-    found = []
+    block_pairs = []
     for a, b in combinations(section.blocks, 2):
         if first[a] is not first[b] and first[a] != first[b]:
             continue
@@ -55,8 +55,8 @@ def pairs(section: Section) -> list[Pair]:
         both = both.assign(same=both["identity_x"] == both["identity_y"])
         labels = both[both["same"]].groupby(["method_x", "method_y"], sort=False).size().index.tolist()
         other = set(both[~both["same"]][["method_x", "method_y"]].itertuples(index=False, name=None))
-        found.append(Pair(a, b, [names for names in labels if names not in other]))
-    return found
+        block_pairs.append(Pair(a, b, [names for names in labels if names not in other]))
+    return block_pairs
 
 
 def shift(section: Section) -> DataFrame:

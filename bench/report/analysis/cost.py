@@ -69,8 +69,8 @@ def with_units(runs: DataFrame) -> DataFrame:
 
 def _used(runs: DataFrame, part: str, column: str, what: str) -> NDArray[np.float64]:
     """How many workers or devices a part of the cost had: the run's own number where the part says none, else 1."""
-    own, of_run = _numbers(runs, f"{part}_{what}"), _numbers(runs, column)
-    return np.nan_to_num(np.where(np.isnan(own), of_run, own), nan=1.0)
+    of_part, of_run = _numbers(runs, f"{part}_{what}"), _numbers(runs, column)
+    return np.nan_to_num(np.where(np.isnan(of_part), of_run, of_part), nan=1.0)
 
 
 def _numbers(runs: DataFrame, column: str) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ class Scratch:
 
     runs: DataFrame
     evaluations: Evaluations
-    kept: dict[tuple[str, ...], WholeRuns] = field(default_factory=dict, init=False)
+    whole_runs: dict[tuple[str, ...], WholeRuns] = field(default_factory=dict, init=False)
 
     def reaching(
         self, finals: Mapping[tuple[str, int], float]
@@ -53,7 +53,7 @@ class Scratch:
         needed: dict[str, dict[str, tuple[float, float]]] = {unit: {} for unit in UNITS}
         for j, unit in enumerate(UNITS):
             for i, end in enumerate(ENDS):
-                by_label = spent[:, some, i, j] + whole.own[:, some, j]
+                by_label = spent[:, some, i, j] + whole.per_size[:, some, j]
                 needed[unit][end] = least(whole.fixed[some, j], np.where(never[:, None], whole.whole[:, [j]], by_label))
         if bound := bool(never.any()):
             for ends in needed.values():
@@ -65,17 +65,17 @@ class Scratch:
         """Return what these cost from beginning to end at some sizes: most methods have finished the same ones."""
         import pandas as pd
 
-        if targets not in self.kept:
+        if targets not in self.whole_runs:
             runs = self.runs[self.runs["target"].isin(targets)]
-            fixed, own = tuning_of(runs)
+            fixed, per_size = tuning_of(runs)
             train = runs.groupby(["target", "method"])[[f"train_{unit}" for unit in UNITS]].mean()
             labels = fixed.index.tolist()
             cells = pd.MultiIndex.from_product([targets, labels])
             shape = len(targets), len(labels), len(UNITS)
-            of_cells, trained = (frame.reindex(cells).to_numpy().reshape(shape) for frame in (own, train))
+            of_cells, trained = (frame.reindex(cells).to_numpy().reshape(shape) for frame in (per_size, train))
             dearest = np.fmax.reduce(trained + of_cells, axis=1, initial=np.nan)
-            self.kept[targets] = WholeRuns(labels, fixed.to_numpy(), of_cells, dearest)
-        return self.kept[targets]
+            self.whole_runs[targets] = WholeRuns(labels, fixed.to_numpy(), of_cells, dearest)
+        return self.whole_runs[targets]
 
 
 class WholeRuns(NamedTuple):
@@ -84,7 +84,7 @@ class WholeRuns(NamedTuple):
 
     labels: list[str]
     fixed: NDArray[np.float64]
-    own: NDArray[np.float64]
+    per_size: NDArray[np.float64]
     whole: NDArray[np.float64]
 
 
@@ -96,8 +96,8 @@ def tuning_of(runs: DataFrame) -> tuple[DataFrame, DataFrame]:
     sizes, served = (sizes_of(runs, by) for by in (SEED, [*SEED, "tuning"]))
     share = runs[columns].astype(float).div(served, axis=0)
     share[served == sizes] = 0.0
-    own = share.groupby([runs["target"], runs["method"]]).mean()
-    return fixed.set_axis(list(UNITS), axis=1), own.set_axis(list(UNITS), axis=1)
+    per_size = share.groupby([runs["target"], runs["method"]]).mean()
+    return fixed.set_axis(list(UNITS), axis=1), per_size.set_axis(list(UNITS), axis=1)
 
 
 def least(fixed: NDArray[np.float64], spent: NDArray[np.float64]) -> tuple[float, float]:
@@ -116,7 +116,7 @@ def least(fixed: NDArray[np.float64], spent: NDArray[np.float64]) -> tuple[float
     best = math.nan, math.nan
     for choice in choices:
         cells = np.where(np.isnan(spent[:, choice]), np.inf, spent[:, choice]).min(axis=1)
-        found = float(fixed[choice].sum()), float(cells.mean())
-        if np.isfinite(found[1]) and not found[0] + len(cells) * found[1] >= best[0] + len(cells) * best[1]:
-            best = found
+        cost = float(fixed[choice].sum()), float(cells.mean())
+        if np.isfinite(cost[1]) and not cost[0] + len(cells) * cost[1] >= best[0] + len(cells) * best[1]:
+            best = cost
     return best

@@ -27,14 +27,15 @@ def once(function: Callable[Concatenate[Section, P], T]) -> Callable[Concatenate
     results: WeakKeyDictionary[Section, dict[Any, tuple[Any, T]]] = WeakKeyDictionary()
 
     @wraps(function)
-    def kept(section: Section, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def cached(section: Section, /, *args: P.args, **kwargs: P.kwargs) -> T:
         of_section = results.setdefault(section, {})
-        key = tuple(given if isinstance(given, Hashable) else id(given) for given in (*args, *kwargs, *kwargs.values()))
+        values = (*args, *kwargs, *kwargs.values())
+        key = tuple(value if isinstance(value, Hashable) else id(value) for value in values)
         if key not in of_section:
             of_section[key] = (args, kwargs), function(section, *args, **kwargs)
         return of_section[key][1]
 
-    return kept
+    return cached
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,8 +41,8 @@ def join(parts: list[Part], *, across: bool = False) -> Joined:
 
     groups = by_suite(parts)
     if all(len(members) == 1 for members in groups.values()):
-        found = "; ".join(f"{', '.join(part.suites)} in {part.source}" for part in parts)
-        raise UsageError(f"joining: expected a suite of the same name in several, or one suite in each, found {found}")
+        suites = "; ".join(f"{', '.join(part.suites)} in {part.source}" for part in parts)
+        raise UsageError(f"joining: expected a suite of the same name in several, or one suite in each, found {suites}")
     frames = [_join(suite, members, across) for suite, members in groups.items()]
     return Joined(
         conform_runs(pd.concat([frame.runs for frame in frames], ignore_index=True)),
@@ -86,11 +86,11 @@ def _settings(suite: str, parts: list[Part], across: bool) -> tuple[dict[Part, i
     settings: dict[Part, int] = {}
     problems: list[str] = []
     for part in parts:
-        found = {other: differences(other, part) for other in settings}
-        same = next((settings[other] for other, words in found.items() if not words), None)
+        words_by_part = {other: differences(other, part) for other in settings}
+        same = next((settings[other] for other, words in words_by_part.items() if not words), None)
         settings[part] = same or len(set(settings.values())) + 1
         if same is None:
-            problems += next(iter(found.values()), [])
+            problems += next(iter(words_by_part.values()), [])
     if problems and not across:
         raise UsageError(
             "\n".join(f"joining {suite}: {problem}" for problem in problems)

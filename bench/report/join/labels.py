@@ -37,7 +37,7 @@ def unite(settings: dict[Part, int]) -> tuple[list[JoinedLabel], list[str]]:
     notes: list[str] = []
     for part, setting in settings.items():
         for label, rows in part.runs.groupby("method", sort=False):
-            rows = rows.assign(source=part.source + (" (own)" if part.own else ""))
+            rows = rows.assign(source=part.source + (" (own)" if part.is_own else ""))
             near = [e for e in entries if part not in e.parts and settings[e.part] == setting]
             same = [entry for entry in near if _shared(entry.rows, rows)]
             if len(same) == 1 and not _apart(same[0].rows, rows):

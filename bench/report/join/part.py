@@ -19,7 +19,7 @@ class Part:
 
     source: str
     place: str
-    own: bool
+    is_own: bool
     runs: DataFrame
     curves: DataFrame
     training: DataFrame
@@ -41,7 +41,7 @@ class Part:
         """Return the runs of one of its suites."""
         runs = self.runs[self.runs["suite"] == suite].reset_index(drop=True)
         training = self.training[self.training["suite"] == suite]
-        return Part(self.source, self.place, self.own, runs, self.curves, training)
+        return Part(self.source, self.place, self.is_own, runs, self.curves, training)
 
 
 def kinds(runs: DataFrame) -> Series:

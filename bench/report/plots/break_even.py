@@ -39,8 +39,8 @@ def draw(analyses: list[Analysis], looks: dict[str, Look]) -> Drawn | None:
         _panel(axis, rows, looks[method])
         known = rows["with"]["fixed"] == rows["with"]["fixed"]
         verdict = rows["with"]["verdict"] if known else f"{rows['without']['verdict']}, ancestor's cost unknown"
-        said = verdict.replace(" (", "\n(") if "; " in verdict else verdict  # what is that long gets a line more
-        axis.set_title(f"{where}{short(method)}\n{said}")
+        title = verdict.replace(" (", "\n(") if "; " in verdict else verdict  # what is that long gets a line more
+        axis.set_title(f"{where}{short(method)}\n{title}")
         axis.set_xlabel("target sizes")
         axis.yaxis.set_major_formatter(lambda value, _: tick(value))
     for dash, name in DASHES.values():

@@ -31,9 +31,9 @@ def sources(section: Section) -> dict[str, str]:
 
 def home(section: Section) -> str:
     """Return the block of the user's own rows, else of the first."""
-    own = [label for source, labels in section.sources.items() if source.endswith("(own)") for label in labels]
+    own_labels = [label for source, labels in section.sources.items() if source.endswith("(own)") for label in labels]
     return next(
-        (block for block, labels in section.blocks.items() if set(own) & set(labels)), next(iter(section.blocks))
+        (block for block, labels in section.blocks.items() if set(own_labels) & set(labels)), next(iter(section.blocks))
     )
 
 
@@ -48,8 +48,8 @@ def notes(section: Section) -> list[str]:
 
 def apart(section: Section) -> list[str]:
     """Return in words between which blocks nothing can be compared."""
-    found = pairs(section)
-    tied = {frozenset((pair.a, pair.b)) for pair in found if pair.shared}
+    block_pairs = pairs(section)
+    tied = {frozenset((pair.a, pair.b)) for pair in block_pairs if pair.shared}
     blocks = list(section.blocks)
     return [
         f"Between {a} and {b} nothing is compared: they have no label in common whose runs are the same."
@@ -96,6 +96,6 @@ def across(analysis: Analysis) -> Table:
         "shift between the devices is about the same for all labels, which the table of shifts shows."
     )
     through = analysis.across["through"].drop_duplicates().tolist() if len(rows) else []
-    said = [one_line(f"through {labels}") for labels in through]
+    lines = [one_line(f"through {labels}") for labels in through]
     groups = [Rows("", len(rows), MOST)] if len(rows) > MOST else []
-    return Table(f"{section.title}: across devices", header, rows, caption, said, fixed=2, left=2, groups=groups)
+    return Table(f"{section.title}: across devices", header, rows, caption, lines, fixed=2, left=2, groups=groups)

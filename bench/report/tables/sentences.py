@@ -31,16 +31,16 @@ def sentences(analysis: Analysis) -> list[Sentence]:
     """Return what may be said of a section: what was run, what families show, cost and storage, what is not shown."""
     families = sorted(analysis.families, key=lambda family: not family.among)  # which is best comes first
     spoken = [family for family in families if _speaks(analysis, family)]
-    said = [Sentence("run", _run(analysis)), *joined(analysis)]
+    answers = [Sentence("run", _run(analysis)), *joined(analysis)]
     for family in spoken:
-        said += _among(analysis, family) if family.among else _against(analysis, family)
+        answers += _among(analysis, family) if family.among else _against(analysis, family)
     if spoken:
-        said += [*_cost(analysis), *_pays(analysis), *_storage(analysis, spoken)]
-    said += across_devices(analysis)
-    said += [Sentence("not shown", text, family.title) for family in families if (text := _open(analysis, family))]
+        answers += [*_cost(analysis), *_pays(analysis), *_storage(analysis, spoken)]
+    answers += across_devices(analysis)
+    answers += [Sentence("not shown", text, family.title) for family in families if (text := _open(analysis, family))]
     if not analysis.families:
-        said.append(Sentence("not shown", "No family of tests: nothing is compared here."))
-    return [Sentence(s.kind, one_line(s.text), one_line(s.family)) for s in said]
+        answers.append(Sentence("not shown", "No family of tests: nothing is compared here."))
+    return [Sentence(s.kind, one_line(s.text), one_line(s.family)) for s in answers]
 
 
 def _speaks(analysis: Analysis, family: PairFamily) -> bool:

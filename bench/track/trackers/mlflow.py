@@ -53,7 +53,7 @@ class Database:
             if not token:
                 return
 
-    def kept(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> Kept | None:
         if key not in self.runs:
             return None
         run = self.client.get_run(self.runs[key])

@@ -37,7 +37,7 @@ class Files:
         paths = folder.glob("*/*/events.out.tfevents.*")
         self.paths = {_hash(path.parts[-2]): path for path in sorted(paths, reverse=True)}
 
-    def kept(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> Kept | None:
         path = self.paths.get(_hash(key))
         if path is None:
             return None

@@ -21,11 +21,11 @@ class Kept:
 class Tracker(Protocol):
     """A tool's store in a folder that nobody else writes to meanwhile.
 
-    What was written is there even if this process is killed at once, and what was half written is not: `kept` reads it
-    from the store itself, so that nothing is there twice.
+    What was written is there even if this process is killed at once, and what was half written is not: `look_up` reads
+    it from the store itself, so that nothing is there twice.
     """
 
-    def kept(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> Kept | None:
         """What there is under a key: the identity of a job, or one with `@2` and so on behind it; None for nothing."""
 
     def write(self, key: str, record: Record, new: list[Point]) -> None:

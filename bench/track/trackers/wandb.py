@@ -43,7 +43,7 @@ class Folders:
                 shutil.rmtree(less)  # a process was killed before it did this
             self.places[side["key"]], self.sides[side["key"]] = place, side
 
-    def kept(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> Kept | None:
         side = self.sides.get(key)
         return Kept(points_of(side), side["began"]) if side is not None else None
 
@@ -58,10 +58,10 @@ class Folders:
         stage.mkdir(parents=True)
         try:
             self._log(stage, key, record, points_of(side))
-            (made,) = stage.glob("wandb/offline-run-*")
-            files.write_json(made / SIDE, side)
-            place = self._place(made.name, key)
-            os.rename(made, place)
+            (run_folder,) = stage.glob("wandb/offline-run-*")
+            files.write_json(run_folder / SIDE, side)
+            place = self._place(run_folder.name, key)
+            os.rename(run_folder, place)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
         older, self.places[key], self.sides[key] = self.places.get(key), place, side
@@ -90,7 +90,7 @@ class Folders:
         finally:
             run.finish()
 
-    def _place(self, made: str, key: str) -> Path:
+    def _place(self, name: str, key: str) -> Path:
         """A name as wandb gives it that nothing has yet."""
         seconds = time.time()
         while True:

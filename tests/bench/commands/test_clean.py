@@ -109,7 +109,7 @@ def test_cleaned_then_run_again_then_needed_again(results, tmp_path, capsys):
 def test_what_a_suite_that_is_not_done_needs_stays(results, capsys):
     (run,) = results.glob("jobs/run/*")
     shutil.rmtree(run)
-    why = {left.path.parent.parent.name: left.kept for left in artifacts(Store(results), ["weights", "learngenes"])}
+    why = {left.path.parent.parent.name: left.why_kept for left in artifacts(Store(results), ["weights", "learngenes"])}
     assert why == {"learngene": "suite first is not done", "ancestor": ""}
     assert "stay: suite first is not done" in said(capsys, "clean", "--results", results, *BOTH, "--yes")
     assert [path.parts[1] for path in weights(results)] == ["learngene"]
@@ -118,7 +118,7 @@ def test_what_a_suite_that_is_not_done_needs_stays(results, capsys):
 def test_a_suite_that_cannot_be_read_keeps_all_but_what_only_runs_have(results):
     kept = results / "first" / "suite.yaml"
     kept.write_text(kept.read_text().replace("sws:", "theirs:").replace("stages: 1", "use: theirs:Sws"))
-    why = {left.path.parent.parent.name: left.kept for left in artifacts(Store(results), ["weights", "learngenes"])}
+    why = {left.path.parent.parent.name: left.why_kept for left in artifacts(Store(results), ["weights", "learngenes"])}
     assert "what suite first needs is not known" in why["ancestor"] and why["ancestor"] == why["learngene"]
     assert why["run"] == ""
 
@@ -128,7 +128,7 @@ def test_what_a_suite_names_as_a_file_stays(results, tmp_path):
     path = suite(tmp_path, "reader")
     path.write_text(path.read_text().replace("train: {epochs: 1}}", f"learngene: {learngene}}}"))
     assert bench("run", path, "--launcher", "inline", "--results", results) == 0
-    why = {left.path: left.kept for left in artifacts(Store(results), ["learngenes"])}
+    why = {left.path: left.why_kept for left in artifacts(Store(results), ["learngenes"])}
     assert why[learngene] == "suite reader reads it as a file" and len(why) == 2
 
 
@@ -136,7 +136,7 @@ def test_what_waits_in_slurm_keeps_what_it_needs(results, tmp_path):
     plan, store = make_plan(load(suite(tmp_path, "second", "[0, 1]"))), Store(results)
     Submission.new(plan, store, make_arrays(plan.jobs, Slurm(), {}, 1000), tmp_path, "DIGEST", [])
     (left,) = artifacts(store, ["learngenes"])
-    assert left.kept == "a submission to Slurm is not done"
+    assert left.why_kept == "a submission to Slurm is not done"
 
 
 def test_what_somebody_uses_or_another_user_owns_stays(results, monkeypatch):
@@ -145,7 +145,7 @@ def test_what_somebody_uses_or_another_user_owns_stays(results, monkeypatch):
     lock = store.job_dir("learngene", id).lock()
     assert lock.acquire()
     try:
-        kept = {left.path.parent.parent.name: left.kept for left in artifacts(store, ["weights", "learngenes"])}
+        kept = {left.path.parent.parent.name: left.why_kept for left in artifacts(store, ["weights", "learngenes"])}
         assert kept == {
             "learngene": "its job is being done",
             "ancestor": "a job that is being done needs it",
@@ -156,7 +156,7 @@ def test_what_somebody_uses_or_another_user_owns_stays(results, monkeypatch):
     finally:
         lock.release()
     monkeypatch.setattr(module.os, "geteuid", lambda: 12345)
-    assert {left.kept for left in artifacts(store, ["weights"])} == {f"user {os.getuid()} owns it"}
+    assert {left.why_kept for left in artifacts(store, ["weights"])} == {f"user {os.getuid()} owns it"}
 
 
 def test_what_a_job_that_cannot_be_read_takes_stays(results):
@@ -169,7 +169,7 @@ def test_what_a_job_that_cannot_be_read_takes_stays(results):
     lock = folder.lock()
     assert lock.acquire()
     try:
-        kept = {left.path.parent.parent.name: left.kept for left in artifacts(store, ["weights", "learngenes"])}
+        kept = {left.path.parent.parent.name: left.why_kept for left in artifacts(store, ["weights", "learngenes"])}
     finally:
         lock.release()
     unknown = f"what run {id} needs, which is being done, is not known"

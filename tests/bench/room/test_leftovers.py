@@ -73,10 +73,10 @@ def test_it_lists_and_removes_only_when_told_to(store, capsys):
 
 def test_what_somebody_uses_stays(store):
     lock = store.job_dir("run", "done-s0-1").lock()
-    free = {leftover.path for leftover in leftovers(store) if not leftover.kept}
+    free = {leftover.path for leftover in leftovers(store) if not leftover.why_kept}
     assert lock.acquire()
     try:
-        why = {leftover.path: leftover.kept for leftover in leftovers(store)}
+        why = {leftover.path: leftover.why_kept for leftover in leftovers(store)}
         folder = store.job_dir("run", "done-s0-1").path
         assert why[folder / "checkpoint.pt"] == "its job is being done"
         assert why[store.root / "cache" / "inductor"] == "a job runs in this folder"
@@ -89,7 +89,7 @@ def test_what_somebody_uses_stays(store):
 
 def test_what_another_user_owns_stays(store, monkeypatch):
     monkeypatch.setattr(module.os, "geteuid", lambda: 12345)
-    assert {leftover.kept for leftover in leftovers(store)} == {f"user {os.getuid()} owns it"}
+    assert {leftover.why_kept for leftover in leftovers(store)} == {f"user {os.getuid()} owns it"}
 
 
 def test_code_that_a_submission_names_stays_until_its_jobs_are_done(store, tmp_path):
@@ -99,7 +99,7 @@ def test_code_that_a_submission_names_stays_until_its_jobs_are_done(store, tmp_p
     Submission.new(plan, store, arrays, snapshot, "DIGEST", [])
 
     def why():
-        return {leftover.path: leftover.kept for leftover in leftovers(store) if leftover.kind == "code"}
+        return {leftover.path: leftover.why_kept for leftover in leftovers(store) if leftover.kind == "code"}
 
     assert why() == {snapshot: "a submission to Slurm names it"}
     for job in plan.jobs.values():

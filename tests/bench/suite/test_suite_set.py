@@ -9,7 +9,7 @@ GOOD = [
     ("train.epochs=6", lambda s: s.methods[0].runs.epochs == 6),
     ("train.lr=1e-2", lambda s: s.methods[0].runs.lr == 0.01),
     ("train.augment.hflip=0.5", lambda s: s.methods[0].runs.augment.hflip == 0.5),
-    ("targets.0.depth=[2,4]", lambda s: [t.given["depth"] for t in s.targets] == [2, 4]),
+    ("targets.0.depth=[2,4]", lambda s: [t.size["depth"] for t in s.targets] == [2, 4]),
     ("targets=[{embed_dim: 16, num_heads: 2}]", lambda s: len(s.targets) == 1),
     ("methods.wave.scaler_steps=7", lambda s: s.methods[-1].initializer.scaler_steps == 7),
     ("methods.again={use: random, scheme: jax}", lambda s: s.methods[-1].label == "again"),

@@ -24,7 +24,7 @@ class Recording:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def kept(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> Kept | None:
         lines = [line for line in written(self.folder) if line["key"] == key]
         if not lines:
             return None

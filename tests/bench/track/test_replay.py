@@ -16,7 +16,7 @@ class Memory:
     def __init__(self):
         self.jobs = {}
 
-    def kept(self, key):
+    def look_up(self, key):
         return self.jobs.get(key)
 
     def write(self, key, record, new):

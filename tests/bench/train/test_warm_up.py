@@ -44,7 +44,7 @@ def test_a_batch_is_halved_until_it_fits_and_the_result_says_so(wanted, tmp_path
     trained = fit(tmp_path / "halved", module, {"steps": 3, "batch_size": 64})
     trained.run()
     assert module.seen[:3] == [64, 32, 16] and set(module.seen[3:]) == {16}
-    assert trained.session.found() == {"accumulate": {"fit": 4}}
+    assert trained.session.for_result() == {"accumulate": {"fit": 4}}
     (warning,) = (e["message"] for e in read_log(tmp_path / "halved" / "log.jsonl") if e["event"] == "warning")
     assert warning == "not enough memory: a batch of 64 is computed in 4 parts instead of 1"
     said = Greedy(room=64)
@@ -93,13 +93,13 @@ def test_compiling_has_a_figure_of_its_own(tmp_path, monkeypatch):
     module = model()
     compiled = fit(tmp_path / "a", module, {"steps": 3, "compile": True})
     compiled.run()
-    seconds = compiled.session.found()["compile_seconds"]
+    seconds = compiled.session.for_result()["compile_seconds"]
     assert seconds > 0
     again = fit(tmp_path / "a", model(), {"steps": 3, "compile": True})
     again.session.done["fit"] = compiled.state()
     again.run()
-    assert again.session.found()["compile_seconds"] == seconds
-    assert fit(tmp_path / "b", model(), {"steps": 3}).session.found() == {}
+    assert again.session.for_result()["compile_seconds"] == seconds
+    assert fit(tmp_path / "b", model(), {"steps": 3}).session.for_result() == {}
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
@@ -150,7 +150,7 @@ def halved_together(group, folder):
     compiled, plain = (model() for _ in range(2))
     fits.fit(folder / "compiled", compiled, {"steps": 3, "compile": True, "accumulate": 2}, group=group).run()
     fits.fit(folder / "plain", plain, {"steps": 3, "accumulate": 2}, group=group).run()
-    return trained.session.found(), module.seen[-1], (weights(compiled) - weights(plain)).abs().max()
+    return trained.session.for_result(), module.seen[-1], (weights(compiled) - weights(plain)).abs().max()
 
 
 def test_all_processes_halve_together_and_compiled_modules_train_together(tmp_path):

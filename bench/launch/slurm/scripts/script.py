@@ -34,7 +34,7 @@ def executor(submission: Submission, number: int, array: Array, slurm_ids: list[
             return 2
 
     python = shlex.quote(sys.executable)
-    made = Executor(submission.folder / "logs", max_num_timeout=10**6, python=UNWARNED + python)
+    submitter = Executor(submission.folder / "logs", max_num_timeout=10**6, python=UNWARNED + python)
     wishes, code = array.wishes, submission.data["code"]
     cpus = wishes.cpus if array.share == 1 else max(wishes.cpus, array.share)
     together = ["--kill-on-bad-exit=1"] if wishes.nodes > 1 else []  # the nodes have only one another
@@ -61,8 +61,8 @@ def executor(submission: Submission, number: int, array: Array, slurm_ids: list[
         "srun_args": [f"--cpus-per-task={cpus}", *together],  # the first is not taken from sbatch since Slurm 22.05
         "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes", "chdir": code, **extras(wishes)},
     }
-    made.update_parameters(**settings)
-    return made
+    submitter.update_parameters(**settings)
+    return submitter
 
 
 def _setup(submission: Submission) -> list[str]:
@@ -104,7 +104,7 @@ def _natural(id: str) -> list[tuple[int, str]]:
 
 def text(submission: Submission, number: int, array: Array, slurm_ids: list[str | None]) -> str:
     """The script as sbatch would get it."""
-    made = executor(submission, number, array, slurm_ids)
+    submitter = executor(submission, number, array, slurm_ids)
     if len(array.groups) > 1:
-        made.parameters["map_count"] = len(array.groups)
-    return made._make_submission_file_text(made._submitit_command_str, "0")
+        submitter.parameters["map_count"] = len(array.groups)
+    return submitter._make_submission_file_text(submitter._submitit_command_str, "0")

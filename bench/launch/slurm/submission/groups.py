@@ -94,14 +94,14 @@ def _like(
         after = frozenset(place[n] for n in needs[i])
         before = frozenset(queued[n] for job in units[i] for n in job.needs if n in queued)
         kinds[units[i][-1].kind][after, before].append(i)
-    found = []
+    arrays = []
     for kind, classes in kinds.items():
         if len(classes) > MANY:
             together = tuple(frozenset().union(*(key[side] for key in classes)) for side in (0, 1))
             classes = {together: [i for members in classes.values() for i in members]}
         for (after, before), same in classes.items():
-            found.append((Array(kind, section.of(kind), [], set(after), set(before)), same))
-    return found
+            arrays.append((Array(kind, section.of(kind), [], set(after), set(before)), same))
+    return arrays
 
 
 def _pack(members: list[int], units: list[list[Job]], size: int) -> list[list[int]]:

@@ -48,7 +48,7 @@ class Submission:
         fail_fast: bool = False,
     ) -> "Submission":
         """What `new` would write; `TOKEN` stands for its name."""
-        kept = {
+        data = {
             "token": "TOKEN",
             "suite": plan.suite.name,
             "created": time.time(),
@@ -61,7 +61,7 @@ class Submission:
             "fail_fast": fail_fast,
             "arrays": [_kept(array) for array in arrays],
         }
-        return cls((store.suite(plan.suite.name) / "slurm" / "TOKEN").absolute(), kept)
+        return cls((store.suite(plan.suite.name) / "slurm" / "TOKEN").absolute(), data)
 
     @classmethod
     def new(
@@ -95,13 +95,13 @@ class Submission:
     @classmethod
     def all(cls, store: Store, suite: str) -> list["Submission"]:
         """Those of a suite, the oldest first; damaged ones are left out."""
-        found = []
+        submissions = []
         for file in (store.suite(suite) / "slurm").glob(f"*/{FILE}"):
             try:
-                found.append(cls.read(file.parent))
+                submissions.append(cls.read(file.parent))
             except ValueError:
                 continue
-        return sorted(found, key=lambda submission: submission.data["created"])
+        return sorted(submissions, key=lambda submission: submission.data["created"])
 
     def write(self) -> None:
         files.write_json(self.folder / FILE, self.data)
@@ -112,10 +112,10 @@ class Submission:
 
     def element(self, array: int, index: int) -> str | None:
         """Slurm's name of an element; None where sbatch was not heard of."""
-        kept = self.data["arrays"][array]
-        if kept["slurm"] is None or len(kept["groups"]) == 1:
-            return kept["slurm"]
-        return f"{kept['slurm']}_{index}"
+        entry = self.data["arrays"][array]
+        if entry["slurm"] is None or len(entry["groups"]) == 1:
+            return entry["slurm"]
+        return f"{entry['slurm']}_{index}"
 
     def elements(self) -> Iterator[tuple[str, list[str]]]:
         """(Slurm's name, identities of its jobs) of each element that was submitted."""
@@ -184,6 +184,6 @@ def _kept(array: Array) -> dict[str, Any]:
 
 
 def _group(group: list[Job], plan: Plan) -> dict[str, Any]:
-    own = {job.id for job in group}
-    needs = dict.fromkeys(n for job in group for n in job.needs if n not in own)
+    inside = {job.id for job in group}
+    needs = dict.fromkeys(n for job in group for n in job.needs if n not in inside)
     return {"jobs": [dataclasses.asdict(job) for job in group], "needs": [[plan.jobs[n].kind, n] for n in needs]}

@@ -74,23 +74,23 @@ def code_files(plan: Plan) -> dict[str, Path]:
     for module in outside(plan):
         file = Path(module)
         roots.append(file.parent if file.name == "__init__.py" else file)
-    found: dict[str, Path] = {}
+    sources: dict[str, Path] = {}
     for root in roots:
         paths = [root] if root.is_file() else [p for p in root.rglob("*") if p.is_file()]
-        found |= {str(p.relative_to(root.parent)): p for p in paths if not set(SKIPPED) & set(p.parts)}
-    return declared(plan) | found
+        sources |= {str(p.relative_to(root.parent)): p for p in paths if not set(SKIPPED) & set(p.parts)}
+    return declared(plan) | sources
 
 
 def declared(plan: Plan) -> dict[str, Path]:
     """Name in the snapshot -> file, of what methods from outside declare: as far from their modules as it was."""
-    found: dict[str, Path] = {}
+    sources: dict[str, Path] = {}
     for method in plan.suite.methods:
         module = type(method.initializer).__module__
-        own = file_of(module, {top_level(module)})
-        if method.code and own:
+        module_file = file_of(module, {top_level(module)})
+        if method.code and module_file:
             above = Path(*module.split(".")[:-1])
-            found |= {str(above / name): own.parent / name for name in method.code.files}
-    return found
+            sources |= {str(above / name): module_file.parent / name for name in method.code.files}
+    return sources
 
 
 def folders_beside(plan: Plan) -> list[str]:

@@ -59,11 +59,11 @@ class View:
         """Ask again."""
         if not self.submissions:
             return
-        found = squeue.squeue(self.suite)
-        self.known, self._past = found is not None, None
+        queue = squeue.squeue(self.suite)
+        self.known, self._past = queue is not None, None
         tokens = {submission.data["token"] for submission in self.submissions}
-        self.elements = {id: e for id, e in (found or {}).items() if e.token in tokens}
-        self.halted = {made.data["token"]: why for made in self.submissions if (why := made.halted)}
+        self.elements = {id: e for id, e in (queue or {}).items() if e.token in tokens}
+        self.halted = {submission.data["token"]: why for submission in self.submissions if (why := submission.halted)}
 
     def alive(self, name: str) -> bool:
         return name in self.elements and self.elements[name].alive

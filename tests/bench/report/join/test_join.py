@@ -35,14 +35,14 @@ def renamed(part, old, new):
     names = dict(zip(runs.loc[mine, "run"], runs.loc[mine, "run"].str.replace(old, new), strict=True))
     runs["run"] = runs["run"].replace(names)
     runs.loc[mine, ["method", "method_use"]] = [new, f"mine:{new}"]
-    return Part(part.source, part.place, part.own, runs, curves.replace({"run": names}), part.training)
+    return Part(part.source, part.place, part.is_own, runs, curves.replace({"run": names}), part.training)
 
 
 def moved(part, points=0.0, device="Other CPU", seed=0):
     """A part as another kind of device makes it."""
     runs = part.runs.assign(device_name=device)
     runs["top1"] = runs["top1"] + points + np.random.default_rng(seed).normal(0, 0.2, len(runs))
-    return Part(part.source, part.place, part.own, runs, part.curves, part.training)
+    return Part(part.source, part.place, part.is_own, runs, part.curves, part.training)
 
 
 def of(joined):
@@ -198,7 +198,8 @@ def test_declared_families_keep_their_labels_and_what_is_joined_gets_one():
 def test_what_was_trained_is_of_the_new_labels():
     theirs, mine = part("theirs"), moved(part("mine", own=True))
     theirs, mine = (
-        Part(p.source, p.place, p.own, p.runs, p.curves, make_training(p.runs, fits=("aux",))) for p in (theirs, mine)
+        Part(p.source, p.place, p.is_own, p.runs, p.curves, make_training(p.runs, fits=("aux",)))
+        for p in (theirs, mine)
     )
     training = join([mine, theirs]).training
     assert set(training["used_by"]) == {"wave@mine", "wave@theirs"} and set(training["suite"]) == {"tiny"}

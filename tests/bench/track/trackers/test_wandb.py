@@ -102,7 +102,7 @@ def test_a_kill_between_two_files_loses_and_doubles_nothing(tmp_path, monkeypatc
 
     for _ in killed_everywhere(write, tmp_path):
         replay = Replay(Folders(tmp_path))
-        assert len((replay.kept(ID) or RECORD).points) in (0, 2, 5)
+        assert len((replay.look_up(ID) or RECORD).points) in (0, 2, 5)
     (path,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     assert len(json.loads(path.read_text())) == 5 and not list(tmp_path.glob(".write*"))
     assert os.environ["WANDB_ERROR_REPORTING"] == "false"
