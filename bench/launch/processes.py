@@ -13,7 +13,7 @@ from bench.store.job_dir import OUTPUT
 from bench.worker.outcome import Outcome, fail
 
 OUT_OF_MEMORY_SCORE = 500  # of at most 1000: how gladly the system kills a job when memory runs out
-STARTER = Path(bench.__file__).parent / "console" / "learngene_bench" / "__init__.py"
+STARTER = Path(bench.__file__).parent / "console" / "learngene_bench" / "start.py"
 
 
 def module_command(module: str, *arguments: str) -> list[str]:

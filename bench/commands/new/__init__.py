@@ -1,8 +1,5 @@
 """`bench new`: writes a suite for a folder of images, or a method with a suite to try it."""
 
-import argparse
-from importlib import import_module
+from bench.commands.new.command import main
 
-
-def main(options: argparse.Namespace) -> int:
-    return import_module(f"bench.commands.new.{options.kind}").main(options)  # one of the two is needed
+__all__ = ["main"]
