@@ -2,16 +2,18 @@
 
 A suite file becomes a table in one direction. The folders, in the order of that flow:
 
-    suite/      the suite file: loaded, checked whole with file, line and key, resolved
+    suite/      the suite file: loaded, checked whole, resolved; yaml_lines.py knows the line of each key, problems.py
+                makes of it and of a mistake the message with file, line and key
     recipes/    how models are trained
     data/       images: settings, fingerprints, sources, preparing, what is done on the device
     plan/       from a suite to its jobs
-    jobs/       what a job is: one module for each kind, with its identity, its estimate and its work; in parts/ what
-                kinds share, as the start of a run
+    jobs/       what a job is: one module for each kind (ancestor.py, learngene.py, start.py, run.py), with its identity
+                (`depends_on`), its estimate and its work; in parts/ what kinds share, as the start of a run
     store/      the results directory: job folders and their file names, logs, locks
     launch/     inline, local, slurm: jobs to workers, in the right order; SIGTERM and Slurm's warning are heard here
     worker/     one job in its process: its lock, its work, its result or failure, the wish to stop
-    train/      fit.py is the one training loop, which saves and stops when preempted; FLOPs; the Lab that methods see
+    train/      fit.py is the one training loop, which saves and stops when preempted; flops.py counts FLOPs; lab.py
+                is the Lab that methods see
     results/    states of jobs, rows of runs.csv
     report/     from runs.csv to tables, pictures and the page; imports nothing that computes
     export/     models out: folders that timm loads, of what jobs left and of starts made on the spot
