@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from bench.commands.common import last_plan, nothing_there
 from bench.commands.status import slurm_view
 from bench.errors import BenchError, printable
+from bench.jobs.model import OVER
 from bench.output import at_intervals
 from bench.results.states import JobStates
 from bench.track import folder
@@ -16,7 +17,6 @@ from bench.track.replay import Replay, follow
 from bench.track.trackers import TRACKERS, open_tracker, require
 
 EVERY = 10.0  # seconds between looks with --follow
-OVER = ("done", "failed", "skipped")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bench.errors import printable
 from bench.jobs.model import Job
-from bench.launch.schedule import STATES, Schedule
+from bench.launch.schedule import SHOWN, Schedule
 from bench.plan import Plan, each_kind
 from bench.worker.outcome import Outcome
 
@@ -93,7 +93,7 @@ class Progress:
 
     def line(self) -> str:
         counts = self.schedule.counts
-        parts = [f"{counts[s]} {s}" for s in STATES if counts[s]]
+        parts = [f"{counts[s]} {s}" for s in SHOWN if counts[s]]
         return f"[{_duration(time.monotonic() - self.began)}] {', '.join(parts)}; {self.time_left()}"
 
     def table(self) -> "Group":
@@ -103,7 +103,7 @@ class Progress:
 
         table = Table(title=f"{self.plan.suite.name}: {self.line()}", title_justify="left", expand=False)
         table.add_column("runs of")
-        shown = [s for s in STATES if s in ALWAYS or self.schedule.counts[s]]
+        shown = [s for s in SHOWN if s in ALWAYS or self.schedule.counts[s]]
         for state in shown:
             table.add_column(state, justify="right")
         for label, ids in self.rows.items():

@@ -6,15 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from bench.jobs import KINDS, Job, estimated_flops, model
+from bench.jobs import KINDS, STATES, Job, estimated_flops
+from bench.jobs.model import OPEN
 from bench.results.cleaned import made_again
 from bench.store import Store
 from bench.worker.outcome import Outcome
 
 RETRY_BUSY = 1.0  # seconds before a job that another process holds is looked at again
 ELSEWHERE = "elsewhere"  # another process holds the job
-OPEN = ("pending", "running", ELSEWHERE)
-STATES = (*OPEN, *(state for state in model.STATES if state not in OPEN))
+SHOWN = (*OPEN, *(state for state in STATES if state not in OPEN))  # in this order
 
 
 @dataclass

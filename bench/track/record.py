@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from bench.files import mismatch
 from bench.identity import canonical
@@ -19,7 +19,7 @@ from bench.store.result_shapes import POINT, SCORES
 from bench.train.curve import points as points_of_log
 
 Key = tuple[str, int]  # series and step
-State = Literal["open", "running", "done", "failed"]
+Shown = Literal["open", "running", "done", "failed"]  # of the states of jobs; all others are "open" in a tracker
 LINE = {"fit": str, "step": int, "loss": float, "lr": float, "images_per_second": float, "time?": float}
 EVALUATED = ("top1", "val_top1", "loss")
 ENDS = (*SCORES, "top1_init", "best_top1", "epochs", "params", "stored_params", "stored_params_head", "stored_bytes")
@@ -53,7 +53,7 @@ class Record:
     kind: str
     name: str
     suite: str
-    state: State
+    state: Shown
     began: float
     facts: dict[str, str | int | float] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
@@ -130,9 +130,9 @@ def _facts_of_run(cell: RunCell) -> dict[str, str | int | float]:
     }
 
 
-def _state(states: JobStates, id: str) -> State:
+def _state(states: JobStates, id: str) -> Shown:
     state = states.state(id)[0]
-    return state if state in ("running", "done", "failed") else "open"  # type: ignore[return-value]
+    return state if state in get_args(Shown) else "open"  # type: ignore[return-value]
 
 
 def _began(result: dict[str, Any], events: list[dict[str, Any]]) -> float:

@@ -95,11 +95,9 @@ class Session:
     def save(self, current: dict[str, Any] | None) -> None:
         if self.group.rank > 0:
             return
-        began = time.monotonic()
-        with self.clock.stage("checkpoint"):
+        with self.clock.stage("checkpoint") as stage:
             size = checkpoint.save(self.folder.checkpoint, {"done": self.done, "current": current})
-        self._last_save = time.monotonic()
-        self._save_seconds = self._last_save - began
+        self._last_save, self._save_seconds = time.monotonic(), stage.seconds
         self.log("checkpoint", bytes=size, seconds=round(self._save_seconds, 4))
 
     def for_result(self) -> dict[str, Any]:

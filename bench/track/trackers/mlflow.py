@@ -11,14 +11,14 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.tracking import MlflowClient
 
 from bench import files
-from bench.track.record import Point, Record, State
+from bench.track.record import Point, Record, Shown
 from bench.track.trackers.tracker import Kept
 
 DATABASE = "mlflow.db"
 KEY, BEGAN = "bench.job", "bench.began"  # tags of a run
 AT_ONCE = 1000  # metrics that MLflow takes in one call
 LONGEST = 5000  # characters of a parameter
-STATUS: dict[State, str] = {"open": "SCHEDULED", "running": "RUNNING", "done": "FINISHED", "failed": "FAILED"}
+STATUS: dict[Shown, str] = {"open": "SCHEDULED", "running": "RUNNING", "done": "FINISHED", "failed": "FAILED"}
 
 
 def open_tracker(folder: Path) -> Database:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bench.track.record import Key, Point, Record, State
+from bench.track.record import Key, Point, Record, Shown
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Kept:
 
     points: dict[Key, float] = field(default_factory=dict)
     began: float = 0.0
-    state: State | None = None
+    state: Shown | None = None
 
 
 class Tracker(Protocol):
