@@ -159,7 +159,7 @@ def test_net2net():
             "torch.cat([a[: ancestor.embed_dim], b[ancestor.embed_dim :]])",
             "torch.cat([b[: ancestor.embed_dim], a[ancestor.embed_dim :]])",
         ),
-        ("own, other = tensor.chunk(3), later.chunk(3)", "own, other = tensor.chunk(1), later.chunk(1)"),
+        ("qkv, later_qkv = tensor.chunk(3), later.chunk(3)", "qkv, later_qkv = tensor.chunk(1), later.chunk(1)"),
         ("torch.cat([tensor[:, :old], later[:, old:]], 1)", "tensor"),
         ("later[ancestor.hidden_dim :]", "tensor[ancestor.hidden_dim :]"),
     ],
