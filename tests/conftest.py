@@ -39,7 +39,7 @@ LONG = (
     "bench/store/test_hosts", "slurm/test_nodes", "slurm/test_failures",
     "bench/launch/test_chaos_sample", "slurm/test_accounting", "bench/report/page/test_page",
     "bench/console/test_install", "slurm/test_cluster", "bench/worker/test_out_of_memory",
-    "bench/launch/test_ranks", "slurm/test_queue", "bench/jobs/test_fairness",
+    "bench/launch/test_ranks", "slurm/test_queue", "bench/jobs/parts/test_fairness",
     "bench/train/test_group", "suites/test_suites",
 )
 # fmt: on

@@ -11,7 +11,7 @@ from bench.suite import load
 from bench.suite.json_schema import schema
 from methods.vit import VitSpec, build_vit
 from tests.bench.jpegs import write_images
-from tests.bench.suite.test_suite_schema import wrong
+from tests.bench.suite.test_json_schema import wrong
 from tests.bench.tiny import bench, write
 
 SUITE = """\

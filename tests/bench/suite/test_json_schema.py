@@ -9,7 +9,7 @@ import pytest
 
 from bench.suite.json_schema import schema
 from bench.suite.yaml_lines import load, parse
-from tests.bench.suite.test_suite_errors import NAMES
+from tests.bench.suite.test_errors import NAMES
 from tests.bench.tiny import SUITE, bench
 
 SHIPPED = sorted(Path(__file__).parents[3].glob("suites/*.yaml"))

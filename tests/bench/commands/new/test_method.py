@@ -13,7 +13,7 @@ from methods.testing import check_documented, check_size, sizes_around
 from methods.testing.stub import SPEC
 from tests.bench.tiny import bench, rows
 
-REFERENCE = Path(__file__).parents[3] / "results" / "reference" / "digits_variable_depth" / "runs.csv"
+REFERENCE = Path(__file__).parents[4] / "results" / "reference" / "digits_variable_depth" / "runs.csv"
 TINY = ("--set", "ancestor.train={epochs: 1, batch_size: 256}", "--set", "train.epochs=0")
 
 

