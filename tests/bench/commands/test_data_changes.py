@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-from bench.data import DataSettings
 from bench.data import fingerprint as module
 from bench.results import earlier
 from bench.worker import execute
@@ -137,17 +136,3 @@ def test_results_of_earlier_versions_are_readable_named_and_not_taken_unless_vou
     kept = json.loads((results / "jobs" / "run" / row["run"] / "result.json").read_text())
     assert kept["vouched"] == names[row["run"]] and kept["id"] == row["run"]
     assert run(ran, tmp_path) == 0 and rows(results)[0]["fingerprint"] == "vouched"
-
-
-def test_earlier_identities_are_those_that_earlier_versions_made(tmp_path):
-    """Without the images in it, an identity is what it was: of folders as of the digits."""
-    from bench.data import describe
-    from bench.plan import make_plan
-    from bench.suite import load
-
-    photos = write_images(tmp_path / "photos", ["ant", "bee", "cat"], {"train": 12, "val": 4})
-    suite = write(tmp_path, SUITE.replace("ROOT", str(photos)))
-    old = make_plan(load(suite, look_at=lambda settings: describe(settings, hashed=False)))
-    new = make_plan(load(suite))
-    assert list(earlier.earlier(new).values()) == list(old.jobs) and earlier.earlier(old) == {}
-    assert DataSettings.model_validate("digits").fingerprint == "content"

@@ -1,18 +1,17 @@
 """`bench doctor`: the machine it runs on, and what a suite needs of it."""
 
-import importlib
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from bench.data.known import DEFAULTS, SIZES
-from bench.doctor import scheduler, storage
 from tests.bench.jpegs import write_images
 from tests.bench.tiny import bench, write
 
-machine = importlib.import_module("bench.doctor.machine")  # the package has a function of that name
 CLASSES = ["ant", "bee", "cat"]
 SUITE = """
 name: tiny
@@ -110,14 +109,6 @@ def test_a_known_set_with_too_few_images(photos, tmp_path, monkeypatch, capsys):
     assert "known are" not in capsys.readouterr().out
 
 
-def test_little_shared_memory(monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "SHARED", tmp_path)
-    for enough, state in ((0, "ok"), (float("inf"), "note")):
-        monkeypatch.setattr(machine, "ENOUGH_SHARED", enough)
-        (found,) = machine.shared_memory()
-        assert found.state == state and ("--shm-size" in found.how) == (state == "note")
-
-
 def test_weights_that_timm_would_fetch(photos, tmp_path, capsys):
     from bench.doctor.weights import timm_weights
 
@@ -144,28 +135,31 @@ def test_a_partition_that_is_not_there(photos, tmp_path, monkeypatch, capsys):
     assert "no partition" not in capsys.readouterr().out
 
 
-def test_slurm_is_asked(monkeypatch, tmp_path):
-    """A stand-in for sinfo that says what the real one says."""
-    script = tmp_path / "sinfo"
-    row = "gpu*|up|1-00:00:00|2|64|512000|gpu:4\\nold|down|infinite|1|8|16000|(null)"
-    script.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo slurm 24.11 || printf "{row}\\n"\n')
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    first, gpu, old = scheduler.scheduler()
-    assert "slurm 24.11; arrays of up to" in first.text
-    assert gpu.text == "partition gpu (default): 2 nodes with 64 CPUs, 512000 MB, GPUs: gpu:4; time limit 1-00:00:00"
-    assert old.state == "note" and "GPUs: none" in old.text
-    script.write_text('#!/bin/sh\nprintf "gpu*\\nold\\n"\n')
-    assert scheduler.partitions() == ["gpu", "old"]
-    script.write_text("#!/bin/sh\nexit 1\n")
-    assert [f.state for f in scheduler.scheduler()] == ["note"]
+@pytest.fixture
+def pets(tmp_path, monkeypatch):
+    """A folder of two classes in the working directory, and a suite of it that `bench new` made."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(5):
+            pixels = np.random.default_rng(i).integers(0, 256, (12, 12), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{i}.png")
+    assert bench("new", "suite", "pets") == 0
+    return tmp_path / "pets"
 
 
-def test_a_folder_without_hard_links_or_locks_is_told(monkeypatch, tmp_path):
-    states = {f.topic: f.state for f in storage.storage(tmp_path / "results" / "deeper")}
-    assert states["locks"] == "ok"
-    monkeypatch.setattr(storage.os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links")))
-    assert {f.topic: f.state for f in storage.storage(tmp_path)}["locks"] == "note"
-    monkeypatch.setattr(storage.Lock, "acquire", lambda self: True)
-    monkeypatch.setattr(storage.Lock, "held", lambda self: True)
-    assert {f.topic: f.state for f in storage.storage(tmp_path)}["locks"] == "missing"
+def test_doctor_opens_an_image_of_each_class(pets, capsys):
+    assert bench("doctor", "pets.yaml") == 0
+    assert "pets: an image of each of the 2 classes was opened" in capsys.readouterr().out
+    for path in (pets / "b").iterdir():
+        path.write_bytes(b"no image")
+    assert bench("doctor", "pets.yaml") == 1
+    out = capsys.readouterr().out
+    assert "pets: of an image of each class 1 of 2 cannot be read: " in out and "repair or remove them" in out
+
+
+def test_doctor_opens_images_of_shards_too(pets, capsys):
+    assert bench("prepare", "pets.yaml", "--out", "ready", "--jobs", 1) == 0
+    capsys.readouterr()
+    assert bench("doctor", "pets.yaml", "--set", "prepared=ready") == 0
+    assert "an image of each of the 2 classes was opened" in capsys.readouterr().out

@@ -44,6 +44,15 @@ def test_events_output_and_failure(name: str, job: JobDir, tmp_path: Path, capsy
     ]
 
 
+def test_logs_show_the_training(tiny_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "random-L1-*-s0", "--results", tiny_results)
+    lines = [line.split(" ", 3) for line in text if " train " in line]
+    assert [line[2] for line in lines] == ["train"] * 2
+    for epoch, (*_, values) in enumerate(lines, start=1):
+        assert values.startswith(f"fit=run epoch={epoch}.0 step={4 * epoch} images={864 * epoch} loss=")
+        assert "lr=" in values and "images_per_second=" in values
+
+
 def test_nothing_matches(job: JobDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (text,) = said(capsys, "sws-*", "--results", tmp_path, code=2)
     assert "no job in" in text and "'sws-*'" in text

@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 from bench.report import plots, print_table, read_curves, read_runs, read_training, write_report
-from bench.report.analysis.cautions import warnings_of
 from tests.bench.report.report_frames import make_training
 
 FRAMES = {
@@ -141,40 +140,6 @@ def test_thousands_of_runs(make_frames, tmp_path):
     assert names(paths, ".svg") == PICTURES
 
 
-def test_pictures_of_many_methods_leave_none_out(make_frames):
-    from bench.report.analysis.section_analysis import analyse
-    from bench.report.plots.canvas import theme
-    from bench.report.plots.paired_differences import chosen, draw
-    from bench.report.style import looks
-
-    methods = ["random", "weight_selection", *(f"wave{i}" for i in range(11))]
-    (analysis,) = analyse(*make_frames(methods=methods, depths=(2,)))
-    panels = {panel.versus: len(panel.rows) for panel in chosen(analysis)}
-    assert panels == {"random": 12, "the next in accuracy": 12}
-    with theme():
-        figure = draw([analysis], looks(analysis.section.use)).figure
-    # waves are near each other, and far from weight_selection
-    assert [axis.get_xscale() for axis in figure.axes] == ["linear", "symlog"]
-    assert "logarithmic beyond" in figure.axes[1].get_xlabel()
-    family = "methods among themselves"
-    titles = [f"digits, to random\n{family}", f"digits, to the next in accuracy\n{family}"]
-    assert [axis.get_title() for axis in figure.axes] == titles
-
-
-def test_pairs_that_have_no_room_are_counted(make_frames):
-    from bench.report.analysis.section_analysis import analyse
-    from bench.report.plots.canvas import theme
-    from bench.report.plots.paired_differences import draw
-    from bench.report.style import looks
-
-    (analysis,) = analyse(*make_frames(methods=["random", *(f"wave{i}" for i in range(17))], depths=(2,)))
-    with theme():
-        figure = draw([analysis], looks(analysis.section.use)).figure
-    titles = [axis.get_title() for axis in figure.axes]
-    assert titles[0].startswith("digits, to random: the first 16 of 17\n")
-    assert {len(a.get_yticks()) for a in figure.axes} == {16}
-
-
 @pytest.mark.parametrize(("waves", "says"), [(12, ""), (15, " Shown: 12 of 15 methods; break_even.csv has all.")])
 def test_a_picture_with_fewer_panels_than_methods_says_so(make_frames, monkeypatch, tmp_path, waves, says):
     from matplotlib import pyplot
@@ -193,37 +158,6 @@ def test_a_picture_with_fewer_panels_than_methods_says_so(make_frames, monkeypat
     assert picture.caption == PICTURES["break_even"] + says
     assert len(drawn[0].axes) == 12
     pyplot.close(drawn[0])
-
-
-@pytest.mark.parametrize("width", [40, 80, 120, 250])
-def test_the_terminal_table_is_never_wider_than_the_terminal(make_frames, width):
-    runs, _ = make_frames(depths=(2, 4, 6, 8, 10))
-    runs.loc[0, ["status", "error"]] = ["failed", "[bold]boom[/bold] \x1b[31m" + "x" * 300]
-    out = io.StringIO()
-    print_table(runs, Console(file=out, width=width))
-    text = out.getvalue()
-    assert max(map(len, text.splitlines())) <= width
-    assert "\x1b" not in text
-    words = " ".join(text.split())
-    for expected in ("[bold]boom[/bold]", "wave", "L10", "(2/3)", "stored", "total", "± "):
-        assert expected in words
-
-
-def test_mixtures_are_warned_of(make_frames):
-    runs, _ = make_frames(seeds=5)
-    assert len(warnings_of(runs)) == 1  # made once: given one learngene
-    runs["replicate"] = "all"
-    assert warnings_of(runs) == []
-    mixed = {"git_sha": "code versions", "engine": "training semantics", "torch": "versions of torch"}
-    mixed |= {"device": "kinds of device", "device_name": "device models", "host": "machines", "threads": "threads"}
-    for column, words in mixed.items():
-        changed = runs.copy()
-        changed.loc[0, column] = 2 if column in ("engine", "threads") else "another"
-        assert any("mixed" in w and words in w for w in warnings_of(changed)), column
-    runs.loc[0, "git_dirty"] = True
-    assert any("differed from its commit" in w for w in warnings_of(runs))
-    assert warnings_of(runs[runs["seed"] < 2])[0].startswith("tiny: TOO FEW SEEDS: 15 of 15 cells")
-    assert warnings_of(runs[runs["seed"] < 3])[0].startswith("tiny: FEW SEEDS: 15 of 15 cells have fewer than 5")
 
 
 def test_importing_the_report_is_light():

@@ -3,9 +3,11 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bench.errors import SuiteError
-from bench.suite.yaml_lines import parse
+from bench.suite.yaml_lines import dump, parse
 from tests.bench.tiny import SUITE, bench, write
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -112,3 +114,19 @@ def test_several_duplicates():
         "f:2: a: duplicate key 'a', first in line 1",
         "f:3: b.c: duplicate key 'c', first in line 3",
     ]
+
+
+STRINGS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\ufeff\x85"))
+STRINGS |= st.sampled_from(
+    ["1e-3", "yes", "010", "1:30", "~", "null", "true", "<<", "=", "2024-01-01", ".nan", "0x1", "", "- a"]
+)
+VALUES = st.none() | st.booleans() | st.integers(-(10**17), 10**17) | STRINGS
+VALUES |= st.floats(allow_nan=False, allow_infinity=False)
+DATA = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(STRINGS, inner, max_size=3))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(STRINGS.filter(lambda text: text != "<<"), DATA, max_size=4))
+def test_what_is_kept_is_read_as_it_was(data):
+    found, _ = parse(dump(data), "f")
+    assert found == data and repr(found) == repr(data)

@@ -189,24 +189,3 @@ def test_of_many_images_some_are_opened(here, capsys, monkeypatch):
     write(here / "pets", {"a": 20, "b": 15})
     made()
     assert "35 images of 2 classes; 9 of them were opened" in capsys.readouterr().out
-
-
-def test_doctor_opens_an_image_of_each_class(here, capsys):
-    write(here / "pets", {"a": 5, "b": 5})
-    made()
-    assert bench("doctor", "pets.yaml") == 0
-    assert "pets: an image of each of the 2 classes was opened" in capsys.readouterr().out
-    for path in (here / "pets" / "b").iterdir():
-        path.write_bytes(b"no image")
-    assert bench("doctor", "pets.yaml") == 1
-    out = capsys.readouterr().out
-    assert "pets: of an image of each class 1 of 2 cannot be read: " in out and "repair or remove them" in out
-
-
-def test_doctor_opens_images_of_shards_too(here, capsys):
-    write(here / "pets", {"a": 5, "b": 5})
-    made()
-    assert bench("prepare", "pets.yaml", "--out", "ready", "--jobs", 1) == 0
-    capsys.readouterr()
-    assert bench("doctor", "pets.yaml", "--set", "prepared=ready") == 0
-    assert "an image of each of the 2 classes was opened" in capsys.readouterr().out
