@@ -18,3 +18,10 @@ def test_slurm_is_asked(monkeypatch, tmp_path):
     assert scheduler.partitions() == ["gpu", "old"]
     script.write_text("#!/bin/sh\nexit 1\n")
     assert [f.state for f in scheduler.scheduler()] == ["note"]
+
+
+def test_a_machine_without_slurm_has_other_launchers(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (found,) = scheduler.scheduler()
+    assert found.state == "note" and "launchers local and inline" in found.text
+    assert scheduler.partitions() == []
