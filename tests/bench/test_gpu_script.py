@@ -12,6 +12,7 @@ import psutil
 import pytest
 import torch
 
+from tests.bench.until import until
 from tests.chaos import forked
 from tests.performance import gpu
 from tests.performance.gpu_parts import PARTS, TINY, Row, commands
@@ -76,8 +77,10 @@ def test_a_part_that_fails_or_is_late_loses_no_other_row(tmp_path, monkeypatch):
 
 def test_a_part_whose_time_is_up_ends_what_it_started(tmp_path, monkeypatch):
     starts = starting(tmp_path)
-    monkeypatch.setattr(gpu, "PARTS", {starts: 5.0})
-    assert "5 s were up" in gpu.run([starts], CPU, TINY, tmp_path, "a CPU")["starts"]
+    monkeypatch.setattr(gpu, "PARTS", {starts: 600.0})
+    clock = time.monotonic  # which goes 600 seconds on when the first row is there
+    monkeypatch.setattr(gpu.time, "monotonic", lambda: clock() + 600.0 * (tmp_path / "gpu.csv").exists())
+    assert "600 s were up" in gpu.run([starts], CPU, TINY, tmp_path, "a CPU")["starts"]
     assert (tmp_path / "ended").exists()
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
@@ -88,8 +91,7 @@ def test_sigterm_ends_the_part_and_leaves_what_was_measured(tmp_path, monkeypatc
     monkeypatch.setattr(gpu, "gpu_name", lambda: "a GPU")
     process = multiprocessing.get_context("fork").Process(target=gpu.main, args=(["--out", str(tmp_path)],))
     process.start()
-    while not (tmp_path / "gpu.md").exists() and process.is_alive():
-        time.sleep(0.05)
+    until(lambda: (tmp_path / "gpu.md").exists() or not process.is_alive())
     os.kill(process.pid, signal.SIGTERM)
     process.join()
     assert process.exitcode == 128 + signal.SIGTERM
@@ -105,11 +107,11 @@ def starting(folder):
     """A part that starts a command and waits."""
 
     def starts(device, size):
-        with subprocess.Popen(["sleep", "600"]) as command:
+        with subprocess.Popen(["sleep", "infinity"]) as command:
             (folder / "pid").write_text(str(command.pid))
             try:
                 yield Row("starts", "", "seen", 1.0)
-                time.sleep(600)
+                signal.pause()
             finally:
                 (folder / "ended").touch()
 

@@ -99,7 +99,7 @@ def preempt(cluster: Cluster, wanted: dict[Path, int], seconds: float = 900) -> 
             continue
         before = sum(happened(results, "requeue") for results in wanted)
         cluster.call(
-            "sbatch", "--partition=high", "--exclusive", f"--nodelist={node}", "--output=/dev/null", "--wrap=sleep 1"
+            "sbatch", "--partition=high", "--exclusive", f"--nodelist={node}", "--output=/dev/null", "--wrap=true"
         )
         while sum(happened(results, "requeue") for results in wanted) == before and time.monotonic() < deadline:
             time.sleep(0.3)

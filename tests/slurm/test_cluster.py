@@ -64,16 +64,17 @@ def test_a_high_job_preempts_a_low_one_which_is_signalled_and_requeued(slurm: Cl
 
 
 def test_a_job_over_its_memory_is_killed_alone(slurm: Cluster, tmp_path: Path) -> None:
-    greedy = f"{sys.executable} -c 'import time; b = bytearray(500 << 20); time.sleep(60)'"
+    greedy = f"{sys.executable} -c 'import time; b = bytearray(500 << 20); time.sleep(600)'"
     job = submit(slurm, greedy, tmp_path / "log", "--mem=100")
-    modest = submit(slurm, "sleep 3", tmp_path / "modest", "--mem=100")
+    beside = f"while squeue -h -j {job} | grep -q .; do sleep 0.2; done"  # longer than the other lives
+    modest = submit(slurm, beside, tmp_path / "modest", "--mem=100")
     slurm.wait(lambda: {state(slurm, j)["JobState"] for j in (job, modest)} == {"FAILED", "COMPLETED"})
     assert state(slurm, job)["JobState"] == "FAILED"
     assert "exceeded memory limit" in (tmp_path / "log").read_text()
 
 
 def test_a_dead_node_comes_back(slurm: Cluster, tmp_path: Path) -> None:
-    submit(slurm, "sleep 60", tmp_path / "log", "--nodelist=n2", "--no-requeue")
+    submit(slurm, "sleep 600", tmp_path / "log", "--nodelist=n2", "--no-requeue")
     slurm.wait(lambda: len(slurm.processes("n2")) > 2)
     others = {p.pid for p in slurm.processes("n1")}
     slurm.kill_node("n2")
@@ -89,7 +90,7 @@ def test_two_clusters_side_by_side_and_nothing_left(slurm: Cluster) -> None:
         assert other.up().alive()
         first = {p.pid for p in other.processes()}
         assert {p.pid for p in other.up().processes()} == first  # a second `up` starts nothing
-        job = submit(other, "srun sleep 60", Path("/dev/null"))
+        job = submit(other, "srun sleep 600", Path("/dev/null"))
         other.wait(lambda: state(other, job)["JobState"] == "RUNNING")
         assert not slurm.call("squeue", "-h")
         assert {p.pid for p in slurm.processes()}.isdisjoint(p.pid for p in other.processes())

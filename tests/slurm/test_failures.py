@@ -32,15 +32,15 @@ class Mixed(Plain):
             os.kill(os.getpid(), signal.SIGKILL)
         if depth == 30:  # more than its allocation has
             held = bytearray(3 << 30)
-            time.sleep(60)
+            time.sleep(600)  # until it is killed for it
 
 class Waits(Plain):
-    """Long enough to be disturbed, the first time."""
+    """Until somebody ends it, the first time."""
     def initialize(self, target, learngene, lab):
         mark = os.environ["MARK"]
         if not os.path.exists(mark):
             open(mark, "w").close()
-            time.sleep(120)
+            time.sleep(600)  # until it is killed
 '''
 )
 

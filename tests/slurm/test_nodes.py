@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -99,8 +98,10 @@ def saved(results: Path) -> bool:
 
 
 def trains(cluster: Cluster, node: str) -> psutil.Process:
-    """The process of a job on a node: the one that has none below it and works the most."""
+    """The process of a job on a node: of those that have none below them the first that has worked for half a second.
+    The others wait for it, and take next to nothing."""
     leaves = [p for p in cluster.processes(node) if p.name().startswith("python") and not p.children()]
     before = {p: p.cpu_times().user for p in leaves}
-    time.sleep(1)
-    return max(leaves, key=lambda p: p.cpu_times().user - before[p])
+    work = lambda p: p.cpu_times().user - before[p]  # noqa: E731
+    cluster.wait(lambda: any(work(p) > 0.5 for p in leaves))
+    return max(leaves, key=work)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.bench import tiny
+from tests.bench.until import until
 from tests.slurm import launch
 from tests.slurm.cluster import Cluster
 
@@ -67,9 +67,7 @@ def test_a_killed_submitter_costs_nothing(busy: Cluster, tmp_path: Path) -> None
     options = ("--launcher", "slurm", "--detach", "--results", results)
     only = ("--only", "mixture_growth-*-s[0-9]", "--only", "random-*-s[0-9]", "--only", "sws-L*-s[0-9]")
     started = tiny.process("run", suite, *options, *only)
-    while not any(array["slurm"] for s in launch.submissions(results) for array in s.data["arrays"]):
-        assert started.poll() is None, started.communicate()[0]
-        time.sleep(0.005)
+    until(lambda: any(array["slurm"] for s in launch.submissions(results) for array in s.data["arrays"]), started)
     os.killpg(started.pid, signal.SIGKILL)
     started.communicate()
     (killed,) = launch.submissions(results)

@@ -29,7 +29,7 @@ class Slow(Initializer):
             with open(mark, "w") as file:
                 file.write(allocation)
         if open(mark).read() == allocation:
-            time.sleep(0.2)
+            time.sleep(0.2)  # this test is about time: there are more steps than fit into the limit
 
 class Stuck(Slow):
     """Never gets to a step."""

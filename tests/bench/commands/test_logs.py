@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -62,23 +60,18 @@ def test_followed_to_the_end(
     job: JobDir, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each event once, those that come between the first look and the second too, and none after the end."""
-    monkeypatch.setattr(logs, "POLL", 0.01)
-    shown = threading.Event()
+    between_looks = iter([["eval 0"], ["eval 1", "eval 2"], [], ["done"], ["after the end"]])
 
     def goes_on() -> None:
-        shown.wait(300)
-        for step in range(3):
-            job.append_log("eval", step=step)
-            time.sleep(0.02)
-        job.append_log("done")
+        for event in next(between_looks):
+            job.append_log(event)
 
     show = logs.show
-    monkeypatch.setattr(logs, "show", lambda folder: (show(folder), shown.set())[0])
-    writer = threading.Thread(target=goes_on)
-    writer.start()
+    monkeypatch.setattr(logs, "show", lambda folder: (show(folder), goes_on())[0])
+    monkeypatch.setattr(logs.time, "sleep", lambda seconds: goes_on())
     text = said(capsys, ID, "--follow", "--results", tmp_path)
-    writer.join()
-    assert [line.split()[2] for line in text[1:]] == ["start", "eval", "eval", "eval", "done"]
+    assert [line.split(" ", 2)[2] for line in text[1:]] == ["start pid=1", "eval 0", "eval 1", "eval 2", "done"]
+    assert next(between_looks) == ["after the end"], "nobody waited for that"
 
 
 def test_only_one_can_be_followed(job: JobDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

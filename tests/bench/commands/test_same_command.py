@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import yaml
 
 from bench.cli import parser
 from tests.bench import tiny
+from tests.bench.until import until
 
 PAGE = (Path(__file__).parents[3] / "docs" / "clusters.md").read_text()
 SCRIPTS = dict(re.findall(r"<!-- script: (\w+) -->\n```\w+\n(.*?)```", PAGE, re.S))
@@ -28,22 +28,20 @@ def test_three_processes_one_of_which_is_stopped(tmp_path, tiny_results):
     suite, results = tiny.write(tmp_path), tmp_path / "r"
     command = ("run", suite, "--results", results, *WORK)
     processes = [tiny.process(*command)]
-    while not any(events(results, "start").values()) and processes[0].poll() is None:  # before it can be stopped
-        time.sleep(0.05)
+    until(lambda: any(events(results, "start").values()), processes[0])  # before that it cannot be stopped
     processes += [tiny.process(*command) for _ in range(2)]
-    while not any(events(results, "done").values()) and processes[0].poll() is None:
-        time.sleep(0.05)
+    until(lambda: any(events(results, "done").values()), processes[0])
     processes[0].send_signal(signal.SIGTERM)
     codes = []
     for process in processes:
-        process.communicate(timeout=300)
+        process.communicate(timeout=1800)
         codes.append(process.returncode)
     assert codes[0] in (0, 130) and codes[1:] == [0, 0]  # it may have had no time left to be stopped in
     assert set(events(results, "done").values()) == {1}, "each job was done once"
     expected = [row for row in tiny.numbers(tiny_results) if row["method"] in ("random", "weight_selection")]
     assert len(expected) == 8 and tiny.numbers(results) == expected
     again = tiny.process(*command)
-    out, _ = again.communicate(timeout=300)
+    out, _ = again.communicate(timeout=1800)
     assert again.returncode == 0 and "nothing to do: all" in out
 
 

@@ -3,12 +3,12 @@
 import os
 import random
 import signal
-import time
 
 import pytest
 
 from bench.store.log import read
 from tests.bench.tiny import SUITE, fresh_process, numbers, process, rows, write
+from tests.bench.until import until
 
 
 @pytest.fixture
@@ -41,10 +41,9 @@ def test_killed_at_random_moments(suite, tmp_path, tiny_results):
     """kill -9 of the whole process group, and a rerun, until it comes through."""
     draw, results = random.Random(7), tmp_path / "r"
     for more in (draw.randint(1, 10), draw.randint(10, 30), draw.randint(10, 30)):
-        until = lines(results) + more
+        wanted = lines(results) + more
         started = process("run", suite, "--jobs", 2, "--results", results)
-        while started.poll() is None and lines(results) < until:
-            time.sleep(0.01)
+        until(lambda run=started, wanted=wanted: lines(results) >= wanted or run.poll() is not None)
         os.killpg(started.pid, signal.SIGKILL)
         started.communicate()
     finish(process("run", suite, "--jobs", 2, "--results", results))
@@ -57,9 +56,7 @@ def test_a_run_killed_in_its_training_goes_on(tmp_path):
     suite, only = write(tmp_path, text), ("--only", "random-L3*-s0", "--jobs", 1)
     results = tmp_path / "r"
     started = process("run", suite, "--results", results, *only)
-    while not list(results.glob("jobs/run/*/checkpoint.pt")):
-        assert started.poll() is None, started.communicate()[0]
-        time.sleep(0.02)
+    until(lambda: list(results.glob("jobs/run/*/checkpoint.pt")), started)
     os.killpg(started.pid, signal.SIGKILL)
     started.communicate()
     finish(process("run", suite, "--results", results, *only))
@@ -74,9 +71,7 @@ def test_ctrl_c_saves_and_goes_on(tmp_path):
     text = SUITE.replace("epochs: 2, batch_size: 216", "epochs: 60, batch_size: 16").replace("0.2", "1000")
     suite, only, results = write(tmp_path, text), ("--only", "random-L3*-s0", "--jobs", 1), tmp_path / "r"
     started = process("run", suite, "--results", results, *only)
-    while not any('"eval"' in log.read_text() for log in results.glob("jobs/run/*/log.jsonl")):
-        assert started.poll() is None, started.communicate()[0]
-        time.sleep(0.02)
+    until(lambda: any('"eval"' in log.read_text() for log in results.glob("jobs/run/*/log.jsonl")), started)
     os.killpg(started.pid, signal.SIGINT)
     out, _ = started.communicate(timeout=1800)
     assert started.returncode == 130, out

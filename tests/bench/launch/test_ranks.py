@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import tempfile
-import time
 from pathlib import Path
 
 import psutil
@@ -13,6 +12,7 @@ import pytest
 from bench.launch import devices
 from bench.store.log import read as read_log
 from tests.bench.tiny import SUITE, bench, numbers, process, write
+from tests.bench.until import until
 
 TWO = ("--set", "gpus_per_run=2", "--set", "seeds=1")
 METHOD = '''
@@ -102,7 +102,7 @@ def test_a_signal_saves_and_the_same_command_goes_on_with_another_number(tmp_pat
     suite, r = write(tmp_path), tmp_path / "r"
     long = ("--set", "train={epochs: 30, batch_size: 64, eval_every: 30}", "--only", "random-L1-*")
     started = process("run", suite, *long, *TWO, "--results", r)
-    read_until(r, "checkpoint", started)
+    until(lambda: "checkpoint" in events(r), started)
     os.killpg(started.pid, signal.SIGINT)
     out, _ = started.communicate(timeout=1800)
     assert started.returncode == 130, out
@@ -120,15 +120,9 @@ def test_a_signal_saves_and_the_same_command_goes_on_with_another_number(tmp_pat
     assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-4)
 
 
-def read_until(root: Path, event: str, started) -> dict:
-    """The first such event of the run."""
-    while started.poll() is None:
-        for log in root.glob("jobs/run/*/log.jsonl"):
-            for entry in read_log(log):
-                if entry["event"] == event:
-                    return entry
-        time.sleep(0.05)
-    raise AssertionError(started.communicate()[0])
+def events(root: Path) -> set[str]:
+    """What happened in the run so far."""
+    return {entry["event"] for log in root.glob("jobs/run/*/log.jsonl") for entry in read_log(log)}
 
 
 def test_gpus_come_in_sets(tmp_path, monkeypatch, capsys):

@@ -15,6 +15,7 @@ import pytest
 
 from bench.store import lock as module
 from bench.store.lock import Lock, is_lock, process_start
+from tests.bench.until import until
 
 CONTENDER = """
 import os, sys, time
@@ -26,7 +27,7 @@ won = 0
 while won < rounds:
     lock = Lock(folder)
     if not lock.acquire():
-        time.sleep(0.0005)
+        time.sleep(0.0005)  # it is about who comes when: they meet at all moments of taking and holding
         continue
     os.write(out, b"+")
     time.sleep(0.001 * (won % 3))
@@ -39,13 +40,13 @@ while won < rounds:
 """
 
 HOLDER = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from bench.store.lock import Lock
 lock = Lock(Path(sys.argv[1]))
 lock.update(step=3, total=9)
 print(lock.acquire(), flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 
@@ -108,9 +109,7 @@ def test_the_dead_are_succeeded_at_once(holder, tmp_path):
     holder.send_signal(signal.SIGSTOP)  # stopped is not dead
     assert not lock.acquire() and lock.holder()["pid"] == holder.pid
     holder.kill()  # not waited for: a zombie is dead too
-    deadline = time.monotonic() + 120
-    while not lock.acquire():
-        assert time.monotonic() < deadline
+    until(lock.acquire)
     assert lock.held() and lock.holder()["pid"] == os.getpid()
     assert locks(tmp_path) == [lock.path.name]
     lock.release()
@@ -167,10 +166,7 @@ def test_heartbeats_keep_a_lock_alive_for_other_hosts(tmp_path, monkeypatch):
     lock = Lock(tmp_path)
     assert lock.acquire()
     age(lock.path, 1000)
-    deadline = time.monotonic() + 120
-    while time.time() - lock.path.stat().st_mtime > 100:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: time.time() - lock.path.stat().st_mtime < 100)
     lock.release()
 
 
