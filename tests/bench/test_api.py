@@ -18,7 +18,7 @@ from bench.store import JobDir
 from bench.train.lab import JobLab
 from bench.train.session import Session
 from methods.vit import VitSpec, build_vit
-from tests.bench.train.fits import weights
+from tests.bench.train.fits_on_digits import weights
 
 SPEC = VitSpec(embed_dim=16, depth=2, num_heads=2, patch_size=4, img_size=8, in_chans=1, num_classes=10)
 RECIPE = {"epochs": 2, "batch_size": 50, "lr": 3e-3}

@@ -13,7 +13,7 @@ EVERY = 0.01  # seconds: the reading costs some of the time of what is waited fo
 
 
 class Started(Protocol):
-    """A process, as subprocess.Popen and tests.bench.warm.Command have it."""
+    """A process, as subprocess.Popen and tests.bench.warm_command.Command have it."""
 
     def poll(self) -> int | None: ...
 

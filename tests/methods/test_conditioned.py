@@ -5,7 +5,7 @@ import torch
 
 from methods.registry import get
 from methods.testing import check_initializer
-from tests.methods.data_free_tools import SIZES, changed, heads_of, started
+from tests.methods.data_free_starts import SIZES, changed, heads_of, started
 from tests.methods.tinylab import SPEC, TinyLab
 
 

@@ -8,7 +8,7 @@ import torch
 import methods.dct_attention as dct_module
 from methods.registry import get
 from methods.testing import check_initializer
-from tests.methods.data_free_tools import SIZES, changed, started
+from tests.methods.data_free_starts import SIZES, changed, started
 from tests.methods.tinylab import SPEC, TinyLab
 
 WIDE = SPEC.replace(embed_dim=128, num_heads=4)

@@ -10,7 +10,7 @@ import methods
 from methods import depth_map as module
 from methods.parts.depth_maps import UP, blocks, unservable
 from methods.testing import check_initializer, same
-from tests.methods.atlas_tools import HEADED, filled, gap, images, lively, logits, model_of, plant, stored_of_deit
+from tests.methods.lively_models import HEADED, filled, gap, images, lively, logits, model_of, plant, stored_of_deit
 from tests.methods.tinylab import TinyLab
 
 KINDS = get_args(get_type_hints(module.DepthMap)["kind"])

@@ -14,8 +14,8 @@ from methods.parts.templates import MATRICES
 from methods.registry import get
 from methods.testing import check_initializer, perturbed
 from methods.vit import VitSpec, build_vit
+from tests.methods.small_waves import Watched, images
 from tests.methods.tinylab import SPEC, TinyLab
-from tests.methods.wave_tools import Watched, images
 
 SMALL = SPEC.replace(embed_dim=8, num_heads=2)
 

@@ -6,7 +6,7 @@ import torch
 import methods
 from methods import hypercloning as module
 from methods.testing import check_initializer, same
-from tests.methods.atlas_tools import HEADED, filled, gap, lively, logits, plant, stored_of_deit
+from tests.methods.lively_models import HEADED, filled, gap, lively, logits, plant, stored_of_deit
 from tests.methods.tinylab import SPEC, TinyLab
 
 TOKEN = HEADED.replace(class_token=True, global_pool="token")

@@ -8,7 +8,7 @@ import methods.impulse as impulse_module
 from methods.impulse import impulses, normalised, pseudo_inverse, shift
 from methods.registry import get
 from methods.testing import check_initializer
-from tests.methods.data_free_tools import SIZES, changed, heads_of, started
+from tests.methods.data_free_starts import SIZES, changed, heads_of, started
 from tests.methods.parts.test_factors import product
 from tests.methods.tinylab import SPEC, TinyLab
 

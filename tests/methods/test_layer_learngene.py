@@ -5,7 +5,7 @@ import pytest
 import methods
 from methods import layer_learngene as module
 from methods.testing import perturbed, state
-from tests.methods.atlas_tools import HEADED, lively, model_of, plant, stored_of_deit
+from tests.methods.lively_models import HEADED, lively, model_of, plant, stored_of_deit
 from tests.methods.tinylab import TinyLab
 
 PUBLISHED = {"heur_lg": (9, 10, 11), "auto_lg": (0, 1, 2, 3, 4, 5)}  # of 12

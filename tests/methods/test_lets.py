@@ -12,7 +12,7 @@ from methods.lets import rows_of
 from methods.registry import get
 from methods.testing import check_initializer, perturbed, state
 from methods.vit import VitSpec
-from tests.methods.map_tools import (
+from tests.methods.growth_in_loops import (
     KINDS,
     READS,
     WRITES,
@@ -24,8 +24,8 @@ from tests.methods.map_tools import (
     rows,
     sum_of,
 )
+from tests.methods.small_waves import Watched, images
 from tests.methods.tinylab import SPEC, TinyLab
-from tests.methods.wave_tools import Watched, images
 
 BIG = SPEC.replace(embed_dim=16, num_heads=4, depth=8, mlp_ratio=2.0)  # gene: 8 wide, 4 deep
 TARGETS = {

@@ -10,9 +10,9 @@ from methods.parts.linear_maps import fresh_map, fresh_mixture, fused, unfused
 from methods.registry import get
 from methods.testing import check_initializer, perturbed, same, state
 from methods.vit import VitSpec, build_vit
-from tests.methods.map_tools import KINDS, WRITES, check_rest, close, grown_part, grown_rest, part_of, sum_of
+from tests.methods.growth_in_loops import KINDS, WRITES, check_rest, close, grown_part, grown_rest, part_of, sum_of
+from tests.methods.small_waves import Watched, images
 from tests.methods.tinylab import SPEC, TinyLab
-from tests.methods.wave_tools import Watched, images
 
 SMALL = SPEC.replace(embed_dim=8, num_heads=2, depth=2, mlp_ratio=2.0)
 TARGETS = {

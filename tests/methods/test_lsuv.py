@@ -9,7 +9,7 @@ from methods.lsuv import make_orthonormal, orthonormal, scale_to_unit_variance, 
 from methods.registry import get
 from methods.testing import check_initializer, perturbed
 from methods.vit import build_vit
-from tests.methods.data_free_tools import SIZES, changed, started
+from tests.methods.data_free_starts import SIZES, changed, started
 from tests.methods.tinylab import SPEC, TinyLab
 
 

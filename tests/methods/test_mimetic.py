@@ -7,7 +7,7 @@ import torch
 import methods.parts.factors as factors_module
 from methods.registry import get
 from methods.testing import check_initializer
-from tests.methods.data_free_tools import SIZES, changed, heads_of, started
+from tests.methods.data_free_starts import SIZES, changed, heads_of, started
 from tests.methods.parts.test_factors import product
 from tests.methods.tinylab import SPEC, TinyLab
 

@@ -13,7 +13,7 @@ from methods.base import Learngene
 from methods.parts.growth import block_sources, new_blocks
 from methods.testing import check_initializer, same
 from methods.vit import build_vit
-from tests.methods.mixture_tools import ROLES, coefficients_of, condensed, grown, weight
+from tests.methods.mixture_seeds import ROLES, coefficients_of, condensed, grown, weight
 from tests.methods.tinylab import SPEC, TinyLab
 
 SEED_DEPTH = 3

@@ -6,7 +6,7 @@ import torch
 from methods.parts.mixing import TemplateVit, orthonormal
 from methods.parts.weights import fresh_vit
 from methods.vit import build_vit
-from tests.methods.mixture_tools import ROLES, condensed, weight
+from tests.methods.mixture_seeds import ROLES, condensed, weight
 from tests.methods.tinylab import SPEC
 
 

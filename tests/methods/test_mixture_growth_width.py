@@ -8,7 +8,7 @@ import torch
 import methods
 from methods.testing import check_initializer
 from methods.vit import build_vit
-from tests.methods.mixture_tools import ROLES, coefficients_of, condensed, grown, weight
+from tests.methods.mixture_seeds import ROLES, coefficients_of, condensed, grown, weight
 from tests.methods.tinylab import SPEC, TinyLab
 
 D, HALF = SPEC.embed_dim, SPEC.embed_dim // 2

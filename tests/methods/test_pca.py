@@ -8,8 +8,8 @@ import methods
 from methods import pca as module
 from methods.parts.reindex import Map, make_maps, reindex
 from methods.testing import check_initializer
-from tests.methods.atlas_tools import HEADED, filled, gap, images, lively, logits, model_of, plant
-from tests.methods.ranking_tools import NARROW, SPEC, Images
+from tests.methods.lively_models import HEADED, filled, gap, images, lively, logits, model_of, plant
+from tests.methods.ranking_in_loops import NARROW, SPEC, Images
 from tests.methods.tinylab import SPEC as PLAIN
 from tests.methods.tinylab import TinyLab
 

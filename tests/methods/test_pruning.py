@@ -9,8 +9,8 @@ import methods
 from methods import pruning as module
 from methods.parts import ranking
 from methods.testing import check_initializer, same
-from tests.methods.atlas_tools import HEADED, filled, gap, images, lively, logits, model_of, plant, stored_of_deit
-from tests.methods.ranking_tools import NARROW, SPEC, Images, best, check_equal_size, check_permutations, cut
+from tests.methods.lively_models import HEADED, filled, gap, images, lively, logits, model_of, plant, stored_of_deit
+from tests.methods.ranking_in_loops import NARROW, SPEC, Images, best, check_equal_size, check_permutations, cut
 from tests.methods.tinylab import SPEC as PLAIN
 from tests.methods.tinylab import TinyLab
 

@@ -8,8 +8,8 @@ import torch
 import methods
 from methods import subcloning as module
 from methods.testing import check_initializer, same
-from tests.methods.atlas_tools import HEADED, filled, gap, images, lively, model_of, plant
-from tests.methods.ranking_tools import NARROW, SPEC, Images, check_equal_size, check_permutations, cut
+from tests.methods.lively_models import HEADED, filled, gap, images, lively, model_of, plant
+from tests.methods.ranking_in_loops import NARROW, SPEC, Images, check_equal_size, check_permutations, cut
 from tests.methods.tinylab import SPEC as PLAIN
 from tests.methods.tinylab import TinyLab
 

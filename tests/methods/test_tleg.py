@@ -11,8 +11,8 @@ from methods.base import Learngene
 from methods.parts.templates import MATRICES
 from methods.testing import check_initializer, perturbed
 from methods.vit import VitSpec, build_vit
+from tests.methods.small_waves import Watched, images
 from tests.methods.tinylab import SPEC, TinyLab
-from tests.methods.wave_tools import Watched, images
 
 PATHS = {"qkv": "attn.qkv", "proj": "attn.proj", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
 DEPTHS = (1, 3, 4, 9)

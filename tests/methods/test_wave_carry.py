@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from methods.parts.templates import MATRICES, layout
 from methods.parts.wave_model import at_depth, carry_scalers
 from methods.testing import check_initializer
+from tests.methods.small_waves import condensed, filled, images
 from tests.methods.tinylab import SPEC, TinyLab
-from tests.methods.wave_tools import condensed, filled, images
 
 ids = {"narrow": SPEC.replace(embed_dim=16, num_heads=1), "wide": SPEC.replace(embed_dim=48, num_heads=3)}
 

@@ -11,8 +11,8 @@ import methods
 from methods.parts.templates import MATRICES, layout, template_counts
 from methods.parts.wave_model import TemplatedVit, fresh_scalers, fresh_templates
 from methods.vit import VitSpec, build_vit
+from tests.methods.small_waves import condensed, filled
 from tests.methods.tinylab import SPEC
-from tests.methods.wave_tools import condensed, filled
 
 
 @st.composite

@@ -12,8 +12,8 @@ from methods.parts.wave_model import TemplatedVit, fresh_scalers, fresh_template
 from methods.parts.weights import fresh_vit
 from methods.testing import perturbed
 from methods.vit import VitSpec
+from tests.methods.small_waves import SIZE, condensed, dense_twin, filled, images
 from tests.methods.tinylab import SPEC
-from tests.methods.wave_tools import SIZE, condensed, dense_twin, filled, images
 
 PATHS = {"qkv": "attn.qkv", "proj": "attn.proj", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
 sizes = st.integers(1, 4)

@@ -9,8 +9,8 @@ from methods.base import HEAD, Learngene
 from methods.parts.templates import MATRICES
 from methods.testing import check_initializer, perturbed, same
 from methods.vit import VitSpec
+from tests.methods.small_waves import Watched, condensed, filled
 from tests.methods.tinylab import SPEC, TinyLab
-from tests.methods.wave_tools import Watched, condensed, filled
 
 DEEP = SPEC.replace(depth=7)
 WIDE = SPEC.replace(embed_dim=48, num_heads=3)

@@ -11,7 +11,7 @@ import methods
 from methods.testing import perturbed, same, state
 from methods.vit import build_vit, spec_of
 from methods.weight_selection import uniform
-from tests.methods.selection_tools import BIG, SMALL, chosen, coded, selected
+from tests.methods.selected_entries import BIG, SMALL, chosen, coded, selected
 from tests.methods.tinylab import SPEC, TinyLab
 
 

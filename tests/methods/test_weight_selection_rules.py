@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.methods.selection_tools import BIG, SMALL, chosen
+from tests.methods.selected_entries import BIG, SMALL, chosen
 from tests.methods.tinylab import SPEC
 
 RULES = ("uniform", "consecutive", "random")

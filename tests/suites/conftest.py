@@ -1,1 +1,1 @@
-from tests.suites.standin import data, roots  # noqa: F401  (fixtures)
+from tests.suites.standin_data import data, roots  # noqa: F401  (fixtures)

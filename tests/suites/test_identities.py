@@ -17,8 +17,8 @@ from bench.identity import digest
 from bench.jobs import description_of
 from bench.plan import Plan, make_plan
 from bench.suite import load
-from tests.suites.small import DATA, SUITES, settings
-from tests.suites.standin import write_data
+from tests.suites.small_suites import DATA, SUITES, settings
+from tests.suites.standin_data import write_data
 
 GOLDEN = Path(__file__).parent / "golden" / "identities.json"
 DEFAULT = "digits_variable_depth"  # every job of it is written, of the others a hash

@@ -13,8 +13,8 @@ import methods
 from bench.plan import make_plan
 from bench.suite import load
 from tests.bench.tiny import bench
-from tests.suites.hours import gpu_hours
-from tests.suites.small import DATA, NAMES, SUITES, settings, small
+from tests.suites.hours_of_suites import gpu_hours
+from tests.suites.small_suites import DATA, NAMES, SUITES, settings, small
 
 
 def options(values, data):

@@ -20,7 +20,7 @@ from bench.room.leftovers import artifacts
 from bench.store import JobDir, Store
 from bench.suite import load
 from bench.suite.slurm import Slurm
-from tests.bench.export.killed import killed_everywhere
+from tests.bench.killed_everywhere import killed_everywhere
 from tests.bench.tiny import bench, said
 
 pytestmark = pytest.mark.usefixtures("few_pictures")

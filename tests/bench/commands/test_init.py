@@ -14,7 +14,7 @@ import methods
 from bench import api
 from bench.suite import load
 from methods.vit import VitSpec, build_vit
-from tests.bench.jobs.elsewhere import random_model
+from tests.bench.jobs.weights_from_elsewhere import random_model
 from tests.bench.tiny import bench, write
 
 SMALL = VitSpec(embed_dim=16, depth=2, num_heads=2, patch_size=4, img_size=8, in_chans=1, num_classes=10)

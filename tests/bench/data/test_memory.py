@@ -6,7 +6,7 @@ import torch
 from bench.data import AugmentSettings, DataSettings, describe, load
 from bench.data.memory import TensorSplit
 from bench.data.sources.builtin.digits import arrays
-from tests.bench.waits import Waits
+from tests.bench.device_waits import Waits
 
 DIGITS = DataSettings.model_validate("digits")
 AUGMENT = AugmentSettings(shift=2, hflip=0.5)

@@ -11,7 +11,7 @@ from bench.errors import BenchError, UsageError
 from bench.export import folder
 from bench.files import read_json
 from methods.vit import VitSpec, build_vit
-from tests.bench.export.killed import killed_everywhere
+from tests.bench.killed_everywhere import killed_everywhere
 
 SMALL = VitSpec(embed_dim=16, depth=2, num_heads=2, patch_size=4, img_size=8, in_chans=1, num_classes=10)
 

@@ -6,8 +6,8 @@ from safetensors.torch import load_file
 
 from bench.jobs.parts.initialised import head_used
 from methods import Learngene
-from tests.bench.jobs.elsewhere import SELECT, run, saved, suite
 from tests.bench.jobs.parts.test_pretrained import BARE, BARE_OPTIONS
+from tests.bench.jobs.weights_from_elsewhere import SELECT, run, saved, suite
 from tests.bench.tiny import bench, rows
 
 METHODS = """{transfer: {use: weight_selection, head: transfer}, stages: {use: sws, stages: 2, train: {steps: 1}},

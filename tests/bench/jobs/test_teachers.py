@@ -10,7 +10,7 @@ from bench.train import flops
 from bench.train.task import make_task
 from methods import Learngene
 from methods.vit import VitSpec, build_vit
-from tests.bench.jobs.elsewhere import data, made, run, saved
+from tests.bench.jobs.weights_from_elsewhere import data, made, run, saved
 
 ANCESTORS = """
   vit: {model: {embed_dim: 24, depth: 2, num_heads: 2, patch_size: 8}, train: {epochs: 0}}

@@ -13,7 +13,7 @@ from bench.room import leftovers as module
 from bench.room.leftovers import leftovers, remove, size
 from bench.store import Store
 from bench.suite.slurm import Slurm
-from tests.bench.export.killed import killed_everywhere
+from tests.bench.killed_everywhere import killed_everywhere
 from tests.bench.plans import Planner
 from tests.bench.tiny import bench
 

@@ -1,7 +1,5 @@
 """Results to track, and a tracker that needs no package."""
 
-import shutil
-
 import pytest
 
 from bench.track import trackers
@@ -17,7 +15,7 @@ def recording(monkeypatch):
 
 
 @pytest.fixture
-def tiny(tiny_once, tmp_path):
-    """A suite of three jobs that is done, and its results."""
-    shutil.copytree(tiny_once, tmp_path / "r")
+def tiny(tiny_results, tmp_path):
+    """A suite of three jobs that is done, and its results in `r`."""
+    tiny_results.rename(tmp_path / "r")
     return [write(tmp_path), "--only", "wave-L3-*-s0", "--results", tmp_path / "r"]

@@ -10,7 +10,7 @@ import pytest
 
 from bench.commands import track
 from bench.store import JobDir
-from tests.bench.export.killed import killed_everywhere
+from tests.bench.killed_everywhere import killed_everywhere
 from tests.bench.tiny import bench
 from tests.bench.track import recording as module
 

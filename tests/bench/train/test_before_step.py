@@ -11,8 +11,8 @@ from bench.train.lab import JobLab
 from bench.train.session import Interrupted, Session
 from methods.parts.elastic import ElasticVit
 from methods.vit import build_vit
-from tests.bench.train.fits import SPEC, STEADY, digits, fit, model, weights
-from tests.bench.train.together import together
+from tests.bench.train.fits_on_digits import SPEC, STEADY, digits, fit, model, weights
+from tests.bench.train.processes_together import together
 
 SIZES = [SPEC.replace(depth=1), SPEC.replace(embed_dim=4, num_heads=1), SPEC]
 STEPS = 12

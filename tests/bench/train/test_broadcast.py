@@ -2,7 +2,7 @@
 
 import torch.distributed as dist
 
-from tests.bench.train.together import together
+from tests.bench.train.processes_together import together
 
 VALUES = [{"a": [1, None, "é"]}, None, "", 0.1]
 BYTES = [bytes(range(256)) * 40, None, b""]

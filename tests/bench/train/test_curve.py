@@ -15,9 +15,9 @@ from bench.train import fit as fits
 from bench.train.curve import Curve, points
 from bench.train.group import Group
 from bench.train.session import Interrupted
-from tests.bench.train.fits import fit, model
-from tests.bench.train.together import together
-from tests.bench.waits import Waits
+from tests.bench.device_waits import Waits
+from tests.bench.train.fits_on_digits import fit, model
+from tests.bench.train.processes_together import together
 
 LINE = {"event", "time", "fit", "epoch", "step", "images", "loss", "lr", "images_per_second"}
 losses = st.lists(st.floats(0, 10), min_size=1, max_size=40)

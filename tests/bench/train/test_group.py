@@ -17,8 +17,8 @@ from bench.train.lab import JobLab
 from bench.train.session import Interrupted, NotFinite, Session
 from methods.testing import perturbed
 from methods.vit import build_vit
-from tests.bench.train.fits import SPEC, STEADY, digits, model, weights
-from tests.bench.train.together import together
+from tests.bench.train.fits_on_digits import SPEC, STEADY, digits, model, weights
+from tests.bench.train.processes_together import together
 
 CPU = torch.device("cpu")
 STEPS = 20

@@ -9,7 +9,7 @@ from bench.store import JobDir
 from bench.train.fit import Fit
 from bench.train.lab import JobLab
 from bench.train.session import Session
-from tests.bench.train.fits import SPEC, STEADY, digits, model, weights
+from tests.bench.train.fits_on_digits import SPEC, STEADY, digits, model, weights
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench.train.fits import fit, model, weights
+from tests.bench.train.fits_on_digits import fit, model, weights
 
 STEPS = 60
 

@@ -5,7 +5,7 @@ import torch
 
 from bench.train.evaluate import evaluate
 from bench.train.session import Interrupted
-from tests.bench.train.fits import digits, fit, model, trained, weights
+from tests.bench.train.fits_on_digits import digits, fit, model, trained, weights
 
 
 def test_fp16_trains_as_fp32_does_up_to_rounding(tmp_path):

@@ -10,7 +10,7 @@ from bench.train.task import make_optimizer, make_schedule, make_task
 from methods.parts.templates import MATRICES, layout
 from methods.parts.wave_model import TemplatedVit, fresh_scalers, fresh_templates
 from methods.testing import perturbed
-from tests.bench.train.fits import SPEC, digits, model
+from tests.bench.train.fits_on_digits import SPEC, digits, model
 
 
 def test_a_teacher_leaves_nothing_behind_and_its_loss_is_the_same():

@@ -16,8 +16,8 @@ from bench.train.update import Average
 from methods.sws import shared_vit
 from methods.testing import perturbed
 from methods.vit import build_vit
-from tests.bench.train.fits import SPEC, digits, fit, model, trained, weights
-from tests.bench.waits import Waits
+from tests.bench.device_waits import Waits
+from tests.bench.train.fits_on_digits import SPEC, digits, fit, model, trained, weights
 
 
 @pytest.mark.parametrize("parts", [2, 4, 50])

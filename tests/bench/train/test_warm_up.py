@@ -11,8 +11,8 @@ from bench.train import warm_up
 from bench.train.evaluate import evaluate
 from bench.train.session import COMPILED, share_compiled
 from bench.worker.outcome import failure_of
-from tests.bench.train.fits import digits, fit, model, weights
-from tests.bench.train.together import together
+from tests.bench.train.fits_on_digits import digits, fit, model, weights
+from tests.bench.train.processes_together import together
 
 HARD = {"steps": 6, "batch_size": 64, "mixup": 0.8, "drop_path": 0.3, "ema": 0.5, "augment": {"shift": 1}}
 
@@ -141,15 +141,15 @@ def test_runs_share_what_is_compiled_wherever_they_are(tmp_path, monkeypatch):
 
 def halved_together(group, folder):
     """The second process has less memory."""
-    from tests.bench.train import fits
+    from tests.bench.train import fits_on_digits
 
     module = Greedy(room=100 if group.rank == 0 else 10)
-    trained = fits.fit(folder, module, {"steps": 3, "batch_size": 50}, group=group)
+    trained = fits_on_digits.fit(folder, module, {"steps": 3, "batch_size": 50}, group=group)
     trained.run()
     torch.compile = functools.partial(torch.compile, backend="aot_eager")
     compiled, plain = (model() for _ in range(2))
-    fits.fit(folder / "compiled", compiled, {"steps": 3, "compile": True, "accumulate": 2}, group=group).run()
-    fits.fit(folder / "plain", plain, {"steps": 3, "accumulate": 2}, group=group).run()
+    fits_on_digits.fit(folder / "compiled", compiled, {"steps": 3, "compile": True, "accumulate": 2}, group=group).run()
+    fits_on_digits.fit(folder / "plain", plain, {"steps": 3, "accumulate": 2}, group=group).run()
     return trained.session.for_result(), module.seen[-1], (weights(compiled) - weights(plain)).abs().max()
 
 

@@ -5,8 +5,8 @@ import torch
 from methods.parts.by_rule import RuledVit
 from methods.parts.weights import fresh_vit
 from methods.vit import build_vit
+from tests.methods.small_waves import dense_twin, images
 from tests.methods.tinylab import SPEC
-from tests.methods.wave_tools import dense_twin, images
 
 
 def sums(tensors):

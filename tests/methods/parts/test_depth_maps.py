@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from methods.parts import depth_maps as module
 from methods.parts.depth_maps import DOWN, UP, blocks, stack, unservable
 from methods.testing import same
-from tests.methods.atlas_tools import HEADED, gap, lively, logits, plant
+from tests.methods.lively_models import HEADED, gap, lively, logits, plant
 
 KINDS = sorted({*UP, *DOWN})
 

@@ -6,8 +6,8 @@ from torch import nn
 
 from methods.parts.generated import Generated
 from methods.testing import perturbed
+from tests.methods.small_waves import dense_twin, images
 from tests.methods.tinylab import SPEC
-from tests.methods.wave_tools import dense_twin, images
 
 NAMES = ("pos_embed", "blocks.1.attn.qkv.weight", "blocks.3.norm1.bias", "head.weight")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from methods.parts import reindex as module
 from methods.parts.reindex import BlockMaps, Map, Maps, cyclic, first, make_maps, prefix, reindex, shared, uniform
 from methods.testing import same
-from tests.methods.atlas_tools import HEADED, gap, lively, logits, plant
+from tests.methods.lively_models import HEADED, gap, lively, logits, plant
 
 TOKEN = HEADED.replace(class_token=True, global_pool="token")
 

@@ -8,7 +8,7 @@ from bench.jobs.parts.conversions import convert
 from methods.base import fill
 from methods.parts.weights import named_as_in
 from methods.vit import VitSpec, build_vit
-from tests.bench.jobs.elsewhere import data, events, made, model_of, random_model, run, saved
+from tests.bench.jobs.weights_from_elsewhere import data, events, made, model_of, random_model, run, saved
 
 SIZE = {"img_size": 32, "embed_dim": 24, "depth": 2, "num_heads": 2, "patch_size": 8, "num_classes": 3}
 SPEC = VitSpec(**SIZE, class_token=True, global_pool="token", mlp_ratio=3.0)

@@ -11,7 +11,7 @@ from bench.jobs.inputs import WeightsInput
 from bench.jobs.parts.pretrained import read
 from bench.suite.ancestor_source import content_hash
 from methods.vit import VitSpec
-from tests.bench.jobs.elsewhere import SELECT, data, events, made, model_of, random_model, run, saved
+from tests.bench.jobs.weights_from_elsewhere import SELECT, data, events, made, model_of, random_model, run, saved
 
 TIMM = "{model: {timm: test_vit, checkpoint: FILE}, convert: {positions: interpolate}}"
 BARE = "{model: {embed_dim: 24, depth: 2, num_heads: 2, patch_size: 8, checkpoint: FILE}}"

@@ -14,7 +14,7 @@ from wandb.proto import wandb_internal_pb2
 from bench.track.record import Point, Record
 from bench.track.replay import Replay
 from bench.track.trackers import open_tracker
-from tests.bench.export.killed import killed_everywhere
+from tests.bench.killed_everywhere import killed_everywhere
 
 ID = "wave-L3-d16-digits-s0-0123456789ab"
 POINTS = [Point("aux/loss", 9, 3.0, 1000.0, fixed=False), Point("run/loss", 1, 1.0, 1001.0, fixed=False)]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.suites.standin import folder
+from tests.suites.standin_data import folder
 
 SUITES = Path(__file__).parents[2] / "suites"
 OTHERS = {0: "cifar10", 1: "cifar100", 2: "flowers102", 5: "food101"}  # of transfer, read from folders here

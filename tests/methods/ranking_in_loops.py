@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from methods.parts.reindex import Map, make_maps, reindex
-from tests.methods.atlas_tools import HEADED, filled, gap, images, lively, logits
+from tests.methods.lively_models import HEADED, filled, gap, images, lively, logits
 from tests.methods.tinylab import TinyLab
 
 SPEC = HEADED.replace(depth=4, class_token=True, global_pool="token")

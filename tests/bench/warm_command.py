@@ -56,7 +56,7 @@ class Command:
 def _server() -> ForkServerContext:
     """The warm process of this test process, which ends with it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}.warmed"])
+    context.set_forkserver_preload([f"{__package__}.warm_imports"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("OMP_NUM_THREADS", "1")
