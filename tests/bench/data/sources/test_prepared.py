@@ -54,7 +54,7 @@ def test_the_survey_is_that_of_the_original(ready):
 def test_each_image_is_read_at_its_place(ready, folder):
     """In the order of the source, from several shards."""
     found = prepared.survey(ready)
-    assert found.found["splits"]["train"]["filenames"] == [f"train-0000{i}.tar" for i in range(3)]
+    assert found.memo["splits"]["train"]["filenames"] == [f"train-0000{i}.tar" for i in range(3)]
     images = prepared.open_part(ready, found, "train")
     assert images.labels.tolist() == [0] * 9 + [1] * 30 + [2] * 4
     names = [path for name in CLASSES for path in sorted((folder / "train" / name).iterdir())]
@@ -82,7 +82,7 @@ def test_what_was_prepared_of_originals_counts_as_they_did(made, ready):
     assert content["form"] == "content" and content["layout"] == prepared.LAYOUT and len(content["digest"]) == 64
     changed(ready, lambda info: info.pop("content"))  # as earlier versions wrote it
     older = prepared.content(prepared.survey(ready))
-    assert older["digest"] == survey.found["prepared"]["originals"] != content["digest"]
+    assert older["digest"] == survey.memo["prepared"]["originals"] != content["digest"]
 
 
 def test_a_class_map_of_another_order_is_refused(ready, tmp_path):
@@ -155,7 +155,7 @@ def test_content_is_held_against_checksums_where_there_are_some(ready):
     index.write_bytes(index.read_bytes() + b"x")
     with pytest.raises(DataError, match="test.index.npy: its content does not match its checksum; remove"):
         held()
-    for split in survey.found["splits"].values():
+    for split in survey.memo["splits"].values():
         split.pop("index_sha256")  # as earlier versions wrote it
     held()
 
