@@ -8,7 +8,7 @@ A suite file becomes a table in one direction. The folders, in the order of that
     data/       images: settings, fingerprints, sources, preparing, what is done on the device
     plan/       from a suite to its jobs
     jobs/       what a job is: one module for each kind (ancestor.py, learngene.py, start.py, run.py), with its identity
-                (`depends_on`), its estimate and its work; in parts/ what kinds share, as the start of a run
+                (`depends_on`; hashed by the plan), its estimate and its work; in parts/ what kinds share
     store/      the results directory: job folders and their file names, logs, locks
     launch/     inline, local, slurm: jobs to workers, in the right order; SIGTERM and Slurm's warning are heard here
     worker/     one job in its process: its lock, its work, its result or failure, the wish to stop

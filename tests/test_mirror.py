@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {
-    "bench/console/learngene_bench": "one module, which is installed by itself: test_install.py of console does that",
+    "bench/console/learngene_bench": "installed by itself, beside bench: test_install.py of console does that",
 }
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 
 from bench.commands.common import prepared_folder
-from bench.doctor import Finding, machine
+from bench.doctor import Finding, machine_findings
 from bench.doctor.suite import suite
 
 MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
@@ -13,7 +13,7 @@ MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missi
 
 def main(options: argparse.Namespace) -> int:
     """0: nothing is missing; 1: something is; 2 (raised): the suite is wrong."""
-    sections = {"this machine": list(machine(options.results))}
+    sections = {"this machine": list(machine_findings(options.results))}
     if options.suite is not None:
         sections[str(options.suite)] = list(suite(options, prepared_folder(options)))
     for title, findings in sections.items():

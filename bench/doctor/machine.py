@@ -25,7 +25,7 @@ ENOUGH_SHARED = 6e9  # bytes: eight processes with two batches each
 OPTIONAL = {"datasets": ("hf", "Hugging Face data sets saved to disk (source: hfds)")}
 
 
-def machine(results: Path) -> Iterator[Finding]:
+def machine_findings(results: Path) -> Iterator[Finding]:
     """Everything about the machine; `results` is where results would go."""
     yield Finding("python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
     yield Finding("packages", ", ".join(f"{name} {installed(name)}" for name in ("torch", "torchvision", "timm")))

@@ -14,7 +14,9 @@ START_FILE = "start.safetensors"
 # What is known of a job: `elsewhere`: another process holds it; `skipped`: what it needs failed.
 State = Literal["done", "running", "elsewhere", "pending", "failed", "skipped", "interrupted"]
 STATES: tuple[State, ...] = get_args(State)
-OPEN: tuple[State, ...] = ("pending", "running", "elsewhere")  # what a launcher still has to see to
+ELSEWHERE: State = "elsewhere"  # another process holds the job
+WAITING: tuple[State, ...] = ("pending", ELSEWHERE)  # not begun here
+OPEN: tuple[State, ...] = ("pending", "running", ELSEWHERE)  # what a launcher still has to see to
 OVER: tuple[State, ...] = ("done", "failed", "skipped")  # of which nothing more comes; one `interrupted` goes on
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bench.jobs import KINDS, STATES, Job, estimated_flops
-from bench.jobs.model import OPEN
+from bench.jobs.model import ELSEWHERE, OPEN, WAITING
 from bench.results.cleaned import made_again
 from bench.store import Store
 from bench.worker.outcome import Outcome
 
 RETRY_BUSY = 1.0  # seconds before a job that another process holds is looked at again
-ELSEWHERE = "elsewhere"  # another process holds the job
 SHOWN = (*OPEN, *(state for state in STATES if state not in OPEN))  # in this order
 
 
@@ -170,11 +169,11 @@ class Schedule:
     def stop(self, reason: str) -> None:
         """Start nothing more."""
         for entry in self.entries.values():
-            if entry.state in ("pending", ELSEWHERE):
+            if entry.state in WAITING:
                 self._set(entry, "interrupted", reason)
 
     def _skip_dependents(self, failed: JobEntry, reason: str) -> None:
         for other in self.dependents.pop(failed.job.id, []):
-            if other.state in ("pending", ELSEWHERE):
+            if other.state in WAITING:
                 self._set(other, "skipped", reason)
                 self._skip_dependents(other, reason)

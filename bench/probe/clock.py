@@ -1,4 +1,4 @@
-"""The clock that jobs are timed by."""
+"""The clock that a probe times pieces of jobs by. That of trainings (train/clock.py) counts wall time, in stages."""
 
 import time
 

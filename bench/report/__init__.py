@@ -8,8 +8,8 @@ that it can be made again from them alone:
     write_report(read_runs(path), curves, out, title="...", training=training)
 
 Layers, each of which imports only those before it: columns, format, style; conform, then frames; analysis; tables;
-plots and page; write; entry. Importing this package is light, for a fast start: pandas, scipy and matplotlib are
-imported by what needs them.
+join; plots and page; drawing and folder; write; entry. Importing this package is light, for a fast start: pandas, scipy
+and matplotlib are imported by what needs them.
 """
 
 from bench.report.entry import print_table, write_report

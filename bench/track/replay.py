@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bench.track.record import Key, Point, Record
-from bench.track.trackers.tracker import Kept, Tracker
+from bench.track.trackers.tracker import TrackedJob, Tracker
 
 CLOSE = 1e-6  # relative difference of equal numbers: some trackers keep 32 bits
 
@@ -22,25 +22,25 @@ class Replay:
     jobs: set[str] = field(default_factory=set)
     points: int = 0
     done: set[str] = field(default_factory=set)
-    _in_tracker: dict[str, Kept | None] = field(default_factory=dict)
+    _in_tracker: dict[str, TrackedJob | None] = field(default_factory=dict)
 
     def bring(self, records: Iterable[Record], say: Callable[[int], object] = lambda done: None) -> None:
         """Add what is new of each job. say: takes the number of jobs looked at."""
         for number, record in enumerate(records, start=1):
             key = self.key(record)
-            there = self.look_up(key) or Kept()
+            there = self.look_up(key) or TrackedJob()
             new = added(record, there)
             if new or self._in_tracker[key] is None or there.state not in (None, record.state):
                 self.tracker.write(key, record, new)
                 points = there.points | {point.key: point.value for point in new}
-                self._in_tracker[key] = Kept(points, there.began if there.points else record.began, record.state)
+                self._in_tracker[key] = TrackedJob(points, there.began if there.points else record.began, record.state)
                 self.jobs.add(key)
                 self.points += len(new)
             if record.state == "done":
                 self.done.add(record.id)
             say(number)
 
-    def look_up(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> TrackedJob | None:
         if key not in self._in_tracker:
             self._in_tracker[key] = self.tracker.look_up(key)
         return self._in_tracker[key]
@@ -61,7 +61,7 @@ def contradict(record: Record, there: dict[Key, float]) -> bool:
     return any(not math.isclose(point.value, there[point.key], rel_tol=CLOSE) for point in shared)
 
 
-def added(record: Record, there: Kept) -> list[Point]:
+def added(record: Record, there: TrackedJob) -> list[Point]:
     """What is not there: of what the identity decides all steps, of the rest those beyond the last one there. So what
     was done twice, after a checkpoint or from the beginning, is told once."""
     last: dict[str, int] = {}

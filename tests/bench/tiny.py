@@ -41,7 +41,7 @@ seeds: 1
 """
 
 # the program as a user starts it, except that reports draw few pictures
-FRESH = (sys.executable, str(Path(__file__).with_name("few_pictures.py")))
+FRESH = (sys.executable, str(Path(__file__).with_name("bench_with_few_pictures.py")))
 
 # what may differ between two runs of the same work: times, dates, and where it was done
 INCIDENTAL = {"peak_memory_bytes", "started_at", "restarts", "workers_on_device", "git_sha", "git_dirty", "host"}

@@ -1,4 +1,4 @@
-"""Helpers for the tests of mixture growth: a lab that keeps the trained seeds, and coefficients read off weights."""
+"""A lab that keeps the trained seeds, and coefficients read off weights."""
 
 import copy
 import warnings

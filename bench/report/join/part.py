@@ -15,7 +15,7 @@ UNKNOWN_DEVICE = "a device that the table does not name"
 @dataclass(frozen=True, eq=False)
 class Part:
     """source: a name without blanks, which labels take after an @ where they have to be told apart. place: the file or
-    folder. own: whether the user ran it, rather than read it from a table. The frames are conformed."""
+    folder. is_own: whether the user ran it, rather than read it from a table. The frames are conformed."""
 
     source: str
     place: str

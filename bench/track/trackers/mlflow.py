@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from bench import files
 from bench.track.record import Point, Record, Shown
-from bench.track.trackers.tracker import Kept
+from bench.track.trackers.tracker import TrackedJob
 
 DATABASE = "mlflow.db"
 KEY, BEGAN = "bench.job", "bench.began"  # tags of a run
@@ -53,7 +53,7 @@ class Database:
             if not token:
                 return
 
-    def look_up(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> TrackedJob | None:
         if key not in self.runs:
             return None
         run = self.client.get_run(self.runs[key])
@@ -63,7 +63,7 @@ class Database:
             for metric in self.client.get_metric_history(run.info.run_id, name)
         }
         state = next(state for state, status in STATUS.items() if status == run.info.status)
-        return Kept(points, float(run.data.tags[BEGAN]), state)
+        return TrackedJob(points, float(run.data.tags[BEGAN]), state)
 
     def write(self, key: str, record: Record, new: list[Point]) -> None:
         id = self.runs.get(key) or self._new(key, record).info.run_id

@@ -16,7 +16,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from bench import files
 from bench.errors import BenchError
 from bench.track.record import Point, Record
-from bench.track.trackers.tracker import Kept
+from bench.track.trackers.tracker import TrackedJob
 
 FRAME = 16  # bytes of a record beside its data: length, its checksum, that of the data
 
@@ -37,7 +37,7 @@ class Files:
         paths = folder.glob("*/*/events.out.tfevents.*")
         self.paths = {_hash(path.parts[-2]): path for path in sorted(paths, reverse=True)}
 
-    def look_up(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> TrackedJob | None:
         path = self.paths.get(_hash(key))
         if path is None:
             return None
@@ -53,7 +53,7 @@ class Files:
             for value in event.summary.value
             if value.WhichOneof("value") == "simple_value"
         }
-        return Kept(points, events[0].wall_time)
+        return TrackedJob(points, events[0].wall_time)
 
     def write(self, key: str, record: Record, new: list[Point]) -> None:
         path = self.paths.get(_hash(key))

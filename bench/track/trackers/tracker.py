@@ -9,7 +9,7 @@ from bench.track.record import Key, Point, Record, Shown
 
 
 @dataclass(frozen=True)
-class Kept:
+class TrackedJob:
     """What a tracker has of a job already. began: of the execution that it was first told of. state: as it was told
     last; None where it keeps none."""
 
@@ -25,7 +25,7 @@ class Tracker(Protocol):
     it from the store itself, so that nothing is there twice.
     """
 
-    def look_up(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> TrackedJob | None:
         """What there is under a key: the identity of a job, or one with `@2` and so on behind it; None for nothing."""
 
     def write(self, key: str, record: Record, new: list[Point]) -> None:

@@ -16,7 +16,7 @@ import wandb
 from bench import files
 from bench.errors import BenchError
 from bench.track.record import Key, Point, Record
-from bench.track.trackers.tracker import Kept
+from bench.track.trackers.tracker import TrackedJob
 
 SIDE = "bench.json"  # what a job's folder has of it, since the file of wandb is not for reading
 SHAPE = {"key": str, "began": float, "points": [[object]]}
@@ -43,9 +43,9 @@ class Folders:
                 shutil.rmtree(less)  # a process was killed before it did this
             self.places[side["key"]], self.sides[side["key"]] = place, side
 
-    def look_up(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> TrackedJob | None:
         side = self.sides.get(key)
-        return Kept(points_of(side), side["began"]) if side is not None else None
+        return TrackedJob(points_of(side), side["began"]) if side is not None else None
 
     def write(self, key: str, record: Record, new: list[Point]) -> None:
         if not new and key in self.sides:

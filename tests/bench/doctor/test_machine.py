@@ -1,13 +1,12 @@
 """What the machine can do."""
 
-import importlib
 import shutil
 from types import SimpleNamespace
 
 import psutil
 import torch
 
-machine = importlib.import_module("bench.doctor.machine")  # the package has a function of that name
+from bench.doctor import machine
 
 
 def only(findings, topic):

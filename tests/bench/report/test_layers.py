@@ -18,8 +18,11 @@ LAYERS = {
     "plots": 6,
     "page": 6,
     "drawing": 7,
+    "folder": 7,
+    "write": 8,
+    "entry": 9,
 }
-TOP = 8  # write.py and the face, bench.report itself
+TOP = 10  # the face, bench.report itself
 OUTSIDE = {"bench.errors", "bench.files", "bench.processes", "bench.collector", "bench.words"}
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from bench.track.record import Point, Record
-from bench.track.trackers import Kept
+from bench.track.trackers import TrackedJob
 
 FILE = "points.jsonl"
 
@@ -24,12 +24,12 @@ class Recording:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def look_up(self, key: str) -> Kept | None:
+    def look_up(self, key: str) -> TrackedJob | None:
         lines = [line for line in written(self.folder) if line["key"] == key]
         if not lines:
             return None
         points = {(line["series"], line["step"]): line["value"] for line in lines if "series" in line}
-        return Kept(points, lines[0]["began"], lines[-1]["state"])
+        return TrackedJob(points, lines[0]["began"], lines[-1]["state"])
 
     def write(self, key: str, record: Record, new: list[Point]) -> None:
         about = {"key": key, "began": record.began, "state": record.state, "facts": record.facts}

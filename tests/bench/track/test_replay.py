@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bench.track.record import Point, Record
 from bench.track.replay import Replay
-from bench.track.trackers import Kept
+from bench.track.trackers import TrackedJob
 
 
 class Memory:
@@ -20,10 +20,10 @@ class Memory:
         return self.jobs.get(key)
 
     def write(self, key, record, new):
-        kept = self.jobs.get(key) or Kept({}, record.began, record.state)
+        kept = self.jobs.get(key) or TrackedJob({}, record.began, record.state)
         points = [point.key for point in new]
         assert len(set(points)) == len(points) and not set(points) & set(kept.points), "told twice"
-        self.jobs[key] = Kept(kept.points | {p.key: p.value for p in new}, kept.began, record.state)
+        self.jobs[key] = TrackedJob(kept.points | {p.key: p.value for p in new}, kept.began, record.state)
 
 
 def record(*points, began=1.0, state="running", id="a-0"):
