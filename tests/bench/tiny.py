@@ -66,6 +66,11 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) 
     return out + err
 
 
+def row_of(text: str, first: str) -> list[str]:
+    """The row of a printed table that starts with a word."""
+    return next(line.split() for line in text.splitlines() if line.split()[:1] == [first])
+
+
 def process(*arguments: object) -> Command:
     """Start a command in a process of its own, which leads its group, forked from a warm one."""
     return Command(*arguments)

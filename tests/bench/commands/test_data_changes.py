@@ -8,19 +8,8 @@ import pytest
 from bench.data import fingerprint as module
 from bench.results import earlier
 from bench.worker import execute
-from tests.bench.jpegs import write_images
-from tests.bench.tiny import bench, rows, write
-
-SUITE = """
-name: tiny
-dataset: {name: photos, source: folder, root: ROOT, img_size: 16, val_fraction: 0.2, workers: 0}
-ancestor:
-  model: {embed_dim: 16, depth: 2, num_heads: 2, patch_size: 8}
-  train: {epochs: 1, batch_size: 8}
-targets: [{embed_dim: 16, num_heads: 2, depth: 1, patch_size: 8}]
-methods: {sws: {stages: 2}}
-train: {epochs: 1, batch_size: 8}
-"""
+from tests.bench.photo_suites import FROM_ANCESTOR, suite, write_photos
+from tests.bench.tiny import bench, rows
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +19,15 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    return write_images(tmp_path / "photos", ["ant", "bee", "cat"], {"train": 12, "val": 4})
+    return write_photos(tmp_path)
 
 
 @pytest.fixture
 def ran(photos, tmp_path):
     """A suite that was run; returns its file."""
-    suite = write(tmp_path, SUITE.replace("ROOT", str(photos)))
-    assert run(suite, tmp_path) == 0
-    return suite
+    file = suite(tmp_path, photos, FROM_ANCESTOR)
+    assert run(file, tmp_path) == 0
+    return file
 
 
 def run(suite, folder, *words):
@@ -91,12 +80,12 @@ def test_images_that_change_while_a_run_is_going_on_fail_it_by_name(when, photos
 
         whole = Context.close
         monkeypatch.setattr(Context, "close", lambda c: (c.job.kind == "run" and damage(photos), whole(c)))
-    suite = write(tmp_path, SUITE.replace("ROOT", str(photos)))
-    assert run(suite, tmp_path) == 1
+    file = suite(tmp_path, photos, FROM_ANCESTOR)
+    assert run(file, tmp_path) == 1
     said = capsys.readouterr().out
     assert "bee_2.JPEG was written to: the images are not those that this job was planned with" in said
     monkeypatch.undo()
-    assert run(suite, tmp_path) == 0, "it plans anew"
+    assert run(file, tmp_path) == 0, "it plans anew"
 
 
 def as_an_earlier_version(ran, results):

@@ -2,14 +2,13 @@
 
 import pytest
 
-from tests.bench.data.preparing.test_prepare import CLASSES, SUITE, suite
-from tests.bench.jpegs import write_images
+from tests.bench.photo_suites import AUGMENTED, suite, write_photos
 from tests.bench.tiny import bench, write
 
 
 @pytest.fixture
 def photos(tmp_path):
-    return write_images(tmp_path / "photos", CLASSES, {"train": 12, "val": 4})
+    return write_photos(tmp_path)
 
 
 @pytest.fixture
@@ -32,7 +31,8 @@ def test_errors_say_what_to_do(photos, prepared, tmp_path, capsys):
     how = f"photos is not prepared in {out / 'photos'}: python -m bench prepare SUITE --out {out}\n"
     assert capsys.readouterr().err.endswith(how)
     digits = write(
-        tmp_path, SUITE.replace(SUITE.splitlines()[2], "dataset: digits").replace("patch_size: 8", "patch_size: 2")
+        tmp_path,
+        AUGMENTED.replace(AUGMENTED.splitlines()[2], "dataset: digits").replace("patch_size: 8", "patch_size: 2"),
     )
     assert bench("prepare", digits, "--out", tmp_path / "out", "--set", "train.augment={}") == 0
     assert "digits: stored as pixels" in capsys.readouterr().out

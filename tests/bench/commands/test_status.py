@@ -7,13 +7,12 @@ import pytest
 from bench.commands.clean import amount
 from bench.store import JobDir
 from bench.suite.yaml_lines import parse
-from tests.bench.commands.test_plan import table
-from tests.bench.tiny import SUITE, bench, said, write
+from tests.bench.tiny import SUITE, bench, row_of, said, write
 
 
 def states(text, kind):
     """How many jobs of a kind `status` counts: all, and in each state that there are any in."""
-    numbers = dict(zip(table(text, "all"), table(text, kind)[1:], strict=True))
+    numbers = dict(zip(row_of(text, "all"), row_of(text, kind)[1:], strict=True))
     return {name: int(number) for name, number in numbers.items() if number != "-"}
 
 

@@ -14,16 +14,8 @@ from timm.data import create_transform
 
 from bench.data.settings import INFO
 from tests.bench.jpegs import write_images
-from tests.bench.tiny import bench, numbers, write
-
-CLASSES = ["ant", "bee", "cat"]
-SUITE = """
-name: tiny
-dataset: {name: photos, source: folder, root: ROOT, img_size: 16, val_fraction: 0.2, workers: 0}
-targets: [{embed_dim: 16, num_heads: 2, depth: 1, patch_size: 8}]
-methods: {random: {}}
-train: {epochs: 1, batch_size: 8, augment: {crop: rrc, hflip: 0.5}}
-"""
+from tests.bench.photo_suites import CLASSES, suite, write_photos
+from tests.bench.tiny import bench, numbers
 
 
 def content(folder):
@@ -33,7 +25,7 @@ def content(folder):
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     """40 pixels or so: evaluation at 16 scales them to 18."""
-    return write_images(tmp_path_factory.mktemp("photos"), CLASSES, {"train": 12, "val": 4})
+    return write_photos(tmp_path_factory.mktemp("photos"))
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +33,6 @@ def prepared(photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     assert bench("prepare", suite(folder, photos), "--out", folder / "out", "--jobs", 1) == 0
     return folder / "out" / "photos"
-
-
-def suite(folder, root):
-    return write(folder, SUITE.replace("ROOT", str(root)))
 
 
 def test_what_is_written(photos, prepared):

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from bench.data import DataError, DataMissing, DataSettings, describe, load
-from tests.bench.jpegs import write_images
+from tests.bench.photo_suites import CLASSES, write_photos
 from tests.bench.tiny import bench, numbers, write
 
-CLASSES = ["ant", "bee", "cat"]
 SUITE = """
 name: tiny
 dataset: DATA
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("cache")
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    return write_images(tmp_path_factory.mktemp("photos"), CLASSES, {"train": 12, "val": 4})
+    return write_photos(tmp_path_factory.mktemp("photos"))
 
 
 @pytest.fixture(scope="module")
