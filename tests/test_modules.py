@@ -7,7 +7,6 @@ ROOT = Path(__file__).parents[1]
 MOST = 250  # lines
 LONG = {
     "bench/train/fit.py": "the one training loop, from the first step to the last",
-    "bench/report/analysis/statistics.py": "all tests, intervals and ranks, each beside its source",
     "bench/store/job_dir.py": "the one module that names a job's files",
     "bench/suite/schema.py": "the suite, described once",
     "bench/data/settings.py": "what a suite may say of data, for every source",

@@ -44,7 +44,9 @@ def break_even(section: Section, curves: DataFrame, totals: DataFrame) -> DataFr
         runs[runs["method"].isin(scratch)], Evaluations.of(evaluations[evaluations["method"].isin(scratch)])
     )
     finals: dict[str, dict[tuple[str, int], float]] = {}
-    for label, target, seed, top1 in zip(*(runs[name] for name in ("method", "target", "seed", "top1")), strict=True):
+    for label, target, seed, top1 in zip(
+        *(runs[name].tolist() for name in ("method", "target", "seed", "top1")), strict=True
+    ):
         finals.setdefault(label, {})[target, seed] = top1
     rows = []
     for total in totals.to_dict("records"):

@@ -112,15 +112,14 @@ def winners(section: Section, comparisons: DataFrame, metric: str = "top1") -> d
     label are absent."""
     cube = section.scores(metric)
     best_of = {}
-    rows = comparisons[comparisons["metric"] == metric]
+    rows = comparisons[(comparisons["metric"] == metric) & comparisons["verdict"].isin(list(TURNED))]
+    shown = dict(iter(rows.groupby("target", sort=False)[["method_a", "method_b", "verdict"]]))
     for i, target in enumerate(section.targets):
         scored = [m for m, values in zip(section.methods, cube[:, i].T, strict=True) if not np.isnan(values).all()]
-        here = rows[rows["target"] == target]
         beaten: dict[str, set[str]] = {m: set() for m in scored}
-        for a, b, verdict in here[["method_a", "method_b", "verdict"]].to_numpy():
-            if verdict in TURNED:
-                winner, loser = (a, b) if verdict == AHEAD else (b, a)
-                beaten[winner].add(loser)
+        for a, b, verdict in shown[target].to_numpy().tolist() if target in shown else ():
+            winner, loser = (a, b) if verdict == AHEAD else (b, a)
+            beaten[winner].add(loser)
         best = [m for m in scored if len(beaten[m]) == len(scored) - 1]
         if len(scored) > 1 and best:
             best_of[target] = best[0]

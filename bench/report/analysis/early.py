@@ -7,8 +7,7 @@ targets that all labels have finished.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from bench.report.analysis.reach import looks
 from bench.report.analysis.sections import Section
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pandas import DataFrame, Series
 
 SHARES = (0.1, 0.25, 0.5)
@@ -38,7 +38,8 @@ def early(section: Section, blocks: Sequence[tuple[Section, DataFrame]], compari
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    shown = _shown(comparisons)
+    places = {label: place for place, label in enumerate(section.methods)}
+    shown, nothing = _shown(comparisons, places), np.zeros((len(places), len(places)), dtype=bool)
     for part, curves in blocks:
         table = _at_shares(looks(part, curves))
         if table.empty:
@@ -54,7 +55,7 @@ def early(section: Section, blocks: Sequence[tuple[Section, DataFrame]], compari
             if len(means) > 1:
                 means.append((ALL, then[whole].mean(), end[whole].mean(), evaluated.mean()))
             for target, a, b, at in means:
-                held = _held(a, b, shown.get(target, set()))
+                held = _held(a, b, shown.get(target, nothing), places)
                 rows += [{**front, "target": target, "share": share, **row, "evaluated": at} for row in held]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -85,28 +86,31 @@ def _at_shares(evaluations: DataFrame) -> DataFrame:
     return pd.DataFrame(columns, copy=False)  # a block for each: how means are rounded hangs on what else is in theirs
 
 
-def _held(then: Series, end: Series, shown: set[frozenset[str]]) -> list[dict[str, Any]]:
-    before, after = ({label: mean for label, mean in side.items() if mean == mean} for side in (then, end))
-    labels = [label for label in after if label in before]
+def _held(then: Series, end: Series, shown: NDArray[np.bool_], places: Mapping[str, int]) -> list[dict[str, Any]]:
+    """shown: [labels, labels], at `places`."""
+    before, after = then.reindex(end.index).to_numpy(dtype=float), end.to_numpy(dtype=float)
+    known = ~np.isnan(before) & ~np.isnan(after)
+    labels, before, after = end.index[known].tolist(), before[known], after[known]
     if len(labels) < FEWEST:
         return []
-    every = list(combinations(labels, 2))
-    pairs = [(a, b) for a, b in every if after[a] != after[b]]
-    apart = [(a, b) for a, b in every if before[a] != before[b]]
-    kept = [(a, b) for a, b in pairs if (before[a] - before[b]) * (after[a] - after[b]) > 0]
-    turned = [(a, b) for a, b in pairs if (before[a] - before[b]) * (after[a] - after[b]) < 0]
-    known = apart and pairs
-    tau = (len(kept) - len(turned)) / np.sqrt(len(apart)) / np.sqrt(len(pairs)) if known else np.nan  # tau-b
-    of_shown, kept_shown = (sum(frozenset(pair) in shown for pair in some) for some in (pairs, kept))
-    row = {"labels": len(labels), "tau": float(np.clip(tau, -1, 1)), "pairs": len(pairs), "pairs_kept": len(kept)}
-    row |= {"shown_pairs": of_shown, "shown_pairs_kept": kept_shown}
-    return [row | {"best_then": max(labels, key=before.__getitem__), "best_at_end": max(labels, key=after.__getitem__)}]
+    of = np.array([places[label] for label in labels])
+    i, j = np.triu_indices(len(labels), 1)
+    sooner, later = before[i] - before[j], after[i] - after[j]
+    pairs, kept, turned = later != 0, sooner * later > 0, sooner * later < 0
+    apart, differ = int((sooner != 0).sum()), int(pairs.sum())
+    tau = (int(kept.sum()) - int(turned.sum())) / np.sqrt(apart) / np.sqrt(differ) if apart and differ else np.nan
+    of_shown = shown[of[i], of[j]]
+    row = {"labels": len(labels), "tau": float(np.clip(tau, -1, 1)), "pairs": differ, "pairs_kept": int(kept.sum())}
+    row |= {"shown_pairs": int((pairs & of_shown).sum()), "shown_pairs_kept": int((kept & of_shown).sum())}
+    return [row | {"best_then": labels[int(before.argmax())], "best_at_end": labels[int(after.argmax())]}]
 
 
-def _shown(comparisons: DataFrame) -> dict[str, set[frozenset[str]]]:
-    """Target -> the pairs of labels whose difference is shown there."""
+def _shown(comparisons: DataFrame, places: Mapping[str, int]) -> dict[str, NDArray[np.bool_]]:
+    """Target -> [labels, labels], at `places`: whether the difference of the two is shown there."""
     rows = comparisons[comparisons["verdict"].isin([AHEAD, BEHIND]) & (comparisons["metric"] == "top1")]
-    shown: dict[str, set[frozenset[str]]] = {}
-    for target, *pair in rows[["target", "method_a", "method_b"]].to_numpy():
-        shown.setdefault(target, set()).add(frozenset(pair))
+    a, b = (rows[f"method_{side}"].map(places).to_numpy(dtype=int) for side in ("a", "b"))
+    shown = {}
+    for target, some in rows.groupby("target", sort=False).indices.items():
+        shown[target] = np.zeros((len(places), len(places)), dtype=bool)
+        shown[target][a[some], b[some]] = shown[target][b[some], a[some]] = True
     return shown

@@ -37,15 +37,19 @@ class Scratch:
 
         finals: (target, seed) -> top-1.
         """
+        import pandas as pd
+
         targets = tuple(dict.fromkeys(target for target, _ in finals))
         whole = self.whole(targets)
         goals = self.evaluations.goals(finals)
         known = ~np.isnan(goals)
         runs = self.evaluations.runs[known]
-        places = [(targets.index(t), whole.labels.index(m)) for t, m in runs[["target", "method"]].to_numpy()]
-        cells, groups = np.unique(np.array(places, dtype=int).reshape(-1, 2), axis=0, return_inverse=True)
+        target_of, label_of = pd.Index(targets), pd.Index(whole.labels)
+        places = target_of.get_indexer(runs["target"]) * len(label_of) + label_of.get_indexer(runs["method"])
+        unique, groups = np.unique(places, return_inverse=True)
+        cells = np.stack(np.divmod(unique, max(1, len(label_of))), axis=1)
         used = self.evaluations.reaching(goals)[:, known][:, :, [AXES.index(unit) for unit in UNITS]]
-        medians = upper_median(used.transpose(1, 0, 2).reshape(len(runs), len(ENDS) * len(UNITS)), groups.ravel())
+        medians = upper_median(used.transpose(1, 0, 2).reshape(len(runs), len(ENDS) * len(UNITS)), groups)
         spent = np.full((len(targets), len(whole.labels), len(ENDS), len(UNITS)), np.nan)
         spent[tuple(cells.T)] = medians.reshape(-1, len(ENDS), len(UNITS))
         never = ~np.isfinite(spent[:, :, 0, UNITS.index("flops")]).any(axis=1)

@@ -27,6 +27,7 @@ AXES = ("epoch", "images", "flops", "device_hours")  # what a learning curve can
 LOOK = ["run", "method", "target", "seed", *AXES, "top1"]
 
 
+@once
 def scratch_labels(section: Section) -> list[str]:
     """Return labels of random initialisation trained without a teacher: what "from scratch" means here.
 

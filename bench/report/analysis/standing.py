@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.report.analysis.ranking import Ranking, ranking
 from bench.report.analysis.sections import Section
-from bench.report.analysis.statistics import Intervals, Ranking, interquartile_mean, intervals, ranking
+from bench.report.analysis.statistics import Intervals, interquartile_mean, intervals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,5 +1,5 @@
 """Statistics of a benchmark whose replication unit is the seed. scipy computes; this module chooses and says
-what. Its distributions are from scipy.special: importing scipy.stats takes a second, and few reports need it.
+what. Its distributions are from scipy.special: importing scipy.stats takes a third of a second or more.
 
 Scores are matrices [seeds, ...] with NaN for what is missing.
 """
@@ -25,7 +25,6 @@ BOOTSTRAP_FROM = 30  # below, the bootstrap's intervals are too narrow (n = 10: 
 RESAMPLES = 1999
 BATCH = 100  # resamples at a time
 KEPT = 4000  # seeds up to which resamples are kept: they take 64 MB then
-FEW_CELLS = 10  # with fewer, Friedman's chi-squared and Nemenyi's difference say nothing reliable about ranks
 TINY = 1e-9  # relative spread that is rounding, not chance
 
 
@@ -225,39 +224,6 @@ def holm(p: ArrayLike) -> NDArray:
     factors = len(order) - np.arange(len(order))
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors))
     return adjusted
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Ranks of methods over cells (1 = best), Friedman's test and Nemenyi's critical difference at 95%, which are NaN
-    below FEW_CELLS cells."""
-
-    ranks: NDArray  # [methods], averages over cells
-    cells: int
-    p: float
-    critical_difference: float
-
-
-def ranking(scores: ArrayLike) -> Ranking | None:
-    """Return ranking of [cells, methods], higher is better; None with fewer than 3 methods or 2 cells (no test is
-    possible).
-
-    Source: Demsar, JMLR 7 (2006): CD = q sqrt(k (k + 1) / 6N), q the studentized range over sqrt(2).
-    """
-    import pandas as pd
-
-    scores = np.round(np.asarray(scores, dtype=float), 9)  # equal means tie, whatever the order they were summed in
-    cells, k = scores.shape
-    if cells < 2 or k < 3:
-        return None
-    ranks = pd.DataFrame(scores).rank(axis=1, ascending=False).to_numpy().mean(axis=0)
-    if cells < FEW_CELLS:
-        return Ranking(ranks, cells, np.nan, np.nan)
-    from scipy import stats  # not before it is needed: importing it takes a second
-
-    p = 1.0 if np.ptp(scores, axis=1).max() == 0 else float(stats.friedmanchisquare(*scores.T).pvalue)
-    q = stats.studentized_range.ppf(LEVEL, k, np.inf) / np.sqrt(2)
-    return Ranking(ranks, cells, p, float(q * np.sqrt(k * (k + 1) / (6 * cells))))
 
 
 def interquartile_mean(scores: ArrayLike) -> NDArray:

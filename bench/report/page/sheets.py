@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench.report.analysis.published import one_spelling, published
+from bench.report.analysis.ranking import FEW_CELLS
 from bench.report.analysis.section_analysis import Analysis
+from bench.report.analysis.sections import Section
 from bench.report.analysis.standing import Standing
-from bench.report.analysis.statistics import FEW_CELLS, trimmed
+from bench.report.analysis.statistics import trimmed
 from bench.report.format import counts, interval, number, one_line
 from bench.report.style import Look
 from bench.report.tables.accuracy import setting
@@ -109,13 +111,14 @@ def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[s
     entries: dict[str, dict[str, Any]] = {}
     told: dict[str, str] = {}  # method -> the label whose entry has its docstring
     for analysis in analyses:
+        runs, summary = (dict(iter(f.groupby("method", sort=False))) for f in (analysis.section.runs, analysis.summary))
         for label in [label for group in analysis.groups for label in group.labels] or analysis.section.methods:
             if label in entries:
                 continue
             use = analysis.section.use[label]
             doc = f"The same method as {one_line(told[use])}, above." if use in told else docs.get(use) or UNTOLD
             told.setdefault(use, label)
-            entries[label] = _method(analysis, label, looks[label]) | {
+            entries[label] = _method(analysis.section, label, runs[label], summary[label], looks[label]) | {
                 "folded": bool(analysis.groups),
                 "doc": doc.partition("\n")[0],
                 "more": doc.partition("\n")[2].strip(),
@@ -123,10 +126,8 @@ def methods(analyses: list[Analysis], looks: Mapping[str, Look], docs: Mapping[s
     return list(entries.values())
 
 
-def _method(analysis: Analysis, label: str, look: Look) -> dict[str, Any]:
-    section = analysis.section
-    runs = section.runs[section.runs["method"] == label]
-    rows = analysis.summary[analysis.summary["method"] == label]
+def _method(section: Section, label: str, runs: DataFrame, rows: DataFrame, look: Look) -> dict[str, Any]:
+    """runs, rows: of the label, those of the summary."""
     first = rows.sort_values("n", kind="stable").iloc[-1] if (rows["n"] > 0).any() else rows.iloc[0]
     use = section.use[label]
     facts = [("method", use), ("setting", setting(section, label) or "as most")]

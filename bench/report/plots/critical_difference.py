@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.report.analysis.statistics import LEVEL, Ranking
+from bench.report.analysis.ranking import Ranking
+from bench.report.analysis.statistics import LEVEL
 from bench.report.format import short
 from bench.report.plots.canvas import Drawn
 

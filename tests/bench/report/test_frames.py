@@ -2,8 +2,11 @@
 
 import gzip
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.report import (
     ReportError,
@@ -30,6 +33,27 @@ def test_round_trip_is_exact(make_frames, tmp_path):
     pd.testing.assert_frame_equal(read_curves(tmp_path / "curves.csv"), curves, check_exact=True)
     assert "0.30000000000000004" in (tmp_path / "runs.csv").read_text()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["curves.csv", "runs.csv"]  # no temporary file is left
+
+
+CELLS = {
+    "object": st.one_of(st.text(max_size=6), st.none(), st.floats(), st.integers(), st.booleans()),
+    "float64": st.floats(),
+    "Int64": st.one_of(st.integers(-(2**62), 2**62), st.none()),
+    "int64": st.integers(-(2**62), 2**62),
+    "boolean": st.one_of(st.booleans(), st.none()),
+    "bool": st.booleans(),
+}
+COLUMNS = {f"{kind}_{way}": cells for kind, cells in CELLS.items() for way in "ab"}
+
+
+@given(st.lists(st.fixed_dictionaries(COLUMNS), max_size=5))
+def test_csv_is_what_pandas_writes(tmp_path_factory, rows):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    columns = {name: [row[name] for row in rows] for name in COLUMNS}
+    frame = pd.DataFrame({name: pd.array(cells, dtype=name.partition("_")[0]) for name, cells in columns.items()})
+    for some in (frame, frame[["object_a"]], frame.assign(float64_a=np.nan)):
+        frames.write_csv(some, path)
+        assert path.read_bytes().decode() == some.to_csv(index=False, lineterminator="\n")
 
 
 def test_training_reads_back_equal_and_may_be_missing(make_frames, tmp_path):

@@ -1,8 +1,5 @@
 """Statistics against scipy on recorded samples, and intervals against what they promise."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -116,37 +113,6 @@ def test_holm_by_hand():
     assert statistics.holm([0.5, 0.9]).tolist() == [1.0, 1.0]
 
 
-def test_ranking_by_hand_and_friedman_by_scipy():
-    scores = np.array([[50, 70, 90, 90], [52, 71, 92, 91], [55, 80, 79, 95], [60, 60, 60, 99]])
-    scores = np.tile(scores, (3, 1))
-    result = statistics.ranking(scores)
-    # ranks per cell: 4 3 1.5 1.5 | 4 3 1 2 | 4 2 3 1 | 3 3 3 1
-    assert result.ranks.tolist() == [3.75, 2.75, 2.125, 1.375]
-    assert result.p == pytest.approx(stats.friedmanchisquare(*scores.T).pvalue)
-    assert result.cells == 12
-    few = statistics.ranking(scores[:9])  # the ranks are what they are, and no test is made of them
-    assert len(few.ranks) == 4
-    assert np.isnan([few.p, few.critical_difference]).all()
-
-
-def test_means_that_are_equal_but_for_rounding_share_their_rank():
-    sums = [0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1, 0.0]
-    assert sums[0] != sums[1]
-    assert statistics.ranking(np.array([sums, sums])).ranks.tolist() == [1.5, 1.5, 3.0]
-
-
-@pytest.mark.parametrize(("k", "q"), [(3, 2.343), (4, 2.569), (5, 2.728), (10, 3.164)])
-def test_critical_difference_uses_nemenyis_quantiles(k, q):
-    """The two-tailed Nemenyi table at 0.05 that Demsar (2006) prints."""
-    scores = np.random.default_rng(0).normal(size=(14, k))
-    assert statistics.ranking(scores).critical_difference == pytest.approx(q * (k * (k + 1) / 84) ** 0.5, rel=5e-4)
-
-
-def test_no_ranking_of_two_methods_or_one_cell():
-    assert statistics.ranking(np.ones((5, 2))) is None
-    assert statistics.ranking(np.ones((1, 5))) is None
-
-
 def test_interquartile_mean_is_of_the_middle_half():
     assert statistics.interquartile_mean([[0, 10, 20, 100, 30, 40, 50, 60]]).tolist() == [35.0]
     for n in range(1, 13):  # `trimmed` says what scipy cuts
@@ -187,11 +153,4 @@ def test_what_scipy_stats_would_say_to_the_last_bit(seed):
     nearest = (1.5 - np.abs(found.mean[some])) / (found.std[some] / np.sqrt(found.n[some]))
     assert statistics.equivalence(found, 1.5)[some].tolist() == stats.t.sf(nearest, found.n[some] - 1).tolist()
     cells = np.round(rng.random((20, 7)), 1)
-    assert statistics.ranking(cells).ranks.tolist() == stats.rankdata(-cells, axis=1).mean(axis=0).tolist()
     assert statistics.interquartile_mean(cells).tolist() == stats.trim_mean(cells, 0.25, axis=1).tolist()
-
-
-def test_a_report_of_few_cells_does_without_scipy_stats():
-    code = "import sys; from bench.report.analysis import statistics as s; s.paired([[1.0], [2.0]], [[3.0], [5.0]]); "
-    code += "s.ranking([[1, 2, 3], [2, 3, 4]]); print('scipy.stats' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

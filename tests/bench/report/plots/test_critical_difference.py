@@ -1,6 +1,6 @@
 """Which labels a diagram of ranks joins."""
 
-from bench.report.analysis.statistics import Ranking
+from bench.report.analysis.ranking import Ranking
 from bench.report.plots.critical_difference import groups
 
 
