@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from bench.report.analysis.section_analysis import Analysis
     from bench.report.style import Look
 
+CHARACTERS = 40  # side by side along a panel
+SLANTED = 2  # characters that a slanted label takes, however long it is
 AXIS_LABELS = {"depth": "depth (blocks)", "embed_dim": "width (embed_dim)", "target": ""}
 
 
@@ -85,6 +88,21 @@ def _panel(axis: Axes, analysis: Analysis, summary: DataFrame, looks: dict[str, 
         if (shown["embed_dim"] == row["embed_dim"]).any():
             label = f"published: {short(row['method'])}"
             axis.plot(row[section.axis], row["value"], "x", color=looks[row["method"]].colour, label=label)
-    ticks = range(len(names)) if section.axis == "target" else [float(n) for n in names]
-    axis.set_xticks(list(ticks), [str(n) for n in names], rotation=30 if section.axis == "target" else 0)
+    places = list(range(len(names))) if section.axis == "target" else [float(n) for n in names]
+    wide = SLANTED if section.axis == "target" else max(len(str(n)) for n in names)
+    ticks = apart(places, wide)
+    axis.set_xticks(
+        [places[i] for i in ticks], [str(names[i]) for i in ticks], rotation=30 * (section.axis == "target")
+    )
     axis.set_xlabel(AXIS_LABELS[section.axis])
+
+
+def apart(places: Sequence[float], wide: int) -> list[int]:
+    """Return which of the rising places along a panel have room for labels of so many characters: from the first on
+    those that no label before them reaches."""
+    gap = (places[-1] - places[0]) * (wide + 1) / CHARACTERS
+    chosen = [0]
+    for i, place in enumerate(places):
+        if place - places[chosen[-1]] > gap:
+            chosen.append(i)
+    return chosen
