@@ -66,18 +66,19 @@ def run(options: argparse.Namespace) -> int:
         progress.close()
         if options.detach:
             return 0
+    tables = Tables(plan, store)  # before results are looked at: what changes from now on the next command sees
+    schedule.look_again()
     try:
-        write_tables(plan, store, schedule, interrupted=interrupted)
+        write_tables(plan, store, schedule, tables, interrupted=interrupted)
     except OSError as error:  # a full disk: what failed is named all the same
         print(printable(f"error: the tables could not be written: {error}"), file=sys.stderr)
         return finish(plan, store, schedule, interrupted, began) or 1
     return finish(plan, store, schedule, interrupted, began)
 
 
-def write_tables(plan: Plan, store: Store, schedule: Schedule, *, interrupted: bool) -> None:
+def write_tables(plan: Plan, store: Store, schedule: Schedule, tables: Tables, *, interrupted: bool) -> None:
     """runs.csv, curves.csv and training.csv of the suite, and the table on the terminal; none of an early Ctrl-C, which
     would be empty. Where all is done, what they were made of is kept, so that a rerun makes none of it again."""
-    tables = Tables(plan, store)  # before they are read: what changes meanwhile is seen by the next command
     runs, curves, training = frames(plan, store)
     folder = store.suite(plan.suite.name)
     write_runs(runs, folder / "runs.csv")

@@ -161,6 +161,16 @@ class Schedule:
         self._wait(entry, broken.job.id)
         self._offer(entry)
 
+    def look_again(self) -> None:
+        """Look once more at what is done: what was damaged meanwhile has failed, and the next command does it anew."""
+        for entry in self.entries.values():
+            if entry.state != "done":
+                continue
+            folder = self.store.job(entry.job)
+            trouble = folder.damage() or ("" if folder.done() else f"{folder.path}: no result there any more")
+            if trouble:
+                self._set(entry, "failed", f"damaged since it was done: {trouble}; the same command makes it again")
+
     def mark(self, id: str, state: str) -> None:
         """Say of an open job how far another launcher is with it: pending, running or elsewhere."""
         if self.entries[id].open:

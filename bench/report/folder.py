@@ -75,7 +75,8 @@ def publish(files: list[Path], out: Path, *, ours: bool) -> list[Path]:
             "expected another folder, or --force to replace files"
         )
     written = [path.name for path in files]
-    write_json(out / MANIFEST, {"files": sorted({*earlier, *written} - {MANIFEST})})  # the disk may be full soon
+    # the disk may be full soon: until all is moved, what is there is the report of no runs.csv
+    write_json(out / MANIFEST, {"files": sorted({*earlier, *written} - {MANIFEST}), "runs": ""})
     for path in files:
         os.replace(path, out / path.name)
     for name in earlier - {*written, MANIFEST}:

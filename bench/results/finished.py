@@ -10,6 +10,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import bench
 import methods
@@ -21,7 +22,8 @@ from bench.store.job_dir import RESULT
 
 FILE = "tables.json"
 TABLES = ("runs.csv", "curves.csv", "training.csv")
-SHAPE = {"stamp": str, "tables": {"*": {"bytes": int, "mtime_ns": int, "sha256": str}}, "screen": str, "shown": str}
+TABLE = {"bytes": int, "mtime_ns": int, "ctime_ns": int, "sha256": str}
+SHAPE = {"stamp": str, "tables": {"*": TABLE}, "screen": str, "shown": str}
 DRAWN_BY = ("numpy", "pandas", "scipy", "rich")
 # what decides how a terminal is written to, beside its width
 TERMINAL = ("TERM", "COLORTERM", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES")
@@ -44,13 +46,18 @@ class Tables:
             return None
         if record is None or (record["stamp"], record["screen"]) != (self.stamp, screen()):
             return None
-        changed = any(files.changed(self.folder / name, record["tables"].get(name)) for name in TABLES)
-        return None if changed else record["shown"]
+        return None if any(self._changed(name, record["tables"].get(name)) for name in TABLES) else record["shown"]
+
+    def _changed(self, name: str, expected: dict[str, Any] | None) -> bool:
+        path = self.folder / name
+        set_back = expected is not None and expected["ctime_ns"] != _ctime(path)  # its mtime may say that it is not
+        return bool(files.changed(path, expected, thorough=set_back))
 
     def keep(self, shown: str) -> None:
         """Write what they were made of, where all of it was done."""
         if self.stamp is not None:
-            tables = {name: files.described(self.folder / name) for name in TABLES}
+            paths = {name: self.folder / name for name in TABLES}
+            tables = {name: files.described(path) | {"ctime_ns": _ctime(path)} for name, path in paths.items()}
             record = {"stamp": self.stamp, "tables": tables, "screen": screen(), "shown": shown}
             files.write_json(self.folder / FILE, record)
 
@@ -78,6 +85,13 @@ def _entries(folder: Path | str) -> list[tuple[str, int, int, int]]:
     except (OSError, ValueError):
         return []
     return sorted((name, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in stats)
+
+
+def _ctime(path: Path) -> int:
+    try:
+        return path.stat().st_ctime_ns
+    except OSError:  # gone, or not to be seen: `files.changed` says which
+        return 0
 
 
 def _code() -> str:

@@ -3,13 +3,14 @@
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
 from bench.errors import UsageError
 from bench.files import read_json, temporary
 from bench.report import write_report
-from bench.report.folder import MANIFEST, publish, staged
+from bench.report.folder import MANIFEST, is_outdated, publish, staged
 from tests.bench import tiny
 
 pytestmark = pytest.mark.usefixtures("few_pictures")
@@ -190,3 +191,24 @@ def test_a_report_that_breaks_leaves_the_earlier_one(make_frames, tmp_path, monk
     with pytest.raises(OSError, match="No space"):
         write_report(runs.iloc[:1], curves, tmp_path, title="t")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_report_that_was_killed_while_it_appeared_is_outdated(tmp_path, staged_files, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    publish(staged_files("runs.csv", "report.html"), out, ours=False)
+    assert not is_outdated(out)
+    replace = os.replace
+
+    def killed(source, target):
+        if Path(target).name == "report.html":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publish(staged_files("runs.csv", "report.html"), out, ours=False)
+    assert is_outdated(out)
+    publish(staged_files("runs.csv", "report.html"), out, ours=False)
+    assert not is_outdated(out)

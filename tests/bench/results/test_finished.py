@@ -50,6 +50,14 @@ def edit_table(results):
     path.write_bytes(path.read_bytes().replace(b"random", b"rendom", 1))
 
 
+def edit_table_in_secret(results):
+    """As an edit that takes care to leave size and time as they were."""
+    path = results / "tiny" / "runs.csv"
+    before = path.stat()
+    edit_table(results)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def edit_result(results):
     """As an edit that takes care to leave size and time as they were."""
     path = next(iter(sorted((results / "jobs" / "run").glob("*/result.json"))))
@@ -61,6 +69,7 @@ def edit_result(results):
 CHANGES = {
     "a table is gone": lambda results: (results / "tiny" / "curves.csv").unlink(),
     "a table is another": edit_table,
+    "a table is another, of the same time": edit_table_in_secret,
     "a result was written": edit_result,
     "a log has grown": lambda results: next((results / "jobs/run").glob("*/log.jsonl")).open("a").write("{}\n"),
     "what was kept is cut": lambda results: os.truncate(results / "tiny" / finished.FILE, 40),
@@ -96,3 +105,42 @@ def test_a_missing_artifact_is_made_again(rerun):
     gene.unlink()
     lines, made = rerun()
     assert made and gene.exists() and not lines[0].startswith("nothing to do")
+
+
+def cut_result(folder):
+    os.truncate(folder / "result.json", 100)
+
+
+def lengthen_artifact(folder):
+    with next(folder.glob("*.safetensors")).open("ab") as file:
+        file.write(b"x")
+
+
+def remove_result(folder):
+    (folder / "result.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("kind", "harm"), [("run", cut_result), ("learngene", lengthen_artifact), ("run", remove_result)]
+)
+def test_what_is_damaged_while_a_command_runs_is_never_called_done(tmp_path, monkeypatch, capsys, kind, harm):
+    suite, results = write(tmp_path), tmp_path / "results"
+    launch = run.launch
+
+    def launch_and_harm(*given):
+        ending = launch(*given)
+        harm(sorted((results / "jobs" / kind).iterdir())[0])
+        return ending
+
+    command = ("run", suite, "--launcher", "inline", "--results", results)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "launch", launch_and_harm)
+        assert bench(*command) == 1
+    out = capsys.readouterr().out
+    assert "damaged since it was done" in out and "the same command makes it again" in out
+    assert not (results / "tiny" / finished.FILE).exists()
+    assert bench(*command) == 0
+    assert "nothing to do" not in capsys.readouterr().out
+    assert {row["status"] for row in rows(results)} <= {"done", "skipped"}
+    assert bench(*command) == 0
+    assert "nothing to do" in capsys.readouterr().out
