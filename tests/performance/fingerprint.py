@@ -1,6 +1,6 @@
 """How long the fingerprint of many small files takes, with an empty cache of hashes and with a filled one.
 
-    python tests/performance/fingerprint.py [FILES] [BYTES]
+    python -m tests.performance.fingerprint [FILES] [BYTES]
 
 Files are in the page cache: they were just written. Expected on 2 idle cores, 100,000 files of 1,000 bytes: at most
 20 s with an empty cache and 2 s with a filled one, the listing of the folders included.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import torch
 from torch import Tensor
 
@@ -21,8 +23,23 @@ class Erase:
     def __call__(self, images: Tensor, indices: Tensor, *, epoch: int, seed: int) -> Tensor:
         """images: [B, C, H, W]; indices: int64 [B], on the CPU."""
         erase_keys = keys(derive_seed(seed, "erase"), epoch, indices).tolist()  # not those that crops are drawn by
-        with own_generators(self.device) as draw:
-            for image, key in zip(images, erase_keys, strict=True):
-                draw(key)
-                self.one(image)
+        erased = self._erased(erase_keys)
+        if erased:
+            with own_generators(self.device) as draw:
+                for position in erased:
+                    draw(erase_keys[position])
+                    self.one(images[position])
         return images
+
+    def _erased(self, erase_keys: list[int]) -> list[int]:
+        """Positions of the images that are erased at all. timm asks so before all else, by Python's generator, which is
+        asked here alone: for the others no generator of torch and numpy is seeded, nor timm called."""
+        probability = self.one.probability
+        if probability >= 1:
+            return list(range(len(erase_keys)))
+        first, erased = random.Random(), []
+        for position, key in enumerate(erase_keys):
+            first.seed(key)
+            if first.random() <= probability:
+                erased.append(position)
+        return erased
