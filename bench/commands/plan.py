@@ -8,6 +8,7 @@ from bench import models
 from bench.collector import collector_at_rest
 from bench.commands.common import plan_of, require_device, warn_of_other_suite
 from bench.jobs import Job
+from bench.launch.devices import gpus
 from bench.plan import Plan, each_kind
 from bench.plan.controls import proposals
 from bench.results import data_record, earlier, weights
@@ -16,6 +17,7 @@ from bench.results.rows import JobStates
 
 MANY = 30  # sizes, or reasons, beyond which a list is cut
 PACE = 30e9  # FLOPs a second of one core of a server of 2021 on models of width 64, as results/reference/protocol.md
+GPU_PACE = 25e12  # of one GPU, as headers of suites assume: DeiT-S trained end to end on an A100, 893 images a second
 
 
 @collector_at_rest()
@@ -112,11 +114,22 @@ def _jobs(plan: Plan, done: set[str], states: JobStates) -> None:
         print(f"not counted: {optional} runs that widen the grid of learning rates, trained where its edge is the best")
     if left and seconds:
         print(f"about {duration(left * seconds / spent)} on one worker, at the speed of the jobs that are done")
-    elif left and plan.suite.file.device != "cuda":
+    elif left and _for_gpu(plan):
+        pace = f"about {duration(left / GPU_PACE)} of one GPU at {GPU_PACE / 1e12:.0f} TFLOP a second"
+        print(f"in all {left:.1e} FLOPs: {pace} (assumed: DeiT-S on an A100; small models are slower),")
+        print("teachers, evaluation and waiting for images left out; --probe times the GPU of this machine")
+    elif left:
         pace = f"about {duration(left / PACE)} of one core at {PACE / 1e9:.0f} GFLOP a second"
         print(f"in all {left:.1e} FLOPs: {pace}, evaluation left out; --probe times this machine")
     if len(done) == len(plan.jobs):
         print("all done: bench run would train nothing")
+
+
+def _for_gpu(plan: Plan) -> bool:
+    """Whether its jobs are meant for a GPU: there is one to use, or they ask for it or for what a core is slow at."""
+    wish = plan.suite.file.device
+    half = any(cell.recipe.precision != "fp32" for cell in plan.cells)
+    return wish == "cuda" or (wish == "auto" and (half or bool(gpus())))
 
 
 def _probe(plan: Plan, todo: list[Job]) -> None:

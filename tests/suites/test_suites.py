@@ -10,10 +10,13 @@ import timm
 import torch
 
 import methods
+from bench.commands import common
+from bench.commands.plan import GPU_PACE
+from bench.data import describe
 from bench.plan import make_plan
 from bench.suite import load
 from tests.bench.tiny import bench
-from tests.suites.hours_of_suites import gpu_hours
+from tests.suites.hours_of_suites import gpu_hours, loaded_hours, real_size, works
 from tests.suites.small_suites import DATA, NAMES, SUITES, settings, small
 
 
@@ -80,9 +83,56 @@ def test_the_price_of_each_label_is_stated(name, roots):
         assert float(hours) == pytest.approx(cost, rel=0.05), label
 
 
-def test_a_day_is_enough_for_the_suite_of_a_day(roots):
+def header_of_a_day():
+    return (SUITES / "imagenet_day.yaml").read_text().split("\nname:")[0].replace("\n# ", " ")
+
+
+def images_a_second(cores):
+    """What so many cores load, by the time that the header says an image takes."""
+    (milliseconds,) = re.findall(r"an image takes ([\d.]+) ms of CPU", header_of_a_day())
+    return 1000 * cores / float(milliseconds)
+
+
+def test_a_day_is_enough_for_the_suite_of_a_day_where_images_are_loaded_fast(roots):
     plan = plan_of("imagenet_day", roots)
-    assert sum(gpu_hours(plan, 25e12).values()) < 24 and len({cell.target for cell in plan.cells}) == 3
+    assert sum(gpu_hours(plan, GPU_PACE).values()) < 24 and len({cell.target for cell in plan.cells}) == 3
+    stated = re.findall(r"with (\d+) cores (\d+\.\d)", header_of_a_day())
+    hours = {int(cores): loaded_hours(plan, GPU_PACE, images_a_second(int(cores))) for cores, _ in stated}
+    assert len(stated) == 3
+    assert {int(cores): float(total) for cores, total in stated} == pytest.approx(hours, abs=0.06)
+    (enough,) = re.findall(r"a day of one GPU beside (\d+) cores", header_of_a_day())
+    assert hours[int(enough)] < 24 < hours[16]
+
+
+def test_a_day_is_enough_for_fewer_seeds_where_they_are_not(roots):
+    ((cores, change, stated),) = re.findall(
+        r"With (\d+) cores a day is enough for four seeds \(--set (\S+)\): (\d+\.\d)", header_of_a_day()
+    )
+    fewer = make_plan(load(SUITES / "imagenet_day.yaml", [*settings(DATA["imagenet_day"], roots), change]))
+    hours = loaded_hours(fewer, GPU_PACE, images_a_second(int(cores)))
+    assert {cell.seed for cell in fewer.cells} == {0, 1, 2, 3} and hours == pytest.approx(float(stated), abs=0.06)
+    assert hours < 24
+
+
+def test_images_that_come_at_once_cost_nothing_and_late_ones_all(roots):
+    plan = plan_of("imagenet_day", roots)
+    computed = sum(gpu_hours(plan, GPU_PACE).values())
+    assert loaded_hours(plan, GPU_PACE, 1e9) == pytest.approx(computed)
+    images = sum(work.images for _, work in works(plan))
+    assert loaded_hours(plan, GPU_PACE, 1.0) == pytest.approx(images / 3600)
+
+
+@pytest.mark.parametrize("name", ["imagenet_day", "imagenet_variable_depth", "imagenet_variable_width", "transfer"])
+def test_plan_tells_hours_of_a_gpu_at_the_rate_of_the_header(name, roots, monkeypatch, capsys):
+    """With as many images as the data sets have; no more than the header's, which count teachers and evaluation."""
+    monkeypatch.setattr(common, "describe", lambda data, **how: real_size(describe(data, **how)))
+    assert bench("plan", SUITES / f"{name}.yaml", *options(DATA[name], roots)) == 0
+    ((hours, teraflops),) = re.findall(r"about ([\d.]+) h of one GPU at (\d+) TFLOP a second", capsys.readouterr().out)
+    header = (SUITES / f"{name}.yaml").read_text().split("\nname:")[0]
+    assert f"at {teraflops} TFLOP/s" in header and int(teraflops) * 1e12 == GPU_PACE
+    whole = sum(gpu_hours(plan_of(name, roots), GPU_PACE).values())
+    assert 0.5 * whole < float(hours) < whole
+    assert name != "imagenet_day" or 0.9 * whole < float(hours) < 24
 
 
 def test_transfer_takes_the_learngenes_of_the_first_suite(roots):
