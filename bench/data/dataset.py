@@ -64,9 +64,9 @@ class DecodedSplit:
         requests = [BatchRequest(self._part, batch, epoch, seed, augment) for batch in order]
         erase = Erase(augment, self._device) if augment is not None and augment.re_prob else None
         batches = on_device(self._pool.run(requests), self._device)
-        for request, (images, labels) in zip(requests, batches, strict=True):
+        for request, (images, labels, boxes) in zip(requests, batches, strict=True):
             images = self._normalise(images)
-            yield erase(images, request.indices, epoch=epoch, seed=seed) if erase else images, labels
+            yield erase(images, boxes, request.indices, epoch=epoch, seed=seed) if erase else images, labels
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from bench.data.boxes import Boxes
 from bench.data.images import Images
 from bench.data.settings import AugmentSettings, DataSettings
 from bench.data.transforms import build
 from bench.randomness import keys, own_generators
 
+Batch = tuple[Tensor, Tensor, np.ndarray]  # images uint8 [B, C, H, W], labels int64 [B], boxes int64 [boxes, 5]
+NO_BOXES = np.empty((0, 5), dtype=np.int64)
 LOOK = 2.0  # seconds between a worker's looks at whether its main process lives
 
 
@@ -38,21 +42,27 @@ class Samples(Dataset):
     def __init__(self, parts: dict[str, tuple[Images, Tensor]], settings: DataSettings) -> None:
         self.parts, self.settings = parts, settings
         self.mode = "L" if settings.in_chans == 1 else "RGB"
-        self._transforms: dict[AugmentSettings | None, Callable[[Any], Tensor]] = {}
+        self._ways: dict[AugmentSettings | None, tuple[Callable[[Any], Tensor], Boxes | None]] = {}
 
-    def __getitems__(self, request: BatchRequest) -> tuple[Tensor, Tensor]:
-        """Images [B, C, H, W] and labels [B]; the DataLoader calls it with what the batch sampler gave."""
+    def __getitems__(self, request: BatchRequest) -> Batch:
+        """The DataLoader calls it with what the batch sampler gave."""
         images, chosen = self.parts[request.part]
-        if request.augment not in self._transforms:
-            self._transforms[request.augment] = build(self.settings, request.augment)
-        transform = self._transforms[request.augment]
+        if request.augment not in self._ways:
+            self._ways[request.augment] = self._way(request.augment)
+        transform, draw_boxes = self._ways[request.augment]
         where = chosen[request.indices % len(chosen)].tolist()
         pixels = []
         with own_generators() as seed:
             for key, index in zip(keys(request.seed, request.epoch, request.indices).tolist(), where, strict=True):
                 seed(key)
                 pixels.append(transform(images.read(index, self.mode)))
-        return torch.stack(pixels), images.labels[where]
+        boxes = draw_boxes(request.indices, epoch=request.epoch, seed=request.seed) if draw_boxes else NO_BOXES
+        return torch.stack(pixels), images.labels[where], boxes
+
+    def _way(self, augment: AugmentSettings | None) -> tuple[Callable[[Any], Tensor], Boxes | None]:
+        """How an image is varied, and which boxes of it are to be erased."""
+        size = self.settings.in_chans, self.settings.img_size, self.settings.img_size
+        return build(self.settings, augment), Boxes(augment, size) if augment and augment.re_prob else None
 
 
 class _Feed:
@@ -75,7 +85,7 @@ class BatchPool:
         self.samples, self.workers, self.pin_memory = samples, workers, pin_memory
         self._idle: list[tuple[DataLoader, _Feed]] = []
 
-    def run(self, requests: Iterable[BatchRequest]) -> Iterator[tuple[Tensor, Tensor]]:
+    def run(self, requests: Iterable[BatchRequest]) -> Iterator[Batch]:
         loader, feed = self._idle.pop() if self._idle else self._start()
         feed.requests = requests
         try:

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+Rest = TypeVar("Rest")
 
-def on_device(batches: Iterable[tuple[Tensor, Tensor]], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """The same batches on the device. To a GPU, from pinned memory: on a stream of their own, and one ahead."""
+
+def on_device(
+    batches: Iterable[tuple[Tensor, Tensor, Rest]], device: torch.device
+) -> Iterator[tuple[Tensor, Tensor, Rest]]:
+    """The same batches, images and labels on the device, the rest as it is. To a GPU, from pinned memory: on a stream
+    of their own, and one ahead."""
     if device.type != "cuda":
-        for images, labels in batches:
-            yield images.to(device), labels.to(device)
+        for images, labels, rest in batches:
+            yield images.to(device), labels.to(device), rest
         return
     copying = stream(device)
-    ahead: list[tuple[tuple[Tensor, Tensor], torch.cuda.Event]] = []
-    for images, labels in batches:
+    ahead: list[tuple[tuple[Tensor, Tensor], torch.cuda.Event, Rest]] = []
+    for images, labels, rest in batches:
         with torch.cuda.stream(copying):
             copies = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-        ahead.append((copies, copying.record_event()))
+        ahead.append((copies, copying.record_event(), rest))
         if len(ahead) > 1:
-            yield arrived(*ahead.pop(0))
-    for last in ahead:
-        yield arrived(*last)
+            copies, done, beside = ahead.pop(0)
+            yield *arrived(copies, done), beside
+    for copies, done, beside in ahead:
+        yield *arrived(copies, done), beside
 
 
 @cache

@@ -1,45 +1,46 @@
-"""Random erasing, by timm, after normalisation and so on the device: decoding processes send bytes, not floats."""
+"""Random erasing, as timm's, after normalisation and so on the device: decoding processes send bytes, not floats.
+
+They also send the boxes: the process that trains draws by one generator alone, and only for images that have some.
+"""
 
 from __future__ import annotations
 
-import random
-
+import numpy as np
 import torch
 from torch import Tensor
 
+from bench.data.boxes import erase_keys
 from bench.data.settings import AugmentSettings
-from bench.randomness import derive_seed, keys, own_generators
+from bench.randomness import generators
 
 
 class Erase:
-    """Erases in place. What it draws for an image depends on (seed, epoch, its index) and the kind of device alone."""
+    """Fills boxes in place. What it draws for an image depends on (seed, epoch, its index) and the kind of device."""
 
     def __init__(self, augment: AugmentSettings, device: torch.device) -> None:
-        from timm.data.random_erasing import RandomErasing
+        self.mode, self.device = augment.re_mode, device
 
-        self.device = device
-        self.one = RandomErasing(augment.re_prob, mode=augment.re_mode, max_count=augment.re_count, device=device)
-
-    def __call__(self, images: Tensor, indices: Tensor, *, epoch: int, seed: int) -> Tensor:
-        """images: [B, C, H, W]; indices: int64 [B], on the CPU."""
-        erase_keys = keys(derive_seed(seed, "erase"), epoch, indices).tolist()  # not those that crops are drawn by
-        erased = self._erased(erase_keys)
-        if erased:
-            with own_generators(self.device) as draw:
-                for position in erased:
-                    draw(erase_keys[position])
-                    self.one(images[position])
+    def __call__(self, images: Tensor, boxes: np.ndarray, indices: Tensor, *, epoch: int, seed: int) -> Tensor:
+        """images: [B, C, H, W]; boxes: int64 [boxes, 5], see `Boxes`; indices: int64 [B], on the CPU."""
+        if not len(boxes):
+            return images
+        image_keys = erase_keys(seed, epoch, indices)
+        generator = generators(self.device)[-1]  # that of the device
+        state, seeded = generator.get_state(), -1
+        try:
+            for position, top, bottom, left, right in boxes.tolist():
+                if position != seeded:  # the boxes of an image follow each other, and share its seed
+                    generator.manual_seed(image_keys[position])
+                    seeded = position
+                self._fill(images[position, :, top:bottom, left:right])
+        finally:
+            generator.set_state(state)
         return images
 
-    def _erased(self, erase_keys: list[int]) -> list[int]:
-        """Positions of the images that are erased at all. timm asks so before all else, by Python's generator, which is
-        asked here alone: for the others no generator of torch and numpy is seeded, nor timm called."""
-        probability = self.one.probability
-        if probability >= 1:
-            return list(range(len(erase_keys)))
-        first, erased = random.Random(), []
-        for position, key in enumerate(erase_keys):
-            first.seed(key)
-            if first.random() <= probability:
-                erased.append(position)
-        return erased
+    def _fill(self, box: Tensor) -> None:
+        """box: [C, h, w]. Drawn in a tensor of its own: what a generator gives hangs on how the memory lies."""
+        if self.mode == "const":
+            box.zero_()
+            return
+        shape = box.shape if self.mode == "pixel" else (len(box), 1, 1)
+        box.copy_(torch.empty(shape, dtype=box.dtype, device=self.device).normal_())

@@ -1,4 +1,4 @@
-"""Erasing does what timm does to each image for itself, bit for bit, without asking timm for images that stay."""
+"""Boxes that are drawn in one place and filled in another are what timm does to each image for itself, to the bit."""
 
 import random
 
@@ -7,12 +7,15 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from timm.data.random_erasing import RandomErasing
 
+from bench.data import load
+from bench.data.boxes import Boxes
+from bench.data.on_device import erase as module
 from bench.data.on_device.erase import Erase
 from bench.data.settings import AugmentSettings
 from bench.randomness import generators
 from tests.bench.data.on_device.plain_erase import plain_erase
+from tests.bench.data.small_folder import batches, settings
 
 DEVICES = [torch.device(name) for name in ("cpu", "cuda") if name == "cpu" or torch.cuda.is_available()]
 
@@ -40,14 +43,33 @@ def test_it_is_the_plain_loop_to_the_bit(device, probability, mode, count, seed,
     order = torch.tensor(indices, dtype=torch.int64)
     expected = plain_erase(images.clone(), order, augment, device, epoch=epoch, seed=seed)
     before = states(device)
-    erased = Erase(augment, device)(images, order, epoch=epoch, seed=seed)
+    boxes = Boxes(augment, (3, side, side + 1))(order, epoch=epoch, seed=seed)
+    erased = Erase(augment, device)(images, boxes, order, epoch=epoch, seed=seed)
     assert erased is images and torch.equal(erased, expected)
     assert states(device) == before
 
 
-def test_timm_is_called_for_images_that_are_erased_alone(monkeypatch):
-    images, called, whole = torch.ones(400, 1, 16, 16), [], RandomErasing.__call__
-    monkeypatch.setattr(RandomErasing, "__call__", lambda one, image: called.append(image) or whole(one, image))
-    Erase(AugmentSettings(re_prob=0.25), torch.device("cpu"))(images, torch.arange(400), epoch=0, seed=0)
-    changed = (images != 1).flatten(1).any(1)
-    assert 60 < len(called) < 140 and len(called) == changed.sum()
+def test_what_has_no_boxes_asks_no_generator(monkeypatch):
+    images, order = torch.ones(40, 1, 16, 16), torch.arange(40)
+    augment = AugmentSettings(re_prob=0.25)
+    boxes, erase = Boxes(augment, (1, 16, 16))(order, epoch=0, seed=0), Erase(augment, torch.device("cpu"))
+    asked = []
+    monkeypatch.setattr(module, "generators", lambda device: asked.append(device) or generators(device))
+    assert (erase(images, boxes[:0], order, epoch=0, seed=0) == 1).all() and asked == []
+    changed = (erase(images, boxes, order, epoch=0, seed=0) != 1).flatten(1).any(1)
+    assert (
+        asked and changed.nonzero().flatten().tolist() == sorted(set(boxes[:, 0].tolist())) and 3 < changed.sum() < 17
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_are_erased_as_by_the_plain_loop(workers, folder):
+    order, where = torch.arange(68).flip(0).split(9), {"epoch": 3, "seed": 5}
+    augment = AugmentSettings(crop="rrc", re_prob=0.5, re_count=2)
+    dataset = load(settings(folder, workers=workers))
+    (whole, _), (erased, _) = (
+        batches(dataset.train, order, augment=chosen, **where)
+        for chosen in (augment.model_copy(update={"re_prob": 0.0}), augment)
+    )
+    dataset.close()
+    assert torch.equal(erased, plain_erase(whole, torch.cat(order), augment, torch.device("cpu"), **where))

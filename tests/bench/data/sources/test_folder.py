@@ -126,7 +126,7 @@ def test_erased_boxes(folder, mode):
     """Decoding gives bytes; what is erased lies in a box, in about so many images, and nothing else changes."""
     train, everything = load(settings(folder)).train, torch.arange(34 * 20)
     decoded = train._pool.run([BatchRequest("train", everything, 0, 0, STRONG)])
-    assert {pixels.dtype for pixels, _ in decoded} == {torch.uint8}
+    assert {pixels.dtype for pixels, _, _ in decoded} == {torch.uint8}
     plain, erased = (
         batches(train, [everything], epoch=0, seed=0, augment=AugmentSettings(crop="rrc", re_prob=p, re_mode=mode))[0]
         for p in (0.0, 0.4)
