@@ -97,14 +97,8 @@ def ours(root: str, size: tuple[int, ...], batch: int, epochs: int) -> None:
 def timms(file: str, root: str, size: tuple[int, ...], batch: int, epochs: int, more: list[str]) -> None:
     """train.py's `main`, with its command line; its `train_one_epoch` is timed as a whole."""
     import torch
-    import yaml
 
-    from bench.data.known import IMAGENET_MEAN, IMAGENET_STD
-
-    spec = importlib.util.spec_from_file_location("train", file)
-    assert spec is not None and spec.loader is not None
-    train = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(train)
+    train = loaded(file)
     train_one_epoch, validate, gate = train.train_one_epoch, train.validate, Gate()
 
     def timed(epoch: int, model: Any, loader: Any, *given: Any, **named: Any) -> Any:
@@ -118,21 +112,43 @@ def timms(file: str, root: str, size: tuple[int, ...], batch: int, epochs: int, 
 
     train.train_one_epoch, train.validate = timed, validated
     torch.set_num_threads(1)
-    width, depth, heads, patch = size
     classes = len(list(Path(root, "train").iterdir()))
     with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "config.yaml"  # what the command line of some or all versions cannot say
-        config.write_text(yaml.safe_dump({"device": "cpu", "color_jitter": None}))
-        sys.argv = [
-            file, "--config", str(config), "--data-dir", root, "--output", folder, "--workers", "0",
-            "--model", "vit_tiny_patch16_224", "--num-classes", str(classes), "--gp", "avg", "--model-kwargs",
-            f"embed_dim={width}", f"depth={depth}", f"num_heads={heads}", f"patch_size={patch}", "class_token=False",
-            "--batch-size", str(batch), "--epochs", str(epochs), "--opt", "adamw", "--lr", str(LR),
-            "--weight-decay", str(DECAY), "--sched", "cosine", "--warmup-epochs", "0", "--smoothing", "0",
-            "--train-interpolation", "bicubic", "--mean", *map(str, IMAGENET_MEAN), "--std", *map(str, IMAGENET_STD),
-            "--checkpoint-hist", "1", "--log-interval", "1000000", *more,
-        ]  # fmt: skip
+        words = command_line(folder, size, classes, batch, epochs, {"device": "cpu"})
+        sys.argv = [file, "--data-dir", root, *words, *more]
         train.main()
+
+
+def loaded(file: str) -> Any:
+    """train.py as a module of its own."""
+    spec = importlib.util.spec_from_file_location("train", file)
+    assert spec is not None and spec.loader is not None
+    train = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(train)
+    return train
+
+
+def command_line(
+    folder: str, size: tuple[int, ...], classes: int, batch: int, epochs: int, settings: dict[str, Any]
+) -> list[str]:
+    """What train.py is told, but for the data. folder: where it writes. size: embed_dim, depth, num_heads, patch_size.
+    settings: what the command line of some or all versions cannot say."""
+    import yaml
+
+    from bench.data.known import IMAGENET_MEAN, IMAGENET_STD
+
+    width, depth, heads, patch = size
+    config = Path(folder) / "config.yaml"
+    config.write_text(yaml.safe_dump({"color_jitter": None, **settings}))
+    return [
+        "--config", str(config), "--output", folder, "--workers", "0",
+        "--model", "vit_tiny_patch16_224", "--num-classes", str(classes), "--gp", "avg", "--model-kwargs",
+        f"embed_dim={width}", f"depth={depth}", f"num_heads={heads}", f"patch_size={patch}", "class_token=False",
+        "--batch-size", str(batch), "--epochs", str(epochs), "--opt", "adamw", "--lr", str(LR),
+        "--weight-decay", str(DECAY), "--sched", "cosine", "--warmup-epochs", "0", "--smoothing", "0",
+        "--train-interpolation", "bicubic", "--mean", *map(str, IMAGENET_MEAN), "--std", *map(str, IMAGENET_STD),
+        "--checkpoint-hist", "1", "--log-interval", "1000000",
+    ]  # fmt: skip
 
 
 def shapes(model: Any) -> dict[str, list[int]]:

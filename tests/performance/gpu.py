@@ -1,17 +1,17 @@
 """Everything that can only be measured on a GPU, in one command of at most ten minutes.
 
-    python -m tests.performance.gpu [--parts memory shards ...] [--out results/reference]
+    python -m tests.performance.gpu [--parts memory shards ...] [--train-py FILE] [--out results/reference]
 
 The machine needs what `pip install -e .` brings, a C compiler for torch.compile, and this checkout as working folder;
 for MPS also nvidia-cuda-mps-control. Writes gpu.csv and gpu.md to the folder `--out` (name one where files come back
 from the machine only from there) after every row: a number, with its target where there is one. Each part is a process
 of its own with a share of the time: what it has measured stays where it fails, its time is up, or SIGTERM ends all, and
-the page says so. Where there is no GPU nothing is written.
+the page names what is missing. `--parts wave suite` with the same `--out` then gives these parts all of the time, and
+keeps the rows of others. FILE is train.py of github.com/huggingface/pytorch-image-models, of a version that the
+installed timm can run. Where there is no GPU nothing is written.
 """
 
 import argparse
-import csv
-import io
 import multiprocessing
 import os
 import platform
@@ -22,6 +22,7 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -30,16 +31,17 @@ from pathlib import Path
 import psutil
 import torch
 
-from bench.files import write_bytes
 from bench.processes import die_with_parent
 from bench.provenance import code
-from tests.performance.gpu_parts import FAILED, PARTS, REAL, Row, Size
+from tests.performance.gpu_parts import PARTS, REAL, Left, Record, Row, Size
+from tests.performance.gpu_parts.train_py import train_py
 
+BUDGET = 560.0  # seconds for all parts; the rest of ten minutes is for ending the last
 PATIENCE = 10  # seconds that a part whose time is up has to end what it started
 OUT = Path(__file__).parents[2] / "results" / "reference"
 
 
-def measure(part, device: torch.device, size: Size, seconds: float) -> Iterator[Row | str]:
+def measure(part, device: torch.device, size: Size, seconds: float) -> Iterator[Row | Left | str]:
     """The rows of a part as they are known, then what went wrong: a text, empty where nothing did."""
     context = multiprocessing.get_context("fork")  # CUDA is not in use here
     ours, theirs = context.Pipe()
@@ -87,28 +89,10 @@ def work(part, device: torch.device, size: Size, messages: Connection, parent: i
     messages.send(error)
 
 
-def page(rows: list[Row], troubles: dict[str, str], where: str) -> str:
-    lines = [
-        "# On a GPU",
-        "",
-        f"`python -m tests.performance.gpu`: {where}. Plain loop: not timm's train.py (that runs, on the CPU, in",
-        "`tests/performance/against_timm.py --train-py`) but what its train_one_epoch does with a batch that is on the",
-        "device already, with fused AdamW. A part whose time was up, or that failed, has the rows that it measured.",
-        "",
-        "| part | case | what | measured | target |",
-        "| :-- | :-- | :-- | --: | :-- |",
-        *(f"| {r.part} | {r.case} | {r.what} | {r.value:.4g} | {r.target} |" for r in rows),
-    ]
-    return "\n".join([*lines, "", *(f"{part} is not complete: {why}" for part, why in troubles.items() if why), ""])
-
-
-def write(rows: list[Row], troubles: dict[str, str], out: Path, where: str) -> None:
-    """Where nothing was measured, nothing is written."""
-    if rows:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([Row._fields, *rows])
-        write_bytes(out / "gpu.csv", text.getvalue().encode())
-        write_bytes(out / "gpu.md", page(rows, troubles, where).encode())
+def shares(parts) -> list[float]:
+    """Seconds for each part: all that there are, as the parts' own shares are to each other."""
+    scale = BUDGET / (sum(PARTS[part] for part in parts) or 1)
+    return [PARTS[part] * scale for part in parts]
 
 
 def run(parts, device: torch.device, size: Size, out: Path, where: str, spent: float = 0.0) -> dict[str, str]:
@@ -117,28 +101,30 @@ def run(parts, device: torch.device, size: Size, out: Path, where: str, spent: f
     spent: seconds that are gone already. Returns what is missing, by part; a case that failed is missing in its part.
     """
     began, due = time.monotonic() - spent, 0.0
-    rows: list[Row] = []
-    troubles = {part.__name__: "its turn did not come" for part in parts}
-    for part in parts:
-        name, due = part.__name__, due + PARTS[part]
+    record = Record(out, where, {part.__name__: "its turn did not come" for part in parts})
+    record.read(record.troubles)
+    for part, share in zip(parts, shares(parts), strict=True):
+        name, due = part.__name__, due + share
         seconds = began + due - time.monotonic()
         if seconds <= 0:
-            troubles[name] = "no time was left for it"
+            record.troubles[name] = "no time was left for it"
             continue
-        troubles[name] = "this was written while it ran"
+        record.troubles[name] = "this was written while it ran"
         with closing(measure(part, device, size, seconds)) as messages:
             for message in messages:
+                if isinstance(message, Left):
+                    record.left[name] = message.cases
+                    continue
                 if isinstance(message, Row):
-                    rows.append(message)
+                    record.rows.append(message)
                     print(f"{message.part}: {message.case}: {message.value:.4g} {message.what}", flush=True)
                 else:
-                    failed = [row.case for row in rows if row.part == name and row.what.startswith(FAILED)]
-                    troubles[name] = message or ", ".join(f"{case} failed" for case in failed)
-                write(rows, troubles, out, where)
-        if troubles[name]:
-            print(f"{name} is not complete: {troubles[name]}", flush=True)
-    write(rows, troubles, out, where)
-    return troubles
+                    record.troubles[name] = message or record.failed(name)
+                record.write()
+        if record.troubles[name]:
+            print(f"{name} is not complete: {record.troubles[name]}", flush=True)
+    record.write()
+    return record.troubles
 
 
 def gpu_name() -> str:
@@ -153,7 +139,12 @@ def main(arguments: list[str] | None = None) -> int:
     names = {part.__name__: part for part in PARTS}
     options.add_argument("--parts", nargs="+", choices=names, default=list(names))
     options.add_argument("--out", type=Path, default=OUT)
+    options.add_argument("--train-py", type=Path, metavar="FILE", help="timm's, to be measured too")
     given = options.parse_args(arguments)
+    if given.train_py is not None and not given.train_py.is_file():
+        options.error(f"--train-py: expected timm's train.py, found no file {given.train_py}")
+    if given.parts == [train_py.__name__] and not given.train_py:
+        options.error("--parts train_py: expected --train-py FILE too")
     spent = time.time() - psutil.Process().create_time()  # by imports
     try:
         gpu = gpu_name()
@@ -163,7 +154,9 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     versions = ", ".join(f"{package} {version(package)}" for package in ("torch", "timm"))
     where = f"{gpu}, code {code()['git_sha'][:12]}, Python {platform.python_version()}, {versions}"
-    troubles = run([names[part] for part in given.parts], torch.device("cuda"), REAL, given.out, where, spent)
+    size = replace(REAL, train_py=given.train_py)
+    chosen = [names[part] for part in given.parts if part != train_py.__name__ or given.train_py]
+    troubles = run(chosen, torch.device("cuda"), size, given.out, where, spent)
     return 1 if any(troubles.values()) else 0
 
 

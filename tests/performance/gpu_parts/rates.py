@@ -1,10 +1,11 @@
-"""Images a second of the harness's loop and of a plain one, and the FLOPs a second of matrix products."""
+"""Images a second of the harness's loop and of timm's, and the FLOPs a second of matrix products."""
 
 import math
 import time
 import warnings
 from typing import Any
 
+import timm.optim
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -77,13 +78,15 @@ def ours(
     return timed(data, model, device, size, steps=steps, compiled=compiled)
 
 
-def plain(device: torch.device, size: Size, spec: VitSpec, *, compiled: bool) -> float:
+def timms(device: torch.device, size: Size, spec: VitSpec, *, compiled: bool, fused: bool = False) -> float:
     """Images a second of what timm's train_one_epoch does with a batch that is on the device already: its prefetcher's
-    normalisation, autocast, cross entropy, backward, AdamW (fused, as ours), zero_grad."""
+    normalisation, autocast, cross entropy, backward, AdamW, zero_grad. fused: its optimiser is as ours, else as its
+    train.py makes it. Its looks at the loss, which wait for the device, are left out."""
     if compiled:
         torch.compiler.reset()  # its images lie otherwise in memory than ours
     model = build_vit(spec).to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05, fused=True)
+    options = {"fused": True} if fused else {}
+    optimizer = timm.optim.create_optimizer_v2(model, opt="adamw", lr=1e-3, weight_decay=0.05, **options)
     training = torch.compile(model) if compiled else model
     pixels, labels = (x.to(device) for x in images_of(spec, size.batch, device))
     mean, std = (torch.full((1, spec.in_chans, 1, 1), 255 * value, device=device) for value in (0.5, 0.25))

@@ -3,7 +3,7 @@
 import math
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -17,6 +17,20 @@ class Row(NamedTuple):
     what: str
     value: float
     target: str = ""
+
+
+class Left(NamedTuple):
+    """The cases of a part that are not measured to their end yet."""
+
+    cases: tuple[str, ...]
+
+
+def attempts(part: str, cases: Mapping[str, Iterator[Row]]) -> Iterator[Row | Left]:
+    """The rows of each case, in order. What is left is said before every case, for when the time is up in it."""
+    for number, (case, rows) in enumerate(cases.items()):
+        yield Left(tuple(cases)[number:])
+        yield from attempt(part, case, rows)
+    yield Left(())
 
 
 def attempt(part: str, case: str, rows: Iterator[Row]) -> Iterator[Row]:

@@ -20,16 +20,16 @@ from bench.train.session import Interrupted, Session
 from methods.vit import VitSpec, build_vit
 from tests.performance.gpu_parts import commands
 from tests.performance.gpu_parts.rates import in_memory
-from tests.performance.gpu_parts.rows import Row, attempt
+from tests.performance.gpu_parts.rows import Left, Row, attempts
 from tests.performance.gpu_parts.size import Size
 
 
-def safety(device: torch.device, size: Size) -> Iterator[Row]:
+def safety(device: torch.device, size: Size) -> Iterator[Row | Left]:
     """A training that is stopped and goes on ends as one that is not; one that does not fit is cut in parts."""
-    yield from attempt("safety", "stopped after a step, resumed", resumed(device, size))
+    cases = {"stopped after a step, resumed": resumed(device, size)}
     if device.type == "cuda":
-        yield from attempt("safety", "a twentieth of the memory", halved(device, size))
-    yield from attempt("safety", "a command ended by SIGTERM, again", preempted(device, size))
+        cases["a twentieth of the memory"] = halved(device, size)
+    yield from attempts("safety", cases | {"a command ended by SIGTERM, again": preempted(device, size)})
 
 
 def resumed(device: torch.device, size: Size) -> Iterator[Row]:
@@ -61,7 +61,7 @@ def weights(device: torch.device, size: Size, spec: VitSpec, data: Dataset, *, s
 
 def halved(device: torch.device, size: Size) -> Iterator[Row]:
     """In how many parts a batch is computed where a twentieth of the memory may be used."""
-    spec = next(iter(size.models.values()))
+    _, spec = size.largest
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(0.05)
     try:
