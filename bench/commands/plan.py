@@ -8,7 +8,6 @@ from bench import models
 from bench.collector import collector_at_rest
 from bench.commands.common import plan_of, require_device, warn_of_other_suite
 from bench.jobs import Job
-from bench.launch.devices import gpus
 from bench.plan import Plan, each_kind
 from bench.plan.controls import proposals
 from bench.results import data_record, earlier, weights
@@ -116,8 +115,8 @@ def _jobs(plan: Plan, done: set[str], states: JobStates) -> None:
         print(f"about {duration(left * seconds / spent)} on one worker, at the speed of the jobs that are done")
     elif left and _for_gpu(plan):
         pace = f"about {duration(left / GPU_PACE)} of one GPU at {GPU_PACE / 1e12:.0f} TFLOP a second"
-        print(f"in all {left:.1e} FLOPs: {pace} (assumed: DeiT-S on an A100; small models are slower),")
-        print("teachers, evaluation and waiting for images left out; --probe times the GPU of this machine")
+        print(f"in all {left:.1e} FLOPs: {pace} (assumed: DeiT-S on an A100; models below")
+        print("DeiT-Ti are slower), teachers, evaluation and waiting for images left out; --probe times this machine")
     elif left:
         pace = f"about {duration(left / PACE)} of one core at {PACE / 1e9:.0f} GFLOP a second"
         print(f"in all {left:.1e} FLOPs: {pace}, evaluation left out; --probe times this machine")
@@ -126,10 +125,10 @@ def _jobs(plan: Plan, done: set[str], states: JobStates) -> None:
 
 
 def _for_gpu(plan: Plan) -> bool:
-    """Whether its jobs are meant for a GPU: there is one to use, or they ask for it or for what a core is slow at."""
+    """Whether its jobs ask for a GPU, or for what a core is slow at. That there is one says nothing: steps of models of
+    digits are bound by their launches, and FLOPs would make seconds of an hour."""
     wish = plan.suite.file.device
-    half = any(cell.recipe.precision != "fp32" for cell in plan.cells)
-    return wish == "cuda" or (wish == "auto" and (half or bool(gpus())))
+    return wish == "cuda" or (wish == "auto" and any(cell.recipe.precision != "fp32" for cell in plan.cells))
 
 
 def _probe(plan: Plan, todo: list[Job]) -> None:

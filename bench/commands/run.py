@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     schedule = Schedule(plan.jobs.values(), store, fail_fast=options.fail_fast)
     provenance.keep_diff(store.root / "code")
-    interrupted = False
-    if not schedule.open:
+    interrupted, launched = False, schedule.open
+    if not launched:
         print(f"nothing to do: all {len(plan.jobs)} jobs of {plan.suite.name} are done")
     else:
         todo = schedule.counts["pending"]
@@ -66,9 +66,10 @@ def run(options: argparse.Namespace) -> int:
         progress.close()
         if options.detach:
             return 0
-    tables = Tables(plan, store)  # before results are looked at: what changes from now on the next command sees
-    schedule.look_again()
     try:
+        if launched and not interrupted:
+            tables = Tables(plan, store)  # before results are looked at: what changes from now on the next command sees
+            schedule.look_again()
         write_tables(plan, store, schedule, tables, interrupted=interrupted)
     except OSError as error:  # a full disk: what failed is named all the same
         print(printable(f"error: the tables could not be written: {error}"), file=sys.stderr)
@@ -91,7 +92,7 @@ def write_tables(plan: Plan, store: Store, schedule: Schedule, tables: Tables, *
     with screen.capture() as captured:
         print_table(runs, screen)
     print(captured.get(), end="")
-    if all(entry.state == "done" for entry in schedule.entries.values()):
+    if not interrupted and all(entry.state == "done" for entry in schedule.entries.values()):
         tables.keep(captured.get())
 
 

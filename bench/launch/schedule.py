@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bench.jobs import KINDS, STATES, Job, estimated_flops
 from bench.jobs.model import ELSEWHERE, OPEN, WAITING
 from bench.results.cleaned import made_again
-from bench.store import Store
+from bench.store import JobDir, Store
 from bench.worker.outcome import Outcome
 
 RETRY_BUSY = 1.0  # seconds before a job that another process holds is looked at again
@@ -164,12 +164,11 @@ class Schedule:
     def look_again(self) -> None:
         """Look once more at what is done: what was damaged meanwhile has failed, and the next command does it anew."""
         for entry in self.entries.values():
-            if entry.state != "done":
-                continue
             folder = self.store.job(entry.job)
-            trouble = folder.damage() or ("" if folder.done() else f"{folder.path}: no result there any more")
-            if trouble:
-                self._set(entry, "failed", f"damaged since it was done: {trouble}; the same command makes it again")
+            # twice: bench clean writes what it has removed before it removes it
+            if entry.state == "done" and _harm(folder) and (harm := _harm(folder)):
+                remedy = folder.linked or "the same command makes it again"
+                self._set(entry, "failed", f"damaged since it was done: {harm}; {remedy}")
 
     def mark(self, id: str, state: str) -> None:
         """Say of an open job how far another launcher is with it: pending, running or elsewhere."""
@@ -187,3 +186,12 @@ class Schedule:
             if other.state in WAITING:
                 self._set(other, "skipped", reason)
                 self._skip_dependents(other, reason)
+
+
+def _harm(folder: JobDir) -> str:
+    """What is wrong with the files of a job that was done, or that they cannot be read. One that was cleaned, and that
+    another command wants now, is not harmed."""
+    try:
+        return folder.damage() or ("" if folder.result() else f"{folder.path}: no result there any more")
+    except OSError as error:
+        return f"{error.filename or folder.path}: {error.strerror}"

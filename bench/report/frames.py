@@ -67,7 +67,8 @@ def write_training(training: DataFrame, path: str | Path) -> None:
 
 
 def write_csv(frame: DataFrame, path: str | Path) -> Path:
-    """Write any frame as CSV, atomically, and return its path: what pandas writes, in two thirds of its time."""
+    """Write any frame as CSV, atomically, and return its path: of text, whole numbers, float64 and truth values
+    what pandas writes, in two thirds of its time."""
     text = StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(frame.columns)

@@ -15,8 +15,8 @@ import torch
 from tests.bench.until import until
 from tests.chaos import forked
 from tests.performance import gpu
-from tests.performance.gpu_parts import PARTS, TINY, Left, Row, commands
-from tests.performance.gpu_parts.rows import attempt, attempts
+from tests.performance.gpu_parts import PARTS, TINY, Left, Record, Row, commands
+from tests.performance.gpu_parts.rows import FAILED, attempt, attempts
 from tests.performance.gpu_parts.waits import MESSAGE, by_line
 
 CPU = torch.device("cpu")
@@ -175,3 +175,20 @@ def test_waits_are_counted_by_line(monkeypatch):
     line = train.__code__.co_firstlineno + 3
     places = {"waits a step, in Python": 1, f"waits a step at tests/bench/test_gpu_script.py:{line}": 1}
     assert {row.what: row.value for row in by_line(TINY, "waits", "case", train)} == places
+
+
+def test_what_was_measured_stays_until_it_is_measured_again(tmp_path):
+    first = Record(tmp_path, "a GPU", {"a": "its turn did not come", "b": ""}, {"a": ("one", "two")})
+    first.rows = [Row("b", "one", "seen", 7.0), Row("b", "two", "seen", 8.0)]
+    first.write()
+    second = Record(tmp_path, "a GPU", {"a": "", "b": "this was written while it ran"}, {"b": ("one", "two")})
+    second.read(second.troubles)
+    second.rows = [Row("a", "one", "seen", 1.0)]
+    second.write()
+    assert [(row["part"], row["case"], row["value"]) for row in rows(tmp_path)] == [
+        ("b", "one", "7.0"), ("b", "two", "8.0"), ("a", "one", "1.0"),
+    ]  # fmt: skip
+    second.rows += [Row("b", "one", "seen", 9.0), Row("b", "two", f"{FAILED}no luck", float("nan"))]
+    second.left["b"] = ("two",)
+    second.write()
+    assert [row["value"] for row in rows(tmp_path)] == ["8.0", "1.0", "9.0", "nan"]

@@ -2,13 +2,13 @@
 
     python -m tests.performance.gpu [--parts memory shards ...] [--train-py FILE] [--out results/reference]
 
-The machine needs what `pip install -e .` brings, a C compiler for torch.compile, and this checkout as working folder;
-for MPS also nvidia-cuda-mps-control. Writes gpu.csv and gpu.md to the folder `--out` (name one where files come back
-from the machine only from there) after every row: a number, with its target where there is one. Each part is a process
-of its own with a share of the time: what it has measured stays where it fails, its time is up, or SIGTERM ends all, and
-the page names what is missing. `--parts wave suite` with the same `--out` then gives these parts all of the time, and
-keeps the rows of others. FILE is train.py of github.com/huggingface/pytorch-image-models, of a version that the
-installed timm can run. Where there is no GPU nothing is written.
+The machine needs what docs/gpus.md lists, and this checkout as working folder. Writes gpu.csv and gpu.md to the folder
+`--out` (name one where files come back from the machine only from there) after every row: a number, with its target
+where there is one. Each part is a process of its own with a share of the time: what it has measured stays where it
+fails, its time is up, or SIGTERM ends all, and the page names what is missing. `--parts wave suite` with the same
+`--out` then gives these parts all of the time, and keeps what was measured before until it is measured again. FILE is
+train.py of github.com/huggingface/pytorch-image-models, of a version that the installed timm can run. Where there is no
+GPU nothing is written.
 """
 
 import argparse
@@ -114,8 +114,7 @@ def run(parts, device: torch.device, size: Size, out: Path, where: str, spent: f
             for message in messages:
                 if isinstance(message, Left):
                     record.left[name] = message.cases
-                    continue
-                if isinstance(message, Row):
+                elif isinstance(message, Row):
                     record.rows.append(message)
                     print(f"{message.part}: {message.case}: {message.value:.4g} {message.what}", flush=True)
                 else:
@@ -143,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = options.parse_args(arguments)
     if given.train_py is not None and not given.train_py.is_file():
         options.error(f"--train-py: expected timm's train.py, found no file {given.train_py}")
-    if given.parts == [train_py.__name__] and not given.train_py:
+    if given.parts != list(names) and train_py.__name__ in given.parts and not given.train_py:
         options.error("--parts train_py: expected --train-py FILE too")
     spent = time.time() - psutil.Process().create_time()  # by imports
     try:

@@ -44,10 +44,11 @@ class Scratch:
         goals = self.evaluations.goals(finals)
         known = ~np.isnan(goals)
         runs = self.evaluations.runs[known]
-        target_of, label_of = pd.Index(targets), pd.Index(whole.labels)
-        places = target_of.get_indexer(runs["target"]) * len(label_of) + label_of.get_indexer(runs["method"])
-        unique, groups = np.unique(places, return_inverse=True)
-        cells = np.stack(np.divmod(unique, max(1, len(label_of))), axis=1)
+        of_target = pd.Index(targets).get_indexer(runs["target"])
+        of_label = pd.Index(whole.labels).get_indexer(runs["method"])
+        assert not ((of_target < 0) | (of_label < 0)).any(), "a run of a target or label that is not among these"
+        unique, groups = np.unique(of_target * len(whole.labels) + of_label, return_inverse=True)
+        cells = np.stack(np.divmod(unique, max(1, len(whole.labels))), axis=1)
         used = self.evaluations.reaching(goals)[:, known][:, :, [AXES.index(unit) for unit in UNITS]]
         medians = upper_median(used.transpose(1, 0, 2).reshape(len(runs), len(ENDS) * len(UNITS)), groups)
         spent = np.full((len(targets), len(whole.labels), len(ENDS), len(UNITS)), np.nan)

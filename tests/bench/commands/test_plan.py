@@ -36,7 +36,7 @@ def test_plan_of_what_is_done(tiny_results, tmp_path, capsys):
     ("settings", "present", "unit"),
     [
         ((), [], "core"),
-        ((), ["0"], "GPU"),
+        ((), ["0"], "core"),
         (("device=cuda",), ["0"], "GPU"),
         (("train.precision=bf16",), [], "GPU"),
         (("train.precision=fp16",), [], "GPU"),
@@ -46,8 +46,7 @@ def test_plan_of_what_is_done(tiny_results, tmp_path, capsys):
     ],
 )
 def test_hours_are_of_what_the_suite_is_for(settings, present, unit, tmp_path, monkeypatch, capsys):
-    for module in (plan, common):
-        monkeypatch.setattr(module, "gpus", lambda: present)
+    monkeypatch.setattr(common, "gpus", lambda: present)
     chosen = [word for setting in settings for word in ("--set", setting)]
     text = said(capsys, "plan", write(tmp_path), "--results", tmp_path / "r", *chosen)
     (said_unit,) = re.findall(r"^in all \S+ FLOPs: about \S+ \S+ of one (\w+) at ", text, re.M)

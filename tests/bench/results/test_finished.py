@@ -7,6 +7,7 @@ import pytest
 import bench.commands.run as run
 from bench import files
 from bench.results import finished
+from bench.store import JobDir, Store
 from tests.bench.tiny import bench, rows, write
 
 
@@ -107,6 +108,17 @@ def test_a_missing_artifact_is_made_again(rerun):
     assert made and gene.exists() and not lines[0].startswith("nothing to do")
 
 
+def harmed_by(monkeypatch, harm):
+    launch = run.launch
+
+    def launch_and_harm(*given):
+        ending = launch(*given)
+        harm()
+        return ending
+
+    monkeypatch.setattr(run, "launch", launch_and_harm)
+
+
 def cut_result(folder):
     os.truncate(folder / "result.json", 100)
 
@@ -125,16 +137,9 @@ def remove_result(folder):
 )
 def test_what_is_damaged_while_a_command_runs_is_never_called_done(tmp_path, monkeypatch, capsys, kind, harm):
     suite, results = write(tmp_path), tmp_path / "results"
-    launch = run.launch
-
-    def launch_and_harm(*given):
-        ending = launch(*given)
-        harm(sorted((results / "jobs" / kind).iterdir())[0])
-        return ending
-
     command = ("run", suite, "--launcher", "inline", "--results", results)
     with monkeypatch.context() as patch:
-        patch.setattr(run, "launch", launch_and_harm)
+        harmed_by(patch, lambda: harm(sorted((results / "jobs" / kind).iterdir())[0]))
         assert bench(*command) == 1
     out = capsys.readouterr().out
     assert "damaged since it was done" in out and "the same command makes it again" in out
@@ -144,3 +149,38 @@ def test_what_is_damaged_while_a_command_runs_is_never_called_done(tmp_path, mon
     assert {row["status"] for row in rows(results)} <= {"done", "skipped"}
     assert bench(*command) == 0
     assert "nothing to do" in capsys.readouterr().out
+
+
+def test_a_result_that_cannot_be_read_any_more_costs_no_other(tmp_path, monkeypatch, capsys):
+    suite, results = write(tmp_path), tmp_path / "results"
+    damage = JobDir.damage
+
+    def refused(folder, **given):
+        if folder.path == chosen[0]:
+            raise PermissionError(13, "Permission denied", str(folder.path / "result.json"))
+        return damage(folder, **given)
+
+    chosen = []
+    harmed_by(monkeypatch, lambda: chosen.append(sorted((results / "jobs" / "run").iterdir())[0]))
+    monkeypatch.setattr(JobDir, "damage", lambda folder, **given: (refused if chosen else damage)(folder, **given))
+    assert bench("run", suite, "--launcher", "inline", "--results", results) == 1
+    out = capsys.readouterr().out
+    assert f"damaged since it was done: {chosen[0] / 'result.json'}: Permission denied" in out
+    assert "28 jobs done in" in out and {row["status"] for row in rows(results)} <= {"done", "skipped"}
+    assert not (results / "tiny" / finished.FILE).exists()
+
+
+def test_what_was_cleaned_and_is_wanted_elsewhere_is_done(tmp_path, monkeypatch, capsys):
+    suite, results = write(tmp_path), tmp_path / "results"
+    command = ("run", suite, "--launcher", "inline", "--results", results)
+    assert bench(*command) == 0
+    assert bench("clean", "--results", results, "--what", "weights", "--what", "learngenes", "--yes") == 0
+    store = Store(results)
+    made = [store.job_dir(kind, id) for kind in ("ancestor", "learngene") for id in store.ids(kind)]
+    cleaned = [folder for folder in made if folder.result().get("cleaned")]
+    harmed_by(monkeypatch, lambda: [folder.want() for folder in cleaned])
+    capsys.readouterr()
+    more = ("--set", "methods.other={use: random, runs: {lr: 0.003}}")  # needs nothing of what was cleaned
+    assert bench(*command, *more) == 0
+    assert "damaged since" not in capsys.readouterr().out and cleaned
+    assert not all(folder.done() for folder in cleaned)

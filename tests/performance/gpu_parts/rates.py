@@ -82,8 +82,6 @@ def timms(device: torch.device, size: Size, spec: VitSpec, *, compiled: bool, fu
     """Images a second of what timm's train_one_epoch does with a batch that is on the device already: its prefetcher's
     normalisation, autocast, cross entropy, backward, AdamW, zero_grad. fused: its optimiser is as ours, else as its
     train.py makes it. Its looks at the loss, which wait for the device, are left out."""
-    if compiled:
-        torch.compiler.reset()  # its images lie otherwise in memory than ours
     model = build_vit(spec).to(device)
     options = {"fused": True} if fused else {}
     optimizer = timm.optim.create_optimizer_v2(model, opt="adamw", lr=1e-3, weight_decay=0.05, **options)

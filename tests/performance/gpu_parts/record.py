@@ -18,8 +18,9 @@ already, without its looks at the loss, which wait; with AdamW as its train.py m
 The stricter comparison gives it fused AdamW, as ours has. timm's own train.py, where `--train-py` gave one, is a part
 of its own, on such batches too; on the CPU, with its loader, it is in `tests/performance/against_timm.py`.
 
-Packing: every worker does as many runs, packed or alone, so that each start of CUDA serves as many; by training alone:
-without what comes before a run's first evaluation, by the mean of all. Suite: five methods and three seeds of
+Packing: every worker does as many runs, packed or alone; but a process that has worked for some seconds is replaced, so
+that packed runs, which take longer, may pay for more starts of CUDA: see their processes. By training alone: without
+what comes before a run's first evaluation, by the mean of all. Suite: five methods and three seeds of
 `digits_variable_depth.yaml`, at the middle one of its depths. Stacked: models of several seeds as one, by vmap.
 """
 
@@ -27,7 +28,7 @@ without what comes before a run's first evaluation, by the mean of all. Suite: f
 @dataclass
 class Record:
     """where: the machine and the code. troubles: why a part is not complete; left: its cases that are missing.
-    earlier: what earlier calls measured of other parts, by where."""
+    earlier: what earlier calls measured, by where; a case's rows until it is measured again."""
 
     out: Path
     where: str
@@ -37,12 +38,12 @@ class Record:
     earlier: dict[str, list[Row]] = field(default_factory=dict)
 
     def read(self, parts: Iterable[str]) -> None:
-        """Keep what is there of other parts than these."""
+        """Keep what was measured, and of other parts than these also what is missing."""
         path, parts = self.out / "gpu.csv", set(parts)
         if path.is_file():
             with path.open(newline="") as file:
                 for where, part, case, what, value, target in list(csv.reader(file))[1:]:
-                    if part not in parts:
+                    if part not in parts or not what.startswith((CUT, FAILED)):
                         self.earlier.setdefault(where, []).append(Row(part, case, what, float(value), target))
 
     def failed(self, part: str) -> str:
@@ -50,13 +51,18 @@ class Record:
 
     def tables(self) -> dict[str, list[Row]]:
         """The rows by where they were measured; of what is missing there is a row each."""
+        anew = {row[:2] for row in self.rows if not row.what.startswith(FAILED)}
+        earlier = {where: [row for row in rows if row[:2] not in anew] for where, rows in self.earlier.items()}
+        known = {row[:2] for rows in earlier.values() for row in rows}
         cut = [
             Row(part, case, CUT + why.replace("|", "/"), math.nan)
             for part, why in self.troubles.items()
             if why
             for case in self.left.get(part) or ([""] if why != self.failed(part) else [])
+            if (part, case) not in known
         ]
-        return self.earlier | {self.where: [*self.earlier.get(self.where, []), *self.rows, *cut]}
+        tables = earlier | {self.where: [*earlier.get(self.where, []), *self.rows, *cut]}
+        return {where: rows for where, rows in tables.items() if rows}
 
     def write(self) -> None:
         """Where nothing was measured, nothing is written."""

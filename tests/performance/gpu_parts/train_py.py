@@ -92,6 +92,10 @@ def rate(device: torch.device, size: Size, spec: VitSpec) -> float:
         sys.argv = [str(size.train_py), "--data-dir", folder, *words]
         try:
             train.main()
+        except SystemExit as error:
+            if not isinstance(error.code, int):  # this part is ended
+                raise
+            raise RuntimeError("it does not know the options that it is given; what it says is above") from error
         finally:
             sys.argv = before
     if not seconds:
