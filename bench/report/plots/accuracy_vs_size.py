@@ -88,12 +88,10 @@ def _panel(axis: Axes, analysis: Analysis, summary: DataFrame, looks: dict[str, 
         if (shown["embed_dim"] == row["embed_dim"]).any():
             label = f"published: {short(row['method'])}"
             axis.plot(row[section.axis], row["value"], "x", color=looks[row["method"]].colour, label=label)
-    places = list(range(len(names))) if section.axis == "target" else [float(n) for n in names]
-    wide = SLANTED if section.axis == "target" else max(len(str(n)) for n in names)
-    ticks = apart(places, wide)
-    axis.set_xticks(
-        [places[i] for i in ticks], [str(names[i]) for i in ticks], rotation=30 * (section.axis == "target")
-    )
+    numeric = section.axis != "target"
+    places = [float(n) for n in names] if numeric else list(range(len(names)))
+    ticks = apart(places, max(len(str(n)) for n in names) if numeric else SLANTED)
+    axis.set_xticks([places[i] for i in ticks], [str(names[i]) for i in ticks], rotation=0 if numeric else 30)
     axis.set_xlabel(AXIS_LABELS[section.axis])
 
 

@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import timm.optim
@@ -78,6 +79,24 @@ def ours(
     return timed(data, model, device, size, steps=steps, compiled=compiled)
 
 
+class Batches:
+    """What timm's loader would give: a batch that is on the device already, normalised as its prefetcher does."""
+
+    mixup_enabled, sampler, dataset = False, None, ()
+
+    def __init__(self, device: torch.device, spec: VitSpec, batch: int, steps: int) -> None:
+        self.pixels, self.labels = (x.to(device) for x in images_of(spec, batch, device))
+        self.mean, self.std = (torch.full((1, spec.in_chans, 1, 1), 255 * v, device=device) for v in (0.5, 0.25))
+        self.steps = steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for _ in range(self.steps):
+            yield self.pixels.to(torch.float32).sub_(self.mean).div_(self.std), self.labels
+
+
 def timms(device: torch.device, size: Size, spec: VitSpec, *, compiled: bool, fused: bool = False) -> float:
     """Images a second of what timm's train_one_epoch does with a batch that is on the device already: its prefetcher's
     normalisation, autocast, cross entropy, backward, AdamW, zero_grad. fused: its optimiser is as ours, else as its
@@ -86,16 +105,13 @@ def timms(device: torch.device, size: Size, spec: VitSpec, *, compiled: bool, fu
     options = {"fused": True} if fused else {}
     optimizer = timm.optim.create_optimizer_v2(model, opt="adamw", lr=1e-3, weight_decay=0.05, **options)
     training = torch.compile(model) if compiled else model
-    pixels, labels = (x.to(device) for x in images_of(spec, size.batch, device))
-    mean, std = (torch.full((1, spec.in_chans, 1, 1), 255 * value, device=device) for value in (0.5, 0.25))
     began = 0.0
-    for step in range(FIRST + size.steps):
-        if step == FIRST:
-            began = clock(device)
-        images = pixels.to(torch.float32).sub_(mean).div_(std)
+    for step, (images, labels) in enumerate(Batches(device, spec, size.batch, FIRST + size.steps), start=1):
         with torch.autocast(device.type, torch.bfloat16, enabled=size.precision == "bf16"):
             loss = F.cross_entropy(training(images), labels)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
+        if step == FIRST:
+            began = clock(device)
     return size.steps * size.batch / (clock(device) - began)

@@ -7,33 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from methods.vit import VitSpec, build_vit
 from tests.performance.against_timm import command_line, loaded
-from tests.performance.gpu_parts.rates import clock, images_of, ours
+from tests.performance.gpu_parts.rates import Batches, clock, ours
 from tests.performance.gpu_parts.rows import Left, Row, attempts
 from tests.performance.gpu_parts.size import Size
 
 EPOCHS = 2  # of which the last is timed
-
-
-class Batches:
-    """In the place of timm's loader: a batch that is on the device already, normalised as its prefetcher does."""
-
-    mixup_enabled, sampler, dataset = False, None, ()
-
-    def __init__(self, device: torch.device, spec: VitSpec, batch: int, steps: int) -> None:
-        self.pixels, self.labels = (x.to(device) for x in images_of(spec, batch, device))
-        self.mean, self.std = (torch.full((1, spec.in_chans, 1, 1), 255 * v, device=device) for v in (0.5, 0.25))
-        self.steps = steps
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for _ in range(self.steps):
-            yield self.pixels.to(torch.float32).sub_(self.mean).div_(self.std), self.labels
 
 
 def train_py(device: torch.device, size: Size) -> Iterator[Row | Left]:
